@@ -1,0 +1,118 @@
+"""The words of the trade: one spelling for tables, API, pages, templates and docs."""
+
+from enum import StrEnum
+
+
+class Priority(StrEnum):
+    URGENT = "urgent"
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+
+class Category(StrEnum):
+    PRE_SALES = "pre_sales"
+    AFTER_SALES_TECHNICAL = "after_sales_technical"
+    AFTER_SALES_REQUEST = "after_sales_request"
+    COMPLAINT = "complaint"
+    OTHER = "other"
+
+
+class TicketState(StrEnum):
+    TO_ASSIGN = "to_assign"
+    IN_PROGRESS = "in_progress"
+    AWAITING_FEEDBACK = "awaiting_feedback"
+    RESOLVED = "resolved"
+    CLOSED = "closed"
+
+
+class Role(StrEnum):
+    AGENT = "agent"
+    SUPERVISOR = "supervisor"
+    QUALITY = "quality"
+    ADMINISTRATOR = "administrator"
+
+
+class Lane(StrEnum):
+    """How urgent the *sending* is; each lane has its own threads and relay connections."""
+
+    URGENT = "urgent"
+    NORMAL = "normal"
+    BULK = "bulk"
+
+
+class Medium(StrEnum):
+    """By which channel somebody is reached."""
+
+    EMAIL = "email"
+    SMS = "sms"
+    CHAT = "chat"
+    PHONE = "phone"
+    CONSOLE = "console"
+
+
+class DeadlineKind(StrEnum):
+    """What a deadline row watches over; `actors` maps each to the step that handles its alarms."""
+
+    FIRST_RESPONSE = "first_response"
+    PLAN = "plan"
+    RESOLUTION = "resolution"
+    ACCEPTANCE = "acceptance"
+    ESCALATION = "escalation"
+    SURVEY_INVITATION = "survey_invitation"
+    SURVEY = "survey"
+    CONFIRMATION = "confirmation"
+    FOLLOWUP_START = "followup_start"
+    FOLLOWUP_DUE = "followup_due"
+
+
+class DeadlineState(StrEnum):
+    RUNNING = "running"
+    PAUSED = "paused"
+    MET = "met"
+    BREACHED = "breached"
+    WITHDRAWN = "withdrawn"
+
+
+class NotificationState(StrEnum):
+    QUEUED = "queued"
+    CLAIMED = "claimed"
+    SENDING = "sending"
+    SENT = "sent"
+    DELIVERED = "delivered"
+    BOUNCED = "bounced"
+    COMPLAINED = "complained"
+    RETRYING = "retrying"
+    HELD = "held"
+    FAILED = "failed"
+    SUPPRESSED = "suppressed"
+    EXPIRED = "expired"
+    MERGED = "merged"
+    UNKNOWN = "unknown"
+
+
+class EventState(StrEnum):
+    RECEIVED = "received"
+    DONE = "done"
+    REJECTED = "rejected"
+    POISON = "poison"
+
+
+class FollowupState(StrEnum):
+    OPEN = "open"
+    STARTED = "started"
+    MEASURED = "measured"
+    TO_VERIFY = "to_verify"
+    MET = "met"
+    NOT_MET = "not_met"
+
+
+class Dimension(StrEnum):
+    """What a CSAT answer rates, each 1 (非常不满意) to 5 (非常满意)."""
+
+    OVERALL = "overall"
+    ATTITUDE = "attitude"
+    COMPETENCE = "competence"
+    SPEED = "speed"
+    CONVENIENCE = "convenience"
+    SOLVED = "solved"

@@ -1,0 +1,64 @@
+"""The three kinds of time.
+
+* `now()` is the time of promises: deadlines, limits, verdicts. A demo speeds it up, tests move it by hand.
+* `machine()` is the machine's wall time: leases, retry pauses, signature windows. Nothing moves it.
+* `real_delay(due)` turns a promised moment into the seconds a bell has to wait.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Port for time; all moments are aware datetimes in UTC."""
+
+    def now(self) -> datetime:
+        """Promise time."""
+        ...
+
+    def machine(self) -> datetime:
+        """Wall time of this machine."""
+        ...
+
+    def real_delay(self, due: datetime) -> float:
+        """Seconds of machine time until promise time `due`; 0 when it has come."""
+        ...
+
+
+class SystemClock:
+    """Promise time is machine time: what every real installation runs on."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def machine(self) -> datetime:
+        return datetime.now(UTC)
+
+    def real_delay(self, due: datetime) -> float:
+        return max(0.0, (due - self.now()).total_seconds())
+
+
+class FastClock:
+    """Promise time that runs `speed` times as fast as the machine's, from `start` on (for demonstrations).
+
+    It is driven by the monotonic clock, so that a correction of the wall clock does not make it jump.
+    """
+
+    def __init__(self, speed: float, start: datetime | None = None) -> None:
+        if speed <= 0:
+            raise ValueError("speed must be positive")
+        self.speed = speed
+        self._start = start or datetime.now(UTC)
+        self._origin = time.monotonic()
+
+    def now(self) -> datetime:
+        return self._start + timedelta(seconds=(time.monotonic() - self._origin) * self.speed)
+
+    def machine(self) -> datetime:
+        return datetime.now(UTC)
+
+    def real_delay(self, due: datetime) -> float:
+        return max(0.0, (due - self.now()).total_seconds() / self.speed)
