@@ -1,0 +1,96 @@
+"""What all tables share: ids, times in UTC, and the promise that a row makes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import uuid_utils.compat
+from sqlalchemy import JSON, DateTime, Enum, LargeBinary, MetaData, String, Uuid
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+from models.vocabulary import Lane
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+def new_id() -> UUID:
+    """A fresh UUID version 7 (RFC 9562 §5.7): ordered by time of making, so that indexes stay dense."""
+    return uuid_utils.compat.uuid7()
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware datetime in UTC, the same on SQLite (which drops zones) and on PostgreSQL.
+
+    Raises ValueError for a naive datetime: a moment without a zone is a bug, not a default.
+    """
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a naive datetime has no place in the database")
+        moment = value.astimezone(UTC)
+        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    """Declarative base. Enums are stored as their words, so that a table can be read by eye."""
+
+    metadata = MetaData(naming_convention=NAMING)
+    type_annotation_map = {
+        UUID: Uuid(as_uuid=True),
+        datetime: UtcDateTime(),
+        bytes: LargeBinary(),
+        dict[str, Any]: JSON(),
+        list[Any]: JSON(),
+    }
+
+
+def word(length: int = 24) -> String:
+    """Column type for a word of `models.vocabulary` (kept as text: adding a word needs no migration)."""
+    return String(length)
+
+
+def enum_column(enum: type) -> Enum:
+    """Column type that gives back members of `enum` and stores their values, without a database type."""
+    return Enum(
+        enum,
+        native_enum=False,
+        create_constraint=False,
+        length=24,
+        values_callable=lambda e: [member.value for member in e],
+    )
+
+
+class Promised:
+    """A row that promises to be acted on at `due_at`.
+
+    `due_at` is promise time; a settled row has none, so an index over open rows stays as small as the
+    work that is left, however long the ledger grows. `free_at` is machine time: before it nobody may
+    claim the row, be it leased (`lease_token` set) or pausing before a new try. `tries` counts claims
+    that ended in a try.
+    """
+
+    lane: Mapped[Lane] = mapped_column(enum_column(Lane), default=Lane.NORMAL)
+    due_at: Mapped[datetime | None]
+    free_at: Mapped[datetime | None]
+    lease_token: Mapped[UUID | None]
+    tries: Mapped[int] = mapped_column(default=0)

@@ -1,0 +1,50 @@
+"""Deadlines: what must have happened by when, and who hears of it before and after."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import JSON, ForeignKey, Index, String, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, Promised, enum_column, new_id
+from models.vocabulary import DeadlineKind, DeadlineState
+
+
+class Deadline(Promised, Base):
+    """One clock on one fact. `alarms` is the plan made when it was armed: what to do when, in time order.
+
+    `due_at` is the next alarm that is left (`alarm_no` its place), none when there is nothing left to do.
+    `key` = kind : fact : generation, so that arming twice is arming once. The verdict (`met_at` against
+    `limit_at`) comes from time stamps, never from when an alarm was heard.
+    """
+
+    __tablename__ = "deadlines"
+    __table_args__ = (
+        Index(
+            "ix_deadlines_open",
+            "lane",
+            "due_at",
+            sqlite_where=text("due_at IS NOT NULL"),
+            postgresql_where=text("due_at IS NOT NULL"),
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    key: Mapped[str] = mapped_column(String(96), unique=True)
+    kind: Mapped[DeadlineKind] = mapped_column(enum_column(DeadlineKind))
+    generation: Mapped[int]
+    state: Mapped[DeadlineState] = mapped_column(enum_column(DeadlineState), default=DeadlineState.RUNNING)
+    ticket_id: Mapped[UUID] = mapped_column(ForeignKey("tickets.id"), index=True)
+    survey_id: Mapped[UUID | None] = mapped_column(ForeignKey("surveys.id"))
+    followup_id: Mapped[UUID | None] = mapped_column(ForeignKey("followups.id"), index=True)
+    started_at: Mapped[datetime]
+    limit_at: Mapped[datetime | None]
+    alarms: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
+    alarm_no: Mapped[int] = mapped_column(default=0)
+    met_at: Mapped[datetime | None]
+    breached_at: Mapped[datetime | None]
+    ended_reason: Mapped[str | None] = mapped_column(String(48))
+    acknowledged_at: Mapped[datetime | None]
+    acknowledged_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    policy_version_id: Mapped[UUID] = mapped_column(ForeignKey("policy_versions.id"))

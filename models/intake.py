@@ -1,0 +1,46 @@
+"""What came in: every authentic event, stored before it is answered, once."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, Promised, enum_column, new_id
+from models.vocabulary import EventState
+
+
+class IntakeEvent(Promised, Base):
+    """One event from a mailbox, webhook or the API. `source` + `external_id` outlive the body's purge."""
+
+    __tablename__ = "intake_events"
+    __table_args__ = (
+        UniqueConstraint("source", "external_id"),
+        Index(
+            "ix_intake_events_open",
+            "lane",
+            "due_at",
+            sqlite_where=text("due_at IS NOT NULL"),
+            postgresql_where=text("due_at IS NOT NULL"),
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    source: Mapped[str] = mapped_column(String(32))
+    external_id: Mapped[str] = mapped_column(String(128))
+    received_at: Mapped[datetime]
+    state: Mapped[EventState] = mapped_column(enum_column(EventState), default=EventState.RECEIVED)
+    kind: Mapped[str | None] = mapped_column(String(24))
+    reason: Mapped[str | None] = mapped_column(String(200))
+    ticket_id: Mapped[UUID | None] = mapped_column(ForeignKey("tickets.id"), index=True)
+    data_key_id: Mapped[UUID] = mapped_column(ForeignKey("data_keys.id"))
+
+
+class IntakeBody(Base):
+    """The raw bytes and envelope of an event, sealed; purged by age without touching the event."""
+
+    __tablename__ = "intake_bodies"
+
+    event_id: Mapped[UUID] = mapped_column(ForeignKey("intake_events.id"), primary_key=True)
+    envelope_sealed: Mapped[bytes]
+    raw_sealed: Mapped[bytes]

@@ -1,0 +1,36 @@
+"""Data keys and policy versions: what later rows are read and judged by."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, new_id
+
+
+class DataKey(Base):
+    """A random key that seals one customer's (or event's) data, wrapped by the key ring's key `ring_key`.
+
+    Re-wrapping rotates it, emptying `wrapped` erases all that it sealed. `purpose` names the few keys of
+    the installation itself: `lookup` (keyed hashes), `reply` (reply addresses), `system`.
+    """
+
+    __tablename__ = "data_keys"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    purpose: Mapped[str | None] = mapped_column(String(16), unique=True)
+    ring_key: Mapped[str] = mapped_column(String(32))
+    wrapped: Mapped[bytes | None]
+
+
+class PolicyVersion(Base):
+    """The text of an SLA policy as it was when tickets were judged by it."""
+
+    __tablename__ = "policy_versions"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    name: Mapped[str] = mapped_column(String(64))
+    text: Mapped[str] = mapped_column(Text)
+    applied_at: Mapped[datetime]

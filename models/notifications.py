@@ -1,0 +1,130 @@
+"""The ledger: every message to anyone, every attempt, every receipt, and who must not be written to."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, Promised, enum_column, new_id
+from models.vocabulary import Medium, NotificationState
+
+
+class Notification(Promised, Base):
+    """One message to one person by one channel, a row before it is sent.
+
+    `key` = kind : fact : generation : rung : recipient : channel makes it happen once per reason.
+    `facts_sealed` is what the template is given (JSON), `links` which links to mint when it is rendered:
+    name → {purpose, subject, hours, …}. `meets` names the deadline kind that its acceptance meets.
+    `message_id` is fixed here and the same on every try.
+    """
+
+    __tablename__ = "notifications"
+    __table_args__ = (
+        Index(
+            "ix_notifications_open",
+            "lane",
+            "due_at",
+            sqlite_where=text("due_at IS NOT NULL"),
+            postgresql_where=text("due_at IS NOT NULL"),
+        ),
+        Index(
+            "ix_notifications_unsettled",
+            "sent_at",
+            sqlite_where=text("settled = 0"),
+            postgresql_where=text("NOT settled"),
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    key: Mapped[str] = mapped_column(String(200), unique=True)
+    kind: Mapped[str] = mapped_column(String(32))
+    channel: Mapped[Medium] = mapped_column(enum_column(Medium))
+    state: Mapped[NotificationState] = mapped_column(
+        enum_column(NotificationState), default=NotificationState.QUEUED
+    )
+    reason: Mapped[str | None] = mapped_column(String(64))
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    sent_at: Mapped[datetime | None]
+
+    ticket_id: Mapped[UUID | None] = mapped_column(ForeignKey("tickets.id"), index=True)
+    deadline_id: Mapped[UUID | None] = mapped_column(ForeignKey("deadlines.id"), index=True)
+    survey_id: Mapped[UUID | None] = mapped_column(ForeignKey("surveys.id"))
+    staff_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    customer_id: Mapped[UUID | None] = mapped_column(ForeignKey("customers.id"))
+    meets: Mapped[str | None] = mapped_column(String(24))
+    settled: Mapped[bool] = mapped_column(default=True)
+
+    data_key_id: Mapped[UUID] = mapped_column(ForeignKey("data_keys.id"))
+    recipient_sealed: Mapped[bytes]
+    recipient_hash: Mapped[bytes] = mapped_column(LargeBinary(32), index=True)
+    locale: Mapped[str] = mapped_column(String(12))
+    facts_sealed: Mapped[bytes]
+    links: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    message_id: Mapped[str | None] = mapped_column(String(200))
+
+
+class NotificationBody(Base):
+    """The rendered bytes as they go out, sealed; kept so that every try sends the same, purged by age."""
+
+    __tablename__ = "notification_bodies"
+
+    notification_id: Mapped[UUID] = mapped_column(ForeignKey("notifications.id"), primary_key=True)
+    made_at: Mapped[datetime]
+    body_sealed: Mapped[bytes]
+
+
+class DeliveryAttempt(Base):
+    """One try to send; exists before the first byte goes out. `outcome` is empty while it is under way."""
+
+    __tablename__ = "delivery_attempts"
+    __table_args__ = (
+        Index("ix_delivery_attempts_notification_id", "notification_id"),
+        Index("ix_delivery_attempts_provider_id", "provider_id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    notification_id: Mapped[UUID] = mapped_column(ForeignKey("notifications.id"))
+    lease_token: Mapped[UUID]
+    started_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+    outcome: Mapped[str | None] = mapped_column(String(16))
+    reason: Mapped[str | None] = mapped_column(String(48))
+    code: Mapped[int | None]
+    text: Mapped[str | None] = mapped_column(String(500))
+    host: Mapped[str | None] = mapped_column(String(128))
+    tls: Mapped[bool | None]
+    provider_id: Mapped[str | None] = mapped_column(String(128))
+    seconds: Mapped[float | None]
+
+
+class Receipt(Base):
+    """What a provider or a bouncing mail said later about a message that had been sent."""
+
+    __tablename__ = "receipts"
+    __table_args__ = (UniqueConstraint("source", "external_id"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    source: Mapped[str] = mapped_column(String(32))
+    external_id: Mapped[str] = mapped_column(String(160))
+    notification_id: Mapped[UUID | None] = mapped_column(ForeignKey("notifications.id"), index=True)
+    at: Mapped[datetime]
+    kind: Mapped[str] = mapped_column(String(24))
+    reason: Mapped[str | None] = mapped_column(String(64))
+
+
+class Suppression(Base):
+    """An address that must not be written to, by keyed hash, with its reason; `scope` is `all` or `surveys`."""
+
+    __tablename__ = "suppressions"
+    __table_args__ = (UniqueConstraint("address_hash", "channel", "scope"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    address_hash: Mapped[bytes] = mapped_column(LargeBinary(32))
+    channel: Mapped[Medium] = mapped_column(enum_column(Medium))
+    scope: Mapped[str] = mapped_column(String(16))
+    reason: Mapped[str] = mapped_column(String(32))
+    created_at: Mapped[datetime]
+    until: Mapped[datetime | None]

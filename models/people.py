@@ -1,0 +1,63 @@
+"""Customers, staff and teams."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import JSON, ForeignKey, LargeBinary, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, enum_column, new_id
+from models.vocabulary import Medium, Role
+
+
+class Customer(Base):
+    """A customer: shown as `code` or masked; contacts and name sealed under the customer's own data key."""
+
+    __tablename__ = "customers"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    code: Mapped[str] = mapped_column(String(24), unique=True)
+    data_key_id: Mapped[UUID] = mapped_column(ForeignKey("data_keys.id"))
+    created_at: Mapped[datetime]
+    name_sealed: Mapped[bytes | None]
+    email_sealed: Mapped[bytes | None]
+    email_hash: Mapped[bytes | None] = mapped_column(LargeBinary(32), index=True, unique=True)
+    phone_sealed: Mapped[bytes | None]
+    phone_hash: Mapped[bytes | None] = mapped_column(LargeBinary(32), index=True, unique=True)
+    masked: Mapped[str] = mapped_column(String(64), default="")
+    locale: Mapped[str | None] = mapped_column(String(12))
+    customer_group: Mapped[str | None] = mapped_column(String(24))
+    level: Mapped[str | None] = mapped_column(String(24))
+    industry: Mapped[str | None] = mapped_column(String(64))
+    preferred_channel: Mapped[Medium | None] = mapped_column(enum_column(Medium))
+
+
+class Team(Base):
+    """A team with the people an escalation climbs to."""
+
+    __tablename__ = "teams"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    name: Mapped[str] = mapped_column(String(64), unique=True)
+    supervisor_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id", use_alter=True))
+    substitute_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id", use_alter=True))
+    head_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id", use_alter=True))
+
+
+class Staff(Base):
+    """A member of staff. Company addresses are not customers' data and stay readable (`email` in lower case)."""
+
+    __tablename__ = "staff"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    number: Mapped[str] = mapped_column(String(24), unique=True)
+    name: Mapped[str] = mapped_column(String(64))
+    email: Mapped[str] = mapped_column(String(254), unique=True)
+    phone: Mapped[str | None] = mapped_column(String(24))
+    role: Mapped[Role] = mapped_column(enum_column(Role), default=Role.AGENT)
+    team_id: Mapped[UUID | None] = mapped_column(ForeignKey("teams.id"), index=True)
+    skills: Mapped[list[str]] = mapped_column(JSON, default=list)
+    locale: Mapped[str | None] = mapped_column(String(12))
+    active: Mapped[bool] = mapped_column(default=True)
+    absent_until: Mapped[datetime | None]
+    last_assigned_at: Mapped[datetime | None]

@@ -1,0 +1,81 @@
+"""CSAT surveys, their unchangeable answers, and the follow-ups that low scores open."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import JSON, ForeignKey, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, enum_column, new_id
+from models.vocabulary import Category, FollowupState, Medium
+
+
+class Survey(Base):
+    """One invitation to rate one resolution. `staff_id` is the agent credited, frozen at resolution."""
+
+    __tablename__ = "surveys"
+    __table_args__ = (UniqueConstraint("ticket_id", "opening"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    number: Mapped[str] = mapped_column(String(24), unique=True)
+    ticket_id: Mapped[UUID] = mapped_column(ForeignKey("tickets.id"))
+    opening: Mapped[int]
+    customer_id: Mapped[UUID] = mapped_column(ForeignKey("customers.id"))
+    staff_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"), index=True)
+    team_id: Mapped[UUID | None] = mapped_column(ForeignKey("teams.id"))
+    category: Mapped[Category] = mapped_column(enum_column(Category))
+    customer_group: Mapped[str | None] = mapped_column(String(24))
+    channel: Mapped[Medium] = mapped_column(enum_column(Medium))
+    locale: Mapped[str] = mapped_column(String(12))
+    state: Mapped[str] = mapped_column(String(16), default="invited")
+    service_at: Mapped[datetime]
+    invited_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    answered_at: Mapped[datetime | None]
+    anonymous: Mapped[bool] = mapped_column(default=False)
+    policy_version_id: Mapped[UUID] = mapped_column(ForeignKey("policy_versions.id"))
+
+
+class SurveyAnswer(Base):
+    """The customer's scores and own words. Rows are never changed or deleted (the database refuses it).
+
+    A fully anonymous answer has no `survey_id` and only the day of `at`: nobody can link it back.
+    """
+
+    __tablename__ = "survey_answers"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    survey_id: Mapped[UUID | None] = mapped_column(ForeignKey("surveys.id"), index=True, unique=True)
+    at: Mapped[datetime]
+    category: Mapped[Category] = mapped_column(enum_column(Category))
+    scores: Mapped[dict[str, int]] = mapped_column(JSON)
+    source: Mapped[str] = mapped_column(String(16))
+    data_key_id: Mapped[UUID] = mapped_column(ForeignKey("data_keys.id"))
+    words_sealed: Mapped[bytes | None]
+
+
+class Followup(Base):
+    """The second follow-up 二次跟进 after a low score: must be *started* by `start_by`, ends re-evaluated."""
+
+    __tablename__ = "followups"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    survey_id: Mapped[UUID] = mapped_column(ForeignKey("surveys.id"), unique=True)
+    ticket_id: Mapped[UUID] = mapped_column(ForeignKey("tickets.id"), index=True)
+    customer_id: Mapped[UUID] = mapped_column(ForeignKey("customers.id"))
+    data_key_id: Mapped[UUID] = mapped_column(ForeignKey("data_keys.id"))
+    state: Mapped[FollowupState] = mapped_column(enum_column(FollowupState), default=FollowupState.OPEN)
+    round: Mapped[int] = mapped_column(default=1)
+    version: Mapped[int] = mapped_column(default=1)
+    scores: Mapped[dict[str, int]] = mapped_column(JSON)
+    opened_at: Mapped[datetime]
+    start_by: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    owner_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"), index=True)
+    cause: Mapped[str | None] = mapped_column(String(16))
+    term: Mapped[str | None] = mapped_column(String(8))
+    department: Mapped[str | None] = mapped_column(String(64))
+    due_at: Mapped[datetime | None]
+    evaluated_at: Mapped[datetime | None]
+    plan: Mapped[dict[str, Any]] = mapped_column(default=dict)

@@ -1,0 +1,110 @@
+"""Tickets and their append-only log."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, enum_column, new_id
+from models.vocabulary import Category, Medium, Priority, TicketState
+
+
+class Ticket(Base):
+    """One customer request from received to closed. All `*_at` are promise time in UTC.
+
+    `opening` counts how often it was opened (1, then +1 per re-open): it is the generation of everything
+    that may legitimately happen once more. `version` rises with every change, against lost updates.
+    """
+
+    __tablename__ = "tickets"
+    __table_args__ = (Index("ix_tickets_state_received_at", "state", "received_at"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    number: Mapped[str] = mapped_column(String(24), unique=True)
+    version: Mapped[int] = mapped_column(default=1)
+    opening: Mapped[int] = mapped_column(default=1)
+    state: Mapped[TicketState] = mapped_column(enum_column(TicketState), default=TicketState.TO_ASSIGN)
+    priority: Mapped[Priority] = mapped_column(enum_column(Priority))
+    category: Mapped[Category] = mapped_column(enum_column(Category), default=Category.OTHER)
+    further_categories: Mapped[list[str]] = mapped_column(JSON, default=list)
+    subkind: Mapped[str | None] = mapped_column(String(24))
+    channel: Mapped[Medium] = mapped_column(enum_column(Medium))
+    locale: Mapped[str] = mapped_column(String(12))
+    customer_id: Mapped[UUID] = mapped_column(ForeignKey("customers.id"), index=True)
+    data_key_id: Mapped[UUID] = mapped_column(ForeignKey("data_keys.id"))
+    subject_sealed: Mapped[bytes]
+    description_sealed: Mapped[bytes]
+    background_sealed: Mapped[bytes | None]
+    policy_version_id: Mapped[UUID] = mapped_column(ForeignKey("policy_versions.id"))
+    special_period: Mapped[str | None] = mapped_column(String(64))
+
+    team_id: Mapped[UUID | None] = mapped_column(ForeignKey("teams.id"), index=True)
+    first_team_id: Mapped[UUID | None] = mapped_column(ForeignKey("teams.id"))
+    handler_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"), index=True)
+
+    occurred_at: Mapped[datetime | None]
+    received_at: Mapped[datetime]
+    opened_at: Mapped[datetime]
+    triaged_at: Mapped[datetime | None]
+    assigned_at: Mapped[datetime | None]
+    accepted_at: Mapped[datetime | None]
+    expected_resolution_at: Mapped[datetime | None]
+    first_response_at: Mapped[datetime | None]
+    transferred_at: Mapped[datetime | None]
+    planned_at: Mapped[datetime | None]
+    feedback_at: Mapped[datetime | None]
+    resolved_at: Mapped[datetime | None]
+    confirmed_at: Mapped[datetime | None]
+    confirmed_by: Mapped[str | None] = mapped_column(String(16))
+    unconfirmed_reason: Mapped[str | None] = mapped_column(String(64))
+    rated_at: Mapped[datetime | None]
+    unrated_reason: Mapped[str | None] = mapped_column(String(64))
+    closed_at: Mapped[datetime | None]
+
+    attention: Mapped[bool] = mapped_column(default=False)
+    overdue_count: Mapped[int] = mapped_column(default=0)
+    urged_count: Mapped[int] = mapped_column(default=0)
+
+
+class TicketEntry(Base):
+    """One line of a ticket's log. Rows are never changed or deleted (the database refuses it).
+
+    A correction is a new row with `corrects_id`. `facts` holds codes, ids and times only; what a customer
+    or an agent said stands in `words_sealed`. `evidence` refers to a call record or message.
+    """
+
+    __tablename__ = "ticket_entries"
+    __table_args__ = (Index("ix_ticket_entries_ticket_id_at", "ticket_id", "at"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    ticket_id: Mapped[UUID] = mapped_column(ForeignKey("tickets.id"))
+    followup_id: Mapped[UUID | None] = mapped_column(ForeignKey("followups.id"), index=True)
+    at: Mapped[datetime]
+    kind: Mapped[str] = mapped_column(String(32))
+    actor: Mapped[str] = mapped_column(String(24))
+    staff_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    facts: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    words_sealed: Mapped[bytes | None]
+    evidence: Mapped[str | None] = mapped_column(String(128))
+    corrects_id: Mapped[UUID | None] = mapped_column(ForeignKey("ticket_entries.id"))
+    notification_id: Mapped[UUID | None] = mapped_column(ForeignKey("notifications.id"))
+
+
+class TicketMessage(Base):
+    """Which Message-ID belongs to which ticket, both directions, by keyed hash (for threading, RFC 5322 §3.6.4)."""
+
+    __tablename__ = "ticket_messages"
+
+    message_hash: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    ticket_id: Mapped[UUID] = mapped_column(ForeignKey("tickets.id"), index=True)
+
+
+class NumberSeries(Base):
+    """The last number drawn of a series such as `CS20240520`; drawn in a short transaction of its own."""
+
+    __tablename__ = "number_series"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    last: Mapped[int]
