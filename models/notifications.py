@@ -29,12 +29,6 @@ class Notification(Promised, Base):
             sqlite_where=text("due_at IS NOT NULL"),
             postgresql_where=text("due_at IS NOT NULL"),
         ),
-        Index(
-            "ix_notifications_unsettled",
-            "sent_at",
-            sqlite_where=text("settled = 0"),
-            postgresql_where=text("NOT settled"),
-        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
@@ -55,7 +49,6 @@ class Notification(Promised, Base):
     staff_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
     customer_id: Mapped[UUID | None] = mapped_column(ForeignKey("customers.id"))
     meets: Mapped[str | None] = mapped_column(String(24))
-    settled: Mapped[bool] = mapped_column(default=True)
 
     data_key_id: Mapped[UUID] = mapped_column(ForeignKey("data_keys.id"))
     recipient_sealed: Mapped[bytes]

@@ -16,6 +16,7 @@ class Ticket(Base):
 
     `opening` counts how often it was opened (1, then +1 per re-open): it is the generation of everything
     that may legitimately happen once more. `version` rises with every change, against lost updates.
+    `thread_sealed` keeps the customer-side Message-IDs (JSON list) that our mails refer to.
     """
 
     __tablename__ = "tickets"
@@ -37,6 +38,7 @@ class Ticket(Base):
     subject_sealed: Mapped[bytes]
     description_sealed: Mapped[bytes]
     background_sealed: Mapped[bytes | None]
+    thread_sealed: Mapped[bytes | None]
     policy_version_id: Mapped[UUID] = mapped_column(ForeignKey("policy_versions.id"))
     special_period: Mapped[str | None] = mapped_column(String(64))
 
