@@ -1,0 +1,142 @@
+"""What all tests share: both kinds of installation as real servers, and a machine that nothing leaves."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+from hypothesis import settings
+
+from tests.loopback import LoopbackGuard
+from tests.servers import PostgresServer, RedisServer, ServerMissing, apart, postgres, redis_server
+
+SQLITE_INPROCESS = "sqlite-inprocess"
+POSTGRESQL_REDIS = "postgresql-redis"
+MIGRATED = "migrated"
+
+guard = pytest.StashKey[LoopbackGuard]()
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """An empty, migrated database and a clean broker: all in which two kinds of installation differ."""
+
+    name: str
+    database_url: str
+    broker_url: str  # "" = the broker inside the process
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Cuts the tests off from the network and from the settings of whoever runs them."""
+    config.stash[guard] = LoopbackGuard()
+    config.stash[guard].install()
+    for name in [name for name in os.environ if name.startswith("CLOSELOOP_")]:
+        del os.environ[name]
+    # A loaded machine must not make a right property fail, nor chance a good commit.
+    settings.register_profile("laptop", deadline=None)
+    settings.register_profile("ci", deadline=None, derandomize=True, database=None)
+    settings.load_profile("ci" if in_ci() else "laptop")
+
+
+def in_ci() -> bool:
+    """Whether nothing may be skipped."""
+    return os.environ.get("CI", "").lower() in {"1", "true"}
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """The event loop that asynchronous tests run in."""
+    return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def nothing_leaves_this_machine(request: pytest.FixtureRequest) -> Iterator[LoopbackGuard]:
+    """Fails a test during which something tried to connect to another machine."""
+    watch = request.config.stash[guard]
+    watch.strays.clear()
+    yield watch
+    assert not watch.strays, f"tried to leave this machine: {watch.strays}"
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A PostgreSQL server with a migrated template database, for the whole run."""
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(postgres())
+        except ServerMissing as missing:
+            _do_without(missing)
+        server.create(MIGRATED)
+        _migrate(server.url(MIGRATED))
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_for_all() -> Iterator[RedisServer]:
+    """A Redis server, for the whole run; `backend` empties it for each test."""
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(redis_server())
+        except ServerMissing as missing:
+            _do_without(missing)
+        yield server
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite database file to copy from."""
+    path = tmp_path_factory.mktemp("sqlite") / "migrated.db"
+    path.touch()
+    _migrate(f"sqlite+aiosqlite:///{path}")
+    return path
+
+
+@pytest.fixture(params=[SQLITE_INPROCESS, POSTGRESQL_REDIS])
+def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
+    """A fresh installation of either kind; the test runs once on each.
+
+    To run on one only: `@pytest.mark.parametrize("backend", ["sqlite-inprocess"], indirect=True)`.
+    """
+    if request.param == SQLITE_INPROCESS:
+        path = tmp_path / "closeloop.db"
+        shutil.copy(request.getfixturevalue("migrated_sqlite"), path)
+        yield Backend(SQLITE_INPROCESS, f"sqlite+aiosqlite:///{path}", "")
+        return
+    database: PostgresServer = request.getfixturevalue("postgres_server")
+    broker: RedisServer = request.getfixturevalue("redis_for_all")
+    name = f"test_{uuid.uuid4().hex}"
+    database.create(name, template=MIGRATED)
+    broker.flush()
+    try:
+        yield Backend(POSTGRESQL_REDIS, database.url(name), broker.url())
+    finally:
+        database.drop(name)
+
+
+def _do_without(missing: ServerMissing) -> NoReturn:
+    if in_ci():
+        pytest.fail(str(missing), pytrace=False)
+    pytest.skip(str(missing))
+
+
+def _migrate(url: str) -> None:
+    if importlib.util.find_spec("models.session") is None:
+        return
+    migrate = importlib.import_module("models.session").migrate
+
+    async def run() -> None:
+        done = migrate(url)
+        if inspect.isawaitable(done):
+            await done
+
+    apart(run)

