@@ -1,0 +1,114 @@
+"""Policies from files and from their stored source."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import tomllib
+from datetime import time
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from pydantic import ValidationError
+
+from workers.calendars import Calendar, PublicHolidays, country_of
+from workers.errors import PolicyError
+from workers.policy.document import WEEKDAYS, CalendarPart, Document
+from workers.policy.mistakes import Mistake, PolicyFileError, from_fields, from_syntax
+from workers.policy.policy import Policy
+from workers.policy.toml_lines import Lines
+
+READY_MADE = ("support-response", "response-tracking", "after-sales")
+_LARGEST = 1_000_000
+
+
+def ready_made_folder() -> Path:
+    """Where the three ready-made policies lie: inside an installed package, or `ops/policies` of a checkout."""
+    here = Path(__file__).resolve().parent
+    installed = here / "ready_made"
+    return installed if installed.is_dir() else here.parent.parent / "ops" / "policies"
+
+
+def load_policy(path_or_name: str | Path, *, zone: str | None = None, locale: str | None = None) -> Policy:
+    """Reads a policy by the name of a ready-made one, or from a TOML file.
+
+    `zone` and `locale` replace those of the file (the team's own, from the settings); the replacement also stands
+    in `version_text`. Raises PolicyError, with file, line and hint for mistakes inside the file.
+    """
+    path = ready_made_folder() / f"{path_or_name}.toml" if path_or_name in READY_MADE else Path(path_or_name)
+    try:
+        raw = path.read_bytes()
+    except OSError as problem:
+        hint = f"give the path of a TOML file, or one of {', '.join(READY_MADE)}"
+        raise PolicyError(f"the policy {path_or_name} cannot be read: {problem.strerror}", hint) from problem
+    if len(raw) > _LARGEST:
+        raise PolicyError(f"{path} is larger than {_LARGEST} bytes and surely no policy")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as problem:
+        line = raw.count(b"\n", 0, problem.start) + 1
+        raise PolicyFileError(str(path), [Mistake(line, "not UTF-8", "save the file as UTF-8")]) from problem
+    for key, value in (("zone", zone), ("locale", locale)):
+        if value is not None:
+            text = _with_line(text, key, value)
+    return parse_policy(text, source=str(path))
+
+
+def parse_policy(text: str, source: str = "policy") -> Policy:
+    """Reads a policy from its TOML text; `source` names it in errors. Raises PolicyError."""
+    # tomllib wants bare newlines gone; editors on Windows write both.
+    text = text.replace("\r\n", "\n")
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as problem:
+        raise from_syntax(problem, source, text) from problem
+    try:
+        document = Document.model_validate(data)
+    except ValidationError as problem:
+        raise from_fields(problem, source, text, data, Document) from problem
+    country = _country(document)
+    if country and not PublicHolidays.supports(*country):
+        mistake = f"no public holidays are known for {document.calendar.holidays}"
+        hint = 'write an ISO country code like CN, DE or DE-BY, "auto", or "none"'
+        raise PolicyFileError(source, [Mistake(Lines(text).of(("calendar", "holidays")), mistake, hint)])
+    return Policy(
+        document=document,
+        calendar=_calendar(document, country),
+        digest=_digest(document),
+        version_text=text,
+        country_unknown=document.calendar.holidays == "auto" and country is None,
+    )
+
+
+def _with_line(text: str, key: str, value: str) -> str:
+    """The text with a top-level `key = "value"`: replaced where it stands, else put in front of everything."""
+    line = f"{key} = {json.dumps(value)}"
+    top, bracket, tables = text.partition("\n[")
+    changed, count = re.subn(rf"(?m)^[ \t]*{key}[ \t]*=.*$", lambda _: line, top, count=1)
+    return (changed if count else f"{line}\n{top}") + bracket + tables
+
+
+def _country(document: Document) -> tuple[str, str | None] | None:
+    wanted = document.calendar.holidays
+    if wanted == "none":
+        return None
+    if wanted == "auto":
+        country = country_of(document.zone)
+        return (country, None) if country and PublicHolidays.supports(country) else None
+    country, _, subdivision = wanted.partition("-")
+    return country, subdivision or None
+
+
+def _calendar(document: Document, country: tuple[str, str | None] | None) -> Calendar:
+    part: CalendarPart = document.calendar
+    week: dict[int, tuple[tuple[time, time], ...]] = {
+        number: getattr(part.hours, day) for number, day in enumerate(WEEKDAYS)
+    }
+    holidays = PublicHolidays(*country, frozenset(part.years_entered_by_hand)) if country else None
+    return Calendar(ZoneInfo(document.zone), week, holidays, part.days)
+
+
+def _digest(document: Document) -> str:
+    content = json.dumps(document.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(content.encode()).hexdigest()
