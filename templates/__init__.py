@@ -1,0 +1,1 @@
+"""Everything a person reads: mails, SMS, pages, and the words for codes."""

@@ -1,0 +1,9 @@
+"""Facts in, words out: mails (subject, text, HTML), SMS and pages from Jinja2 templates, in en and zh_CN.
+
+An operator's folder may shadow any single file below `templates/`; all templates run in Jinja's sandbox.
+"""
+
+from workers.rendering.environment import LOCALES
+from workers.rendering.renderer import RenderedMail, Renderer, preview
+
+__all__ = ["LOCALES", "RenderedMail", "Renderer", "preview"]

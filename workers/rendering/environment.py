@@ -1,0 +1,118 @@
+"""The Jinja environment: where files come from, what the sandbox refuses, which errors come out."""
+
+import json
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
+from jinja2.exceptions import SecurityError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from workers.errors import TemplateError
+from workers.rendering import filters
+from workers.rendering.styles import Styles
+
+LOCALES = ("en", "zh_CN")
+_LONGEST_REPEAT = 100_000
+# They make long texts from short arguments, past the cap on output.
+_REFUSED_FILTERS = ("center", "format", "indent", "pprint", "random", "urlize", "wordwrap", "xmlattr")
+_REFUSED_METHODS = frozenset(
+    {"center", "ljust", "rjust", "zfill", "expandtabs", "format", "format_map", "translate"}
+)
+
+
+def shipped_folder() -> Path:
+    """The folder of the templates that come with closeloop, in a checkout and in an installed wheel alike."""
+    return Path(str(files("templates")))
+
+
+class Sandbox(ImmutableSandboxedEnvironment):
+    """Jinja's sandbox, tightened: no operator and no method that makes a huge text from a short one."""
+
+    intercepted_binops = frozenset({"*", "**", "%"})
+
+    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        """Only numbers may be multiplied, and nothing raised to a power."""
+        if operator == "**" or not (_small(left) and _small(right)):
+            raise SecurityError(f"the operator {operator} is not allowed here")
+        return super().call_binop(context, operator, left, right)
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        """No private attribute, none that changes things, none that pads or formats texts."""
+        if attr in _REFUSED_METHODS and not isinstance(obj, dict):
+            return False
+        return super().is_safe_attribute(obj, attr, value)
+
+
+def _small(value: object) -> bool:
+    return isinstance(value, int | float) and abs(value) <= _LONGEST_REPEAT
+
+
+class _StyledLoader(BaseLoader):
+    """Hands on the wrapped loader's files, those of mails in HTML with the stylesheet written into them."""
+
+    def __init__(self, loader: BaseLoader, styles: Styles) -> None:
+        self._loader = loader
+        self._styles = styles
+
+    def get_source(
+        self, environment: Environment, template: str
+    ) -> tuple[str, str | None, Callable[[], bool] | None]:
+        source, name, fresh = self._loader.get_source(environment, template)
+        if template.startswith("email/") and template.endswith(".html"):
+            source = self._styles.apply(source)
+        return source, name, fresh
+
+    def list_templates(self) -> list[str]:
+        return self._loader.list_templates()
+
+
+def build_environment(overrides: Path | None) -> Environment:
+    """A sandboxed environment over the shipped templates, shadowed file by file by those in `overrides`.
+
+    Templates are compiled once and kept: a change of a file needs a new environment.
+    Raises TemplateError when a labels file is not what it should be.
+    """
+    folders = [FileSystemLoader(folder) for folder in (overrides, shipped_folder()) if folder is not None]
+    loader = ChoiceLoader(folders)
+    environment = Sandbox(
+        autoescape=lambda name: name is None or name.endswith(".html"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+        cache_size=-1,
+    )
+    css = loader.get_source(environment, "email/_base/mail.css")[0]
+    environment.loader = _StyledLoader(loader, Styles(css))
+    for name in _REFUSED_FILTERS:
+        environment.filters.pop(name, None)
+    filters.install(environment, {locale: load_labels(locale, overrides) for locale in LOCALES})
+    return environment
+
+
+def load_labels(locale: str, overrides: Path | None = None) -> dict[str, dict[str, str]]:
+    """The words for codes in one locale: group -> code -> words; an operator's file adds to ours."""
+    name = f"labels.{locale}.json"
+    labels = _read_labels(shipped_folder() / name)
+    if overrides is not None and (overrides / name).is_file():
+        filters.merge_labels(labels, _read_labels(overrides / name).items())
+    return labels
+
+
+def _read_labels(path: Path) -> dict[str, dict[str, str]]:
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise TemplateError(f"{path.name} cannot be read: {type(error).__name__}", "JSON in UTF-8") from error
+    if not isinstance(content, dict) or not all(_is_group(words) for words in content.values()):
+        raise TemplateError(
+            f"{path.name} is no table of groups of texts", "e.g. {'priority': {'high': 'High'}}"
+        )
+    return content
+
+
+def _is_group(words: object) -> bool:
+    return isinstance(words, dict) and all(isinstance(text, str) for text in words.values())

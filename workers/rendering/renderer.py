@@ -1,0 +1,192 @@
+"""The renderer: one object per process, templates compiled once, mistakes told with the template's name."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from jinja2 import TemplateNotFound, TemplateSyntaxError, UndefinedError
+from jinja2.exceptions import SecurityError
+
+from workers.errors import TemplateError
+from workers.rendering.environment import LOCALES, build_environment, shipped_folder
+from workers.rendering.styles import inline_document
+from workers.text import one_line
+
+_SUBJECT_LIMIT = 200
+_SMS_LIMIT = 1_000
+_BODY_LIMIT = 1_000_000
+_BASE_SAMPLE = "email/_base/sample.json"
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedMail:
+    """What a mail says: the subject on one line, the text and its HTML twin."""
+
+    subject: str
+    text: str
+    html: str
+
+
+class Renderer:
+    """Renders mails, SMS and pages.
+
+    `overrides` is the operator's folder, laid out like `templates/`; each file in it shadows the shipped file
+    of the same path. Facts are plain JSON-like values; a missing one raises TemplateError naming the template
+    and the variable. Unknown locales fall back: zh* to zh_CN, all else to en.
+    """
+
+    def __init__(self, overrides: Path | None = None) -> None:
+        self._overrides = overrides
+        self._environment = build_environment(overrides)
+        self._inline_each = overrides is not None and _brings_styles(overrides)
+
+    def render_mail(self, message: str, locale: str, facts: Mapping[str, Any]) -> RenderedMail:
+        """Render one mail. `message` is one of `messages()`, `facts` as its sample shows them."""
+        locale = fall_back(locale)
+        folder = f"email/{message}/{locale}"
+        subject = one_line(self._render(f"{folder}/subject.txt", locale, facts), _SUBJECT_LIMIT)
+        text = self._render(f"{folder}/body.txt", locale, facts).strip("\n") + "\n"
+        html = self._render(f"{folder}/body.html", locale, facts)
+        return RenderedMail(subject, text, inline_document(html) if self._inline_each else html)
+
+    def render_sms(self, message: str, locale: str, facts: Mapping[str, Any]) -> str:
+        """Render one SMS: one line, no longer than 1,000 characters (TemplateError beyond)."""
+        locale = fall_back(locale)
+        return one_line(self._render(f"sms/{message}/{locale}.txt", locale, facts, _SMS_LIMIT))
+
+    def render_page(self, name: str, locale: str, facts: Mapping[str, Any]) -> str:
+        """Render the page `templates/web/<name>.html`; `page_csp` is the header that goes with it."""
+        locale = fall_back(locale)
+        return self._render(f"web/{name}.html", locale, {"other_locale_url": None, **facts})
+
+    @cached_property
+    def page_csp(self) -> str:
+        """Content-Security-Policy for the pages: no script, nothing from outside, our stylesheet by hash."""
+        css = self._render("web/static/closeloop.css", "en", {})
+        digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
+        return (
+            f"default-src 'none'; style-src 'sha256-{digest}'; img-src 'self' data:; "
+            "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        )
+
+    def messages(self) -> list[str]:
+        """Names of all mails, sorted."""
+        return sorted(_folders(self._shadowed("email")))
+
+    def sms_messages(self) -> list[str]:
+        """Names of the messages that also exist as SMS, sorted."""
+        return sorted(_folders(self._shadowed("sms")))
+
+    def pages(self) -> list[str]:
+        """Names of all pages, sorted."""
+        return sorted(p.stem for p in (shipped_folder() / "web").glob("*.html") if not p.name.startswith("_"))
+
+    def sample(self, message: str, locale: str = "zh_CN") -> dict[str, Any]:
+        """Facts for a preview of `message`, worded for `locale` where that matters."""
+        return self._sample((_BASE_SAMPLE, f"email/{message}/sample.json"), locale)
+
+    def page_sample(self, name: str, locale: str = "zh_CN") -> dict[str, Any]:
+        """Facts for a preview of a page."""
+        return self._sample(("web/samples/_base.json", f"web/samples/{name}.json"), locale)
+
+    def check(self) -> list[str]:
+        """Render everything in every locale with its sample; one sentence for each thing that fails."""
+        return list(self._problems())
+
+    def _problems(self) -> Iterator[str]:
+        for locale in LOCALES:
+            for message in self.messages():
+                yield from self._problem(self.render_mail, message, locale, self.sample(message, locale))
+            for message in self.sms_messages():
+                yield from self._problem(self.render_sms, message, locale, self.sample(message, locale))
+            for page in self.pages():
+                yield from self._problem(self.render_page, page, locale, self.page_sample(page, locale))
+
+    def _problem(self, render: Any, name: str, locale: str, facts: Mapping[str, Any]) -> Iterator[str]:
+        try:
+            render(name, locale, facts)
+        except TemplateError as error:
+            yield str(error)
+
+    def _render(self, name: str, locale: str, facts: Mapping[str, Any], limit: int = _BODY_LIMIT) -> str:
+        try:
+            template = self._environment.get_template(name)
+            return _within(template.generate({**facts, "locale": locale}), limit, name)
+        except TemplateError as error:
+            if error.message.startswith(name):
+                raise
+            raise TemplateError(f"{name}: {error.message}", error.hint) from error
+        except UndefinedError as error:
+            raise TemplateError(f"{name}: {error.message}", "add the fact or correct its name") from error
+        except TemplateNotFound as error:
+            raise TemplateError(f"there is no template {error.name}") from error
+        except TemplateSyntaxError as error:
+            where = error.name or name
+            raise TemplateError(f"{where}, line {error.lineno}: {error.message}") from error
+        except SecurityError as error:
+            raise TemplateError(f"{name}: refused by the sandbox: {error}") from error
+        except (TypeError, ValueError, LookupError, ArithmeticError, AttributeError, OverflowError) as error:
+            # Their texts may quote facts, that is a customer's data: only the kind is told.
+            raise TemplateError(f"{name}: {type(error).__name__} while rendering") from error
+
+    def _shadowed(self, kind: str) -> list[Path]:
+        roots = (shipped_folder(), self._overrides)
+        return [root / kind for root in roots if root is not None and (root / kind).is_dir()]
+
+    def _sample(self, names: tuple[str, ...], locale: str) -> dict[str, Any]:
+        facts: dict[str, Any] = {}
+        for name in names:
+            facts = _merge(facts, self._read_json(name))
+        return _merge(facts, facts.pop("in", {}).get(fall_back(locale), {}))
+
+    def _read_json(self, name: str) -> dict[str, Any]:
+        for root in (self._overrides, shipped_folder()):
+            if root is not None and (root / name).is_file():
+                content: dict[str, Any] = json.loads((root / name).read_text("utf-8"))
+                return content
+        raise TemplateError(f"there is no {name}", "a preview needs a sample.json beside the templates")
+
+
+def preview(message: str, locale: str, overrides: Path | None = None) -> RenderedMail:
+    """Render a mail from its sample facts, as `closeloop preview` shows it. Raises TemplateError."""
+    renderer = Renderer(overrides)
+    return renderer.render_mail(message, locale, renderer.sample(message, locale))
+
+
+def fall_back(locale: str) -> str:
+    """The locale there are templates for: zh* is zh_CN, all else en."""
+    return "zh_CN" if locale.lower().startswith("zh") else "en"
+
+
+def _within(chunks: Iterator[str], limit: int, name: str) -> str:
+    parts: list[str] = []
+    size = 0
+    for chunk in chunks:
+        size += len(chunk)
+        if size > limit:
+            raise TemplateError(f"{name}: the output is longer than {limit} characters")
+        parts.append(chunk)
+    return "".join(parts)
+
+
+def _brings_styles(overrides: Path) -> bool:
+    """Whether an operator's mail template has a stylesheet of its own, to be inlined mail by mail."""
+    paths = (overrides / "email").rglob("*.html")
+    return any("<style" in path.read_text("utf-8", "replace") for path in paths)
+
+
+def _folders(roots: list[Path]) -> set[str]:
+    return {p.name for root in roots for p in root.iterdir() if p.is_dir() and not p.name.startswith("_")}
+
+
+def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        known = merged.get(key)
+        merged[key] = _merge(known, value) if isinstance(known, dict) and isinstance(value, dict) else value
+    return merged
