@@ -1,1 +1,1 @@
-"""closeloop's tests: `unit` and `contract` know one part, `integration` several, `journeys` the whole loop."""
+"""Tests: `unit` and `contract` know one part, `integration` several, `journeys` the whole loop."""

@@ -24,7 +24,7 @@ def test_the_top_level_is_as_given() -> None:
 
 def test_no_script_stands_beside_a_module_named_like_one_of_the_standard_library() -> None:
     # Python looks for modules beside the script first, so `queue.py` there would be everybody's `queue`.
-    beside_scripts = {ROOT / room for room in ("workers", "models", "templates")}
+    beside_scripts = {ROOT / "workers", ROOT / "models"}
     beside_scripts |= {path.parent for path in scripts()} | {
         path.parent for path in (ROOT / "ops").rglob("*.py")
     }

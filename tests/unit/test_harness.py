@@ -10,7 +10,10 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import pytest
 import redis
+from sqlalchemy import func, select, text
 
+from models.people import Customer
+from models.session import make_engine
 from tests.conftest import Backend
 from tests.fakes import MONDAY_MORNING, ManualClock
 from tests.loopback import LoopbackGuard, StrayConnection
@@ -61,11 +64,15 @@ def test_a_manual_clock_stands_still_until_it_is_moved() -> None:
         clock.set(datetime(2026, 5, 1))  # noqa: DTZ001 - a moment without a zone is what is refused here
 
 
-def test_each_test_gets_a_database_of_its_own(backend: Backend) -> None:
-    if backend.broker_url:
-        assert backend.database_url.startswith("postgresql+asyncpg://")
-    else:
-        assert backend.database_url.startswith("sqlite+aiosqlite:////")
+@pytest.mark.parametrize("turn", ["first", "second"])
+async def test_each_test_gets_a_migrated_database_of_its_own(backend: Backend, turn: str) -> None:
+    dialect = "postgresql+asyncpg://" if backend.broker_url else "sqlite+aiosqlite:////"
+    assert backend.database_url.startswith(dialect)
+    engine = make_engine(backend.database_url)
+    async with engine.begin() as connection:
+        assert (await connection.execute(select(func.count()).select_from(Customer))).scalar_one() == 0
+        await connection.execute(text("CREATE TABLE only_once (turn VARCHAR)"))
+    await engine.dispose()
 
 
 def test_a_copy_of_a_database_keeps_nothing_from_another(postgres_server: PostgresServer) -> None:
