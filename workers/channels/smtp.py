@@ -1,0 +1,155 @@
+"""Mail by SMTP: one recipient per transaction, over kept connections that are reserved per lane."""
+
+from __future__ import annotations
+
+import re
+import ssl
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
+
+from workers.channels.address import wire_address
+from workers.channels.batch import Attempt, BatchRun, Queue
+from workers.channels.port import Outcome, Outgoing, Report, Verdict
+from workers.channels.smtp_codes import Step, judge
+from workers.channels.smtp_open import CannotConnect, own_host_name
+from workers.channels.smtp_pool import Dialer, LanePool
+from workers.channels.smtp_session import Answer, Session, SessionLost, wire_form
+from workers.channels.smtp_url import Relay
+from workers.clock import Clock
+from workers.errors import InvalidInput
+
+_QUEUED_AS = re.compile(r"\b(?:queued as|id=|queued mail)\s*([A-Za-z0-9._-]{4,80})", re.IGNORECASE)
+
+CONNECTIONS: Mapping[str, int] = MappingProxyType({"urgent": 2, "normal": 4, "bulk": 4})
+
+
+class SmtpChannel:
+    """The SMTP implementation of the channel port.
+
+    `relays`: the first that answers is used. `connections`: lane → greatest number of connections; an item
+    of an unknown lane goes with `normal` (or the first lane). `timeout`: seconds for one mail, opening a
+    connection included. `max_uses`: mails per connection. `idle`: seconds after which a resting connection
+    must prove that it is alive. `ehlo`: the name we give ourselves. `tls_context` replaces the system's
+    trust store.
+    """
+
+    name = "smtp"
+    batch_size = 50
+
+    def __init__(
+        self,
+        relays: tuple[Relay, ...],
+        clock: Clock,
+        *,
+        connections: Mapping[str, int] = CONNECTIONS,
+        timeout: float = 30,
+        max_uses: int = 100,
+        idle: float = 30,
+        ehlo: str | None = None,
+        tls_context: ssl.SSLContext | None = None,
+    ) -> None:
+        self.timeout = timeout
+        # A third for each step, so that a second relay still gets its chance within the time of one mail.
+        dialer = Dialer(
+            relays, clock.now, ehlo=ehlo or own_host_name(), step_timeout=timeout / 3, tls_context=tls_context
+        )
+        self._lanes = {
+            lane: LanePool(dialer, size=size, max_uses=max_uses, idle=idle)
+            for lane, size in connections.items()
+        }
+        self._default = self._lanes.get("normal") or next(iter(self._lanes.values()))
+
+    async def deliver(self, batch: Sequence[Outgoing], report: Report, *, until: float) -> None:
+        """Send the batch; see `Channel.deliver`."""
+        lanes: dict[LanePool, list[Outgoing]] = {}
+        for item in batch:
+            lanes.setdefault(self._lane(item), []).append(item)
+        run = BatchRun(self._send, report, until=until, timeout=self.timeout)
+        await run.run([Queue(items, lane.gate, lane.size) for lane, items in lanes.items()])
+
+    async def aclose(self) -> None:
+        """Say QUIT on all resting connections."""
+        for lane in self._lanes.values():
+            lane.close()
+
+    def _lane(self, item: Outgoing) -> LanePool:
+        return self._lanes.get(item.lane, self._default)
+
+    async def _send(self, attempt: Attempt) -> Outcome:
+        item = attempt.item
+        try:
+            recipient = wire_address(item.recipient).encode("ascii")
+        except InvalidInput as error:
+            return attempt.outcome(Verdict.REJECTED, "invalid_recipient", text=error.message)
+        try:
+            sender = wire_address(item.sender).encode("ascii") if item.sender else b""
+        except InvalidInput as error:
+            return attempt.outcome(Verdict.REJECTED, "invalid_sender", text=error.message)
+        try:
+            return await self._dialogue(attempt, _Mail(sender, recipient, wire_form(item.payload)))
+        except CannotConnect as error:
+            attempt.host = error.host
+            return attempt.outcome(Verdict.RETRY, error.reason, code=error.code, text=error.text)
+        except SessionLost as error:
+            return attempt.broken_off("lost_before_data", "lost_after_data", str(error))
+
+    async def _dialogue(self, attempt: Attempt, mail: _Mail) -> Outcome:
+        lane = self._lane(attempt.item)
+        session = await lane.take()
+        kept = session.uses > 0
+        try:
+            answer = await _transact(lane, session, attempt, mail)
+            again = kept and answer is not None and answer.step is Step.MAIL and answer.reply.code == 421
+        except SessionLost:
+            # A kept connection may die unseen. Nothing was accepted yet, so a new one may try at once.
+            if not kept or attempt.beyond_recall:
+                raise
+            again = True
+        if again:
+            answer = await _transact(lane, await lane.fresh(), attempt, mail)
+        return _outcome(attempt, answer)
+
+
+class _Mail(NamedTuple):
+    sender: bytes
+    recipient: bytes
+    body: bytes
+
+
+async def _transact(lane: LanePool, session: Session, attempt: Attempt, mail: _Mail) -> Answer | None:
+    """One transaction; None when the relay's announced limit makes it pointless."""
+    attempt.host, attempt.tls = session.host, session.tls
+    if 0 < session.size_limit < len(mail.body):
+        lane.give_back(session)
+        return None
+
+    def at_dot() -> None:
+        attempt.beyond_recall = True
+
+    try:
+        answer = await session.transact(mail.sender, mail.recipient, mail.body, at_dot)
+    except BaseException:
+        session.abort()  # after a time-out, too: a late reply would be taken for the next mail's
+        raise
+    lane.give_back(session)
+    return answer
+
+
+def _outcome(attempt: Attempt, answer: Answer | None) -> Outcome:
+    if answer is None:
+        return attempt.outcome(Verdict.REJECTED, "too_large", text="larger than the relay's announced limit")
+    step, reply = answer
+    if answer.accepted:
+        return attempt.outcome(
+            Verdict.SENT, "accepted", code=reply.code, text=reply.text, accepted_at=reply.at,
+            provider_id=_queue_id(reply.text),
+        )  # fmt: skip
+    verdict, reason = judge(step, reply.code, reply.text)
+    return attempt.outcome(verdict, reason, code=reply.code, text=reply.text)
+
+
+def _queue_id(text: str) -> str | None:
+    """The relay's own number of the mail ("queued as 4F2A…"), with which its log can be searched."""
+    found = _QUEUED_AS.search(text)
+    return found[1] if found else None

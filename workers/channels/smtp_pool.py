@@ -1,0 +1,143 @@
+"""Kept connections: each lane has its own, so that an escalation never waits behind a survey blast."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+from workers.channels.smtp_open import CannotConnect, open_session, relay_context
+from workers.channels.smtp_session import Session
+from workers.channels.smtp_url import Relay
+
+_NOOP_PATIENCE = 5.0
+_REMEMBER_FAILURE = 1.0
+
+
+class Dialer:
+    """Opens sessions to the first relay that answers. A relay that failed is asked last for a second.
+
+    `tls_context` replaces the system's trust store (tests, private authorities); `step_timeout` bounds each
+    step of opening, so that a relay that swallows packets leaves time for the next one.
+    """
+
+    def __init__(
+        self,
+        relays: tuple[Relay, ...],
+        now: Callable[[], datetime],
+        *,
+        ehlo: str,
+        step_timeout: float,
+        tls_context: ssl.SSLContext | None = None,
+    ) -> None:
+        if not relays:
+            raise ValueError("at least one relay is needed")
+        self._relays = relays
+        self._now = now
+        self._ehlo = ehlo
+        self._step_timeout = step_timeout
+        self._given_context = tls_context
+        self._contexts: dict[Relay, ssl.SSLContext | None] = {}
+        self._failed: dict[Relay, tuple[float, CannotConnect]] = {}
+
+    async def dial(self) -> Session:
+        """Return a fresh session. Raises CannotConnect, with the trouble of the first relay, when none
+        answers.
+
+        While every relay's failure is younger than a second, that failure is raised again without knocking:
+        a thousand waiting mails must not become a thousand connects.
+        """
+        now = time.monotonic()
+        fresh = {relay: error for relay, (at, error) in self._failed.items() if now - at < _REMEMBER_FAILURE}
+        if len(fresh) == len(self._relays):
+            raise fresh[self._relays[0]]
+        trouble: list[CannotConnect] = []
+        for relay in sorted(self._relays, key=lambda relay: relay in fresh):
+            try:
+                session = await self._open(relay)
+            except CannotConnect as error:
+                self._failed[relay] = (time.monotonic(), error)
+                trouble.append(error)
+            else:
+                self._failed.pop(relay, None)
+                return session
+        raise trouble[0]
+
+    async def _open(self, relay: Relay) -> Session:
+        try:
+            context = await self._context(relay)
+        except OSError as error:
+            raise CannotConnect("tls_failed", relay.host, text="the CA file cannot be read") from error
+        try:
+            async with asyncio.timeout(2 * self._step_timeout):
+                return await open_session(
+                    relay, self._now, context=context, ehlo=self._ehlo, patience=self._step_timeout
+                )
+        except TimeoutError as error:
+            raise CannotConnect("connection_failed", relay.host, text="timed out") from error
+
+    async def _context(self, relay: Relay) -> ssl.SSLContext | None:
+        if self._given_context is not None:
+            return self._given_context
+        if relay not in self._contexts:
+            self._contexts[relay] = await asyncio.to_thread(relay_context, relay)
+        return self._contexts[relay]
+
+
+class LanePool:
+    """The connections of one lane: at most `size`, guarded by `gate`; the one used last is used first.
+
+    After `max_uses` mails a connection is retired; after `idle` seconds of rest it must answer a NOOP
+    before it is trusted again.
+    """
+
+    def __init__(self, dialer: Dialer, *, size: int, max_uses: int, idle: float) -> None:
+        self.size = size
+        self.gate = asyncio.Semaphore(size)
+        self._dialer = dialer
+        self._max_uses = max_uses
+        self._idle = idle
+        self._resting: list[Session] = []
+
+    async def take(self) -> Session:
+        """Return a usable session; only for a holder of `gate`. Raises CannotConnect."""
+        while self._resting:
+            session = self._resting.pop()
+            if session.usable and (not self._doubtful(session) or await self._answers(session)):
+                return session
+        return await self._dialer.dial()
+
+    async def fresh(self) -> Session:
+        """Return a new session, for when a kept one turned out to be dead. Raises CannotConnect."""
+        return await self._dialer.dial()
+
+    def give_back(self, session: Session) -> None:
+        """Keep the session for the next mail, or retire it when it has served long enough."""
+        if not session.usable or session.uses >= self._max_uses:
+            session.retire()
+        else:
+            session.idle_since = time.monotonic()
+            self._resting.append(session)
+
+    def close(self) -> None:
+        """Retire all resting sessions."""
+        while self._resting:
+            self._resting.pop().retire()
+
+    def _doubtful(self, session: Session) -> bool:
+        return time.monotonic() - session.idle_since > self._idle
+
+    async def _answers(self, session: Session) -> bool:
+        try:
+            async with asyncio.timeout(_NOOP_PATIENCE):
+                if await session.alive():
+                    return True
+        except TimeoutError:
+            pass
+        except asyncio.CancelledError:
+            session.abort()
+            raise
+        session.abort()
+        return False

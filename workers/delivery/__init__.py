@@ -1,0 +1,1 @@
+"""From a claimed notification to a sent one: composing, sending, and recording what became of it."""
