@@ -75,7 +75,7 @@ def postgres_server() -> Iterator[PostgresServer]:
         try:
             server = stack.enter_context(postgres())
         except ServerMissing as missing:
-            _do_without(missing)
+            do_without(missing)
         server.create(MIGRATED)
         _migrate(server.url(MIGRATED))
         yield server
@@ -88,7 +88,7 @@ def redis_for_all() -> Iterator[RedisServer]:
         try:
             server = stack.enter_context(redis_server())
         except ServerMissing as missing:
-            _do_without(missing)
+            do_without(missing)
         yield server
 
 
@@ -123,7 +123,8 @@ def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]
         database.drop(name)
 
 
-def _do_without(missing: ServerMissing) -> NoReturn:
+def do_without(missing: ServerMissing) -> NoReturn:
+    """Skips what needs the missing server, or fails it where nothing may be skipped."""
     if in_ci():
         pytest.fail(str(missing), pytrace=False)
     pytest.skip(str(missing))

@@ -14,10 +14,10 @@ from sqlalchemy import func, select, text
 
 from models.people import Customer
 from models.session import make_engine
-from tests.conftest import Backend
+from tests.conftest import Backend, do_without
 from tests.fakes import MONDAY_MORNING, ManualClock
 from tests.loopback import LoopbackGuard, StrayConnection
-from tests.servers import PostgresServer, RedisServer, apart
+from tests.servers import PostgresServer, RedisServer, ServerMissing, apart
 
 pytestmark = pytest.mark.anyio
 
@@ -94,6 +94,15 @@ def test_a_copy_of_a_database_keeps_nothing_from_another(postgres_server: Postgr
     assert apart(lambda: tables("first", "SELECT 1")) == 1
     postgres_server.drop("first")
     postgres_server.drop("second")
+
+
+def test_a_missing_server_is_excused_on_a_laptop_and_never_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    with pytest.raises(pytest.skip.Exception, match="no server here"):
+        do_without(ServerMissing("no server here"))
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(pytest.fail.Exception, match="no server here"):
+        do_without(ServerMissing("no server here"))
 
 
 def test_a_broker_is_emptied_between_tests(redis_for_all: RedisServer) -> None:
