@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import uuid_utils.compat
-from sqlalchemy import JSON, DateTime, Enum, LargeBinary, MetaData, String, Uuid
+from sqlalchemy import JSON, DateTime, Enum, ForeignKey, LargeBinary, MetaData, String, Uuid
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
@@ -80,6 +80,15 @@ def enum_column(enum: type) -> Enum:
     )
 
 
+def reference(target: str, *, use_alter: bool = False) -> ForeignKey:
+    """A foreign key to `target` ("table.column") that the database checks when the transaction commits.
+
+    So the rows of one fact may be written in any order: nothing here uses ORM relationships, by which
+    SQLAlchemy would find the order itself.
+    """
+    return ForeignKey(target, use_alter=use_alter, deferrable=True, initially="DEFERRED")
+
+
 class Promised:
     """A row that promises to be acted on at `due_at`.
 
@@ -89,6 +98,7 @@ class Promised:
     that ended in a try.
     """
 
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id, sort_order=-1)
     lane: Mapped[Lane] = mapped_column(enum_column(Lane), default=Lane.NORMAL)
     due_at: Mapped[datetime | None]
     free_at: Mapped[datetime | None]

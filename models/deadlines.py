@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, ForeignKey, Index, String, text
+from sqlalchemy import JSON, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, Promised, enum_column, new_id
+from models.base import Base, Promised, enum_column, reference
 from models.vocabulary import DeadlineKind, DeadlineState
 
 
@@ -30,14 +30,13 @@ class Deadline(Promised, Base):
         ),
     )
 
-    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     key: Mapped[str] = mapped_column(String(96), unique=True)
     kind: Mapped[DeadlineKind] = mapped_column(enum_column(DeadlineKind))
     generation: Mapped[int]
     state: Mapped[DeadlineState] = mapped_column(enum_column(DeadlineState), default=DeadlineState.RUNNING)
-    ticket_id: Mapped[UUID] = mapped_column(ForeignKey("tickets.id"), index=True)
-    survey_id: Mapped[UUID | None] = mapped_column(ForeignKey("surveys.id"))
-    followup_id: Mapped[UUID | None] = mapped_column(ForeignKey("followups.id"), index=True)
+    ticket_id: Mapped[UUID] = mapped_column(reference("tickets.id"), index=True)
+    survey_id: Mapped[UUID | None] = mapped_column(reference("surveys.id"))
+    followup_id: Mapped[UUID | None] = mapped_column(reference("followups.id"), index=True)
     started_at: Mapped[datetime]
     limit_at: Mapped[datetime | None]
     alarms: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
@@ -46,5 +45,5 @@ class Deadline(Promised, Base):
     breached_at: Mapped[datetime | None]
     ended_reason: Mapped[str | None] = mapped_column(String(48))
     acknowledged_at: Mapped[datetime | None]
-    acknowledged_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
-    policy_version_id: Mapped[UUID] = mapped_column(ForeignKey("policy_versions.id"))
+    acknowledged_by: Mapped[UUID | None] = mapped_column(reference("staff.id"))
+    policy_version_id: Mapped[UUID] = mapped_column(reference("policy_versions.id"))

@@ -3,10 +3,10 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy import Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, Promised, enum_column, new_id
+from models.base import Base, Promised, enum_column, reference
 from models.vocabulary import EventState
 
 
@@ -25,15 +25,14 @@ class IntakeEvent(Promised, Base):
         ),
     )
 
-    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     source: Mapped[str] = mapped_column(String(32))
     external_id: Mapped[str] = mapped_column(String(128))
     received_at: Mapped[datetime]
     state: Mapped[EventState] = mapped_column(enum_column(EventState), default=EventState.RECEIVED)
     kind: Mapped[str | None] = mapped_column(String(24))
     reason: Mapped[str | None] = mapped_column(String(200))
-    ticket_id: Mapped[UUID | None] = mapped_column(ForeignKey("tickets.id"), index=True)
-    data_key_id: Mapped[UUID] = mapped_column(ForeignKey("data_keys.id"))
+    ticket_id: Mapped[UUID | None] = mapped_column(reference("tickets.id"), index=True)
+    data_key_id: Mapped[UUID] = mapped_column(reference("data_keys.id"))
 
 
 class IntakeBody(Base):
@@ -41,6 +40,6 @@ class IntakeBody(Base):
 
     __tablename__ = "intake_bodies"
 
-    event_id: Mapped[UUID] = mapped_column(ForeignKey("intake_events.id"), primary_key=True)
+    event_id: Mapped[UUID] = mapped_column(reference("intake_events.id"), primary_key=True)
     envelope_sealed: Mapped[bytes]
     raw_sealed: Mapped[bytes]

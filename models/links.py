@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, ForeignKey, LargeBinary, String
+from sqlalchemy import JSON, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, new_id
+from models.base import Base, new_id, reference
 
 
 class Link(Base):
@@ -22,10 +22,10 @@ class Link(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     token_hash: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
     purpose: Mapped[str] = mapped_column(String(24))
-    ticket_id: Mapped[UUID | None] = mapped_column(ForeignKey("tickets.id"), index=True)
+    ticket_id: Mapped[UUID | None] = mapped_column(reference("tickets.id"), index=True)
     subject_id: Mapped[UUID | None]
-    staff_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
-    customer_id: Mapped[UUID | None] = mapped_column(ForeignKey("customers.id"))
+    staff_id: Mapped[UUID | None] = mapped_column(reference("staff.id"))
+    customer_id: Mapped[UUID | None] = mapped_column(reference("customers.id"))
     facts: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime | None]

@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, UniqueConstraint, text
+from sqlalchemy import JSON, Index, LargeBinary, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, Promised, enum_column, new_id
+from models.base import Base, Promised, enum_column, new_id, reference
 from models.vocabulary import Medium, NotificationState
 
 
@@ -31,7 +31,6 @@ class Notification(Promised, Base):
         ),
     )
 
-    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     key: Mapped[str] = mapped_column(String(200), unique=True)
     kind: Mapped[str] = mapped_column(String(32))
     channel: Mapped[Medium] = mapped_column(enum_column(Medium))
@@ -43,14 +42,14 @@ class Notification(Promised, Base):
     expires_at: Mapped[datetime | None]
     sent_at: Mapped[datetime | None]
 
-    ticket_id: Mapped[UUID | None] = mapped_column(ForeignKey("tickets.id"), index=True)
-    deadline_id: Mapped[UUID | None] = mapped_column(ForeignKey("deadlines.id"), index=True)
-    survey_id: Mapped[UUID | None] = mapped_column(ForeignKey("surveys.id"))
-    staff_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
-    customer_id: Mapped[UUID | None] = mapped_column(ForeignKey("customers.id"))
+    ticket_id: Mapped[UUID | None] = mapped_column(reference("tickets.id"), index=True)
+    deadline_id: Mapped[UUID | None] = mapped_column(reference("deadlines.id"), index=True)
+    survey_id: Mapped[UUID | None] = mapped_column(reference("surveys.id"))
+    staff_id: Mapped[UUID | None] = mapped_column(reference("staff.id"))
+    customer_id: Mapped[UUID | None] = mapped_column(reference("customers.id"))
     meets: Mapped[str | None] = mapped_column(String(24))
 
-    data_key_id: Mapped[UUID] = mapped_column(ForeignKey("data_keys.id"))
+    data_key_id: Mapped[UUID] = mapped_column(reference("data_keys.id"))
     recipient_sealed: Mapped[bytes]
     recipient_hash: Mapped[bytes] = mapped_column(LargeBinary(32), index=True)
     locale: Mapped[str] = mapped_column(String(12))
@@ -64,7 +63,7 @@ class NotificationBody(Base):
 
     __tablename__ = "notification_bodies"
 
-    notification_id: Mapped[UUID] = mapped_column(ForeignKey("notifications.id"), primary_key=True)
+    notification_id: Mapped[UUID] = mapped_column(reference("notifications.id"), primary_key=True)
     made_at: Mapped[datetime]
     body_sealed: Mapped[bytes]
 
@@ -79,7 +78,7 @@ class DeliveryAttempt(Base):
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
-    notification_id: Mapped[UUID] = mapped_column(ForeignKey("notifications.id"))
+    notification_id: Mapped[UUID] = mapped_column(reference("notifications.id"))
     lease_token: Mapped[UUID]
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
@@ -102,14 +101,14 @@ class Receipt(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     source: Mapped[str] = mapped_column(String(32))
     external_id: Mapped[str] = mapped_column(String(160))
-    notification_id: Mapped[UUID | None] = mapped_column(ForeignKey("notifications.id"), index=True)
+    notification_id: Mapped[UUID | None] = mapped_column(reference("notifications.id"), index=True)
     at: Mapped[datetime]
     kind: Mapped[str] = mapped_column(String(24))
     reason: Mapped[str | None] = mapped_column(String(64))
 
 
 class Suppression(Base):
-    """An address that must not be written to, by keyed hash, with its reason; `scope` is `all` or `surveys`."""
+    """An address that must not be written to, by keyed hash, and why; `scope` is `all` or `surveys`."""
 
     __tablename__ = "suppressions"
     __table_args__ = (UniqueConstraint("address_hash", "channel", "scope"),)

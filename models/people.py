@@ -3,10 +3,10 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import JSON, ForeignKey, LargeBinary, String
+from sqlalchemy import JSON, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, enum_column, new_id
+from models.base import Base, enum_column, new_id, reference
 from models.vocabulary import Medium, Role
 
 
@@ -17,7 +17,7 @@ class Customer(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     code: Mapped[str] = mapped_column(String(24), unique=True)
-    data_key_id: Mapped[UUID] = mapped_column(ForeignKey("data_keys.id"))
+    data_key_id: Mapped[UUID] = mapped_column(reference("data_keys.id"))
     created_at: Mapped[datetime]
     name_sealed: Mapped[bytes | None]
     email_sealed: Mapped[bytes | None]
@@ -39,13 +39,13 @@ class Team(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     name: Mapped[str] = mapped_column(String(64), unique=True)
-    supervisor_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id", use_alter=True))
-    substitute_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id", use_alter=True))
-    head_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id", use_alter=True))
+    supervisor_id: Mapped[UUID | None] = mapped_column(reference("staff.id", use_alter=True))
+    substitute_id: Mapped[UUID | None] = mapped_column(reference("staff.id", use_alter=True))
+    head_id: Mapped[UUID | None] = mapped_column(reference("staff.id", use_alter=True))
 
 
 class Staff(Base):
-    """A member of staff. Company addresses are not customers' data and stay readable (`email` in lower case)."""
+    """A member of staff. Company addresses are not customers' data: they stay readable, in lower case."""
 
     __tablename__ = "staff"
 
@@ -55,7 +55,7 @@ class Staff(Base):
     email: Mapped[str] = mapped_column(String(254), unique=True)
     phone: Mapped[str | None] = mapped_column(String(24))
     role: Mapped[Role] = mapped_column(enum_column(Role), default=Role.AGENT)
-    team_id: Mapped[UUID | None] = mapped_column(ForeignKey("teams.id"), index=True)
+    team_id: Mapped[UUID | None] = mapped_column(reference("teams.id"), index=True)
     skills: Mapped[list[str]] = mapped_column(JSON, default=list)
     locale: Mapped[str | None] = mapped_column(String(12))
     active: Mapped[bool] = mapped_column(default=True)

@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, ForeignKey, String, UniqueConstraint
+from sqlalchemy import JSON, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, enum_column, new_id
+from models.base import Base, enum_column, new_id, reference
 from models.vocabulary import Category, FollowupState, Medium
 
 
@@ -19,11 +19,11 @@ class Survey(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     number: Mapped[str] = mapped_column(String(24), unique=True)
-    ticket_id: Mapped[UUID] = mapped_column(ForeignKey("tickets.id"))
+    ticket_id: Mapped[UUID] = mapped_column(reference("tickets.id"))
     opening: Mapped[int]
-    customer_id: Mapped[UUID] = mapped_column(ForeignKey("customers.id"))
-    staff_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"), index=True)
-    team_id: Mapped[UUID | None] = mapped_column(ForeignKey("teams.id"))
+    customer_id: Mapped[UUID] = mapped_column(reference("customers.id"))
+    staff_id: Mapped[UUID | None] = mapped_column(reference("staff.id"), index=True)
+    team_id: Mapped[UUID | None] = mapped_column(reference("teams.id"))
     category: Mapped[Category] = mapped_column(enum_column(Category))
     customer_group: Mapped[str | None] = mapped_column(String(24))
     channel: Mapped[Medium] = mapped_column(enum_column(Medium))
@@ -34,7 +34,7 @@ class Survey(Base):
     expires_at: Mapped[datetime]
     answered_at: Mapped[datetime | None]
     anonymous: Mapped[bool] = mapped_column(default=False)
-    policy_version_id: Mapped[UUID] = mapped_column(ForeignKey("policy_versions.id"))
+    policy_version_id: Mapped[UUID] = mapped_column(reference("policy_versions.id"))
 
 
 class SurveyAnswer(Base):
@@ -46,12 +46,12 @@ class SurveyAnswer(Base):
     __tablename__ = "survey_answers"
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    survey_id: Mapped[UUID | None] = mapped_column(ForeignKey("surveys.id"), index=True, unique=True)
+    survey_id: Mapped[UUID | None] = mapped_column(reference("surveys.id"), index=True, unique=True)
     at: Mapped[datetime]
     category: Mapped[Category] = mapped_column(enum_column(Category))
     scores: Mapped[dict[str, int]] = mapped_column(JSON)
     source: Mapped[str] = mapped_column(String(16))
-    data_key_id: Mapped[UUID] = mapped_column(ForeignKey("data_keys.id"))
+    data_key_id: Mapped[UUID] = mapped_column(reference("data_keys.id"))
     words_sealed: Mapped[bytes | None]
 
 
@@ -61,10 +61,10 @@ class Followup(Base):
     __tablename__ = "followups"
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
-    survey_id: Mapped[UUID] = mapped_column(ForeignKey("surveys.id"), unique=True)
-    ticket_id: Mapped[UUID] = mapped_column(ForeignKey("tickets.id"), index=True)
-    customer_id: Mapped[UUID] = mapped_column(ForeignKey("customers.id"))
-    data_key_id: Mapped[UUID] = mapped_column(ForeignKey("data_keys.id"))
+    survey_id: Mapped[UUID] = mapped_column(reference("surveys.id"), unique=True)
+    ticket_id: Mapped[UUID] = mapped_column(reference("tickets.id"), index=True)
+    customer_id: Mapped[UUID] = mapped_column(reference("customers.id"))
+    data_key_id: Mapped[UUID] = mapped_column(reference("data_keys.id"))
     state: Mapped[FollowupState] = mapped_column(enum_column(FollowupState), default=FollowupState.OPEN)
     round: Mapped[int] = mapped_column(default=1)
     version: Mapped[int] = mapped_column(default=1)
@@ -72,7 +72,7 @@ class Followup(Base):
     opened_at: Mapped[datetime]
     start_by: Mapped[datetime]
     started_at: Mapped[datetime | None]
-    owner_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"), index=True)
+    owner_id: Mapped[UUID | None] = mapped_column(reference("staff.id"), index=True)
     cause: Mapped[str | None] = mapped_column(String(16))
     term: Mapped[str | None] = mapped_column(String(8))
     department: Mapped[str | None] = mapped_column(String(64))

@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String
+from sqlalchemy import JSON, Index, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, enum_column, new_id
+from models.base import Base, enum_column, new_id, reference
 from models.vocabulary import Category, Medium, Priority, TicketState
 
 
@@ -33,18 +33,19 @@ class Ticket(Base):
     subkind: Mapped[str | None] = mapped_column(String(24))
     channel: Mapped[Medium] = mapped_column(enum_column(Medium))
     locale: Mapped[str] = mapped_column(String(12))
-    customer_id: Mapped[UUID] = mapped_column(ForeignKey("customers.id"), index=True)
-    data_key_id: Mapped[UUID] = mapped_column(ForeignKey("data_keys.id"))
+    customer_id: Mapped[UUID] = mapped_column(reference("customers.id"), index=True)
+    data_key_id: Mapped[UUID] = mapped_column(reference("data_keys.id"))
     subject_sealed: Mapped[bytes]
     description_sealed: Mapped[bytes]
     background_sealed: Mapped[bytes | None]
     thread_sealed: Mapped[bytes | None]
-    policy_version_id: Mapped[UUID] = mapped_column(ForeignKey("policy_versions.id"))
+    policy_version_id: Mapped[UUID] = mapped_column(reference("policy_versions.id"))
     special_period: Mapped[str | None] = mapped_column(String(64))
 
-    team_id: Mapped[UUID | None] = mapped_column(ForeignKey("teams.id"), index=True)
-    first_team_id: Mapped[UUID | None] = mapped_column(ForeignKey("teams.id"))
-    handler_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"), index=True)
+    team_id: Mapped[UUID | None] = mapped_column(reference("teams.id"), index=True)
+    first_team_id: Mapped[UUID | None] = mapped_column(reference("teams.id"))
+    cooperating: Mapped[list[str]] = mapped_column(JSON, default=list)
+    handler_id: Mapped[UUID | None] = mapped_column(reference("staff.id"), index=True)
 
     occurred_at: Mapped[datetime | None]
     received_at: Mapped[datetime]
@@ -81,26 +82,26 @@ class TicketEntry(Base):
     __table_args__ = (Index("ix_ticket_entries_ticket_id_at", "ticket_id", "at"),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
-    ticket_id: Mapped[UUID] = mapped_column(ForeignKey("tickets.id"))
-    followup_id: Mapped[UUID | None] = mapped_column(ForeignKey("followups.id"), index=True)
+    ticket_id: Mapped[UUID] = mapped_column(reference("tickets.id"))
+    followup_id: Mapped[UUID | None] = mapped_column(reference("followups.id"), index=True)
     at: Mapped[datetime]
     kind: Mapped[str] = mapped_column(String(32))
     actor: Mapped[str] = mapped_column(String(24))
-    staff_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    staff_id: Mapped[UUID | None] = mapped_column(reference("staff.id"))
     facts: Mapped[dict[str, Any]] = mapped_column(default=dict)
     words_sealed: Mapped[bytes | None]
     evidence: Mapped[str | None] = mapped_column(String(128))
-    corrects_id: Mapped[UUID | None] = mapped_column(ForeignKey("ticket_entries.id"))
-    notification_id: Mapped[UUID | None] = mapped_column(ForeignKey("notifications.id"))
+    corrects_id: Mapped[UUID | None] = mapped_column(reference("ticket_entries.id"))
+    notification_id: Mapped[UUID | None] = mapped_column(reference("notifications.id"))
 
 
 class TicketMessage(Base):
-    """Which Message-ID belongs to which ticket, both directions, by keyed hash (for threading, RFC 5322 §3.6.4)."""
+    """Which Message-ID belongs to which ticket, both ways, by keyed hash (threading, RFC 5322 §3.6.4)."""
 
     __tablename__ = "ticket_messages"
 
     message_hash: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
-    ticket_id: Mapped[UUID] = mapped_column(ForeignKey("tickets.id"), index=True)
+    ticket_id: Mapped[UUID] = mapped_column(reference("tickets.id"), index=True)
 
 
 class NumberSeries(Base):

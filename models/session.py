@@ -1,0 +1,201 @@
+"""Engines, and the way to the newest schema."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, event, make_url, text
+from sqlalchemy.engine import URL
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool
+
+from models.gate import WriteGate
+
+__all__ = [
+    "WRITE",
+    "WriteGate",
+    "async_url",
+    "head_revision",
+    "is_sqlite",
+    "make_engine",
+    "make_gate",
+    "migrate",
+    "schema_revision",
+]
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
+WRITE = "closeloop_write"
+BUSY_MS = 10_000
+MIGRATION_LOCK = 0x636C6F6F70  # any number that only this program asks PostgreSQL to lock
+
+T = TypeVar("T")
+
+
+def async_url(url: str | URL) -> URL:
+    """`url` with the asynchronous driver that is used for its database.
+
+    Raises ValueError for a database other than SQLite (in a file) and PostgreSQL.
+    """
+    parsed = make_url(url)
+    backend = parsed.drivername.partition("+")[0]
+    if backend not in DRIVERS:
+        raise ValueError(f"'{backend}' is not supported: use sqlite or postgresql")
+    if backend == "sqlite" and parsed.database in (None, "", ":memory:"):
+        raise ValueError("SQLite needs a file: several connections share it")
+    return parsed.set(drivername=DRIVERS[backend])
+
+
+def is_sqlite(url: str | URL) -> bool:
+    """Whether `url` names an SQLite database."""
+    return make_url(url).drivername.partition("+")[0] == "sqlite"
+
+
+def make_engine(url: str | URL, **options: Any) -> AsyncEngine:
+    """An engine for the event loop that is going to use it (engines do not cross loops).
+
+    `options` override those of SQLAlchemy's `create_async_engine`. Nothing is opened yet.
+    """
+    target = async_url(url)
+    return _sqlite_engine(target, options) if is_sqlite(target) else _postgresql_engine(target, options)
+
+
+def _postgresql_engine(url: URL, options: dict[str, Any]) -> AsyncEngine:
+    server = {
+        "application_name": "closeloop",
+        "statement_timeout": "30000",
+        "idle_in_transaction_session_timeout": "60000",
+        "jit": "off",
+        **options.pop("server_settings", {}),
+    }
+    settings: dict[str, Any] = {
+        "pool_size": 10,
+        "max_overflow": 10,
+        "pool_pre_ping": True,
+        "connect_args": {"server_settings": server, "timeout": 10, "command_timeout": 60},
+    }
+    if options.get("poolclass") is NullPool:
+        settings = {"connect_args": settings["connect_args"]}
+    return create_async_engine(url, **{**settings, **options})
+
+
+def _sqlite_engine(url: URL, options: dict[str, Any]) -> AsyncEngine:
+    busy_ms = int(options.pop("busy_ms", BUSY_MS))
+    settings: dict[str, Any] = {} if "poolclass" in options else {"pool_size": 6, "max_overflow": 6}
+    engine = create_async_engine(url, **{**settings, "connect_args": {"timeout": busy_ms / 1000}, **options})
+    event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+    event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    # The driver's own BEGIN comes too late and is never IMMEDIATE; `_begin_sqlite` takes over.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    try:
+        cursor.execute("PRAGMA journal_mode")
+        if cursor.fetchone() != ("wal",):
+            cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+    finally:
+        cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A transaction that reads first and writes later would fail with SQLITE_BUSY_SNAPSHOT, which no
+    # time-out cures; one that says at once that it will write only waits for its turn.
+    write = connection.get_execution_options().get(WRITE, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+def make_gate(url: str | URL) -> WriteGate | None:
+    """The gate for writing to `url`: one for SQLite, none for PostgreSQL (its rows have their own locks)."""
+    return WriteGate() if is_sqlite(url) else None
+
+
+def migrate(url: str | URL) -> None:
+    """Bring the database to the newest schema; do nothing when it is there.
+
+    May be called by several processes at once: the upgrade is one transaction under a lock. Works with
+    or without a running event loop (it blocks the caller). A missing folder of an SQLite file is made.
+    """
+    target = async_url(url)
+    if is_sqlite(target):
+        Path(str(target.database)).parent.mkdir(parents=True, exist_ok=True)
+    _on_connection(target, _upgrade, write=True)
+
+
+def schema_revision(url: str | URL) -> str | None:
+    """The revision the database is at; None when it has never been migrated."""
+    return _on_connection(async_url(url), _current_revision, write=False)
+
+
+def head_revision() -> str:
+    """The newest revision that this program knows."""
+    from alembic.script import ScriptDirectory  # 30 ms that only migrating needs
+
+    head = ScriptDirectory(str(MIGRATIONS)).get_current_head()
+    if head is None:
+        raise RuntimeError(f"no migrations in {MIGRATIONS}")
+    return head
+
+
+def _upgrade(connection: Connection) -> None:
+    from alembic import command  # see head_revision
+    from alembic.config import Config
+
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _current_revision(connection: Connection) -> str | None:
+    from alembic.runtime.migration import MigrationContext  # see head_revision
+
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _on_connection(url: URL, work: Callable[[Connection], T], *, write: bool) -> T:
+    async def visit() -> T:
+        waiting: dict[str, Any] = (
+            {"busy_ms": 60_000} if is_sqlite(url) else {"server_settings": {"statement_timeout": "0"}}
+        )
+        engine = make_engine(url, poolclass=NullPool, **waiting)
+        try:
+            async with engine.execution_options(**{WRITE: write}).begin() as connection:
+                return await connection.run_sync(work)
+        finally:
+            await engine.dispose()
+
+    return _in_own_loop(visit)
+
+
+def _in_own_loop(visit: Callable[[], Awaitable[T]]) -> T:
+    # A thread of its own, since the caller may itself run inside an event loop (a test, the CLI).
+    box: list[T] = []
+    failure: list[BaseException] = []
+
+    async def run() -> None:
+        box.append(await visit())
+
+    def body() -> None:
+        try:
+            asyncio.run(run())
+        except BaseException as error:
+            failure.append(error)
+
+    thread = threading.Thread(target=body, name="closeloop-migrate")
+    thread.start()
+    thread.join()
+    if failure:
+        raise failure[0]
+    return box[0]

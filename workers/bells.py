@@ -1,0 +1,29 @@
+"""What a bell says: where, in which lane and by when something is due. Never which rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from models.vocabulary import Lane
+
+SLOT = timedelta(milliseconds=50)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Bell(NamedTuple):
+    """At `due` (promise time, UTC) `desk` ("intake", "deadlines", "delivery") has work in `lane`."""
+
+    desk: str
+    lane: Lane
+    due: datetime
+
+
+Ring = Callable[[Collection[Bell]], None]
+"""Rings bells: returns at once, never raises, may lose some (the sweep makes up for lost ones)."""
+
+
+def slot_of(moment: datetime) -> datetime:
+    """The end of the 50 ms slot that `moment` lies in: what was due in the slot is due by then."""
+    return EPOCH - (EPOCH - moment) // SLOT * SLOT

@@ -1,0 +1,41 @@
+"""What is counted, in a registry of its own (nothing global, so that several may live in one process)."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+
+class Metrics:
+    """The counters of one process. Labels are lanes, desks and codes, never ids, addresses or words."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        self.bells_rung = Counter(
+            "closeloop_bells_rung", "Bells handed to the broker", ["desk", "lane"], registry=registry
+        )
+        self.bells_dropped = Counter(
+            "closeloop_bells_dropped", "Bells given up (the sweep makes up for them)", registry=registry
+        )
+        self.bells_failed = Counter(
+            "closeloop_bells_failed",
+            "Attempts to ring that the broker refused or left unanswered",
+            registry=registry,
+        )
+        self.sweeps = Counter("closeloop_sweeps", "Rounds of the scheduler", ["result"], registry=registry)
+        self.sweep_seconds = Histogram(
+            "closeloop_sweep_seconds", "How long a round of the scheduler takes", registry=registry
+        )
+        self.overdue_lanes = Gauge(
+            "closeloop_overdue_lanes",
+            "Lanes in which the last sweep found something overdue",
+            registry=registry,
+        )
+        self.clock_parted = Gauge(
+            "closeloop_clock_parted",
+            "1 while wall and monotonic clock disagree and firing is stopped",
+            registry=registry,
+        )
+
+    def text(self) -> bytes:
+        """The figures in Prometheus' text format (version 0.0.4)."""
+        return generate_latest(self.registry)

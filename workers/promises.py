@@ -1,0 +1,145 @@
+"""The one claim loop: how promised rows are taken, settled, given back and looked for.
+
+Machine time rules leases and pauses (`free_at`), promise time rules what is due (`due_at`).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.base import Promised, new_id
+from models.vocabulary import Lane
+from workers.bells import SLOT, slot_of
+from workers.clock import Clock
+from workers.unit_of_work import UnitOfWork
+
+__all__ = [
+    "SLOT",
+    "claim",
+    "fence",
+    "lanes_due",
+    "pause",
+    "release",
+    "retry_pause",
+    "settle",
+    "slot_of",
+    "slots_between",
+]
+
+FIRST_PAUSE = 5.0
+LONGEST_PAUSE = 3600.0
+
+Row = TypeVar("Row", bound=Promised)
+
+
+def _claimable(model: type[Promised], lane: Lane, clock: Clock) -> tuple[ColumnElement[bool], ...]:
+    return (
+        model.lane == lane,
+        model.due_at <= clock.now(),
+        or_(model.free_at.is_(None), model.free_at <= clock.machine()),
+    )
+
+
+async def claim(
+    uow: UnitOfWork,
+    model: type[Row],
+    lane: Lane,
+    *,
+    limit: int,
+    lease: timedelta,
+    values: Mapping[str, Any] | None = None,
+) -> list[Row]:
+    """Take up to `limit` due rows of one lane, those that have waited longest first, sorted by `due_at`.
+
+    Each gets a fresh `lease_token`, is nobody else's until `lease` (machine time) has passed, counts one
+    more try and takes over `values` (column → value). Two claimers never get the same row: the condition
+    is checked again by the UPDATE itself. The rows belong to `uow.session`.
+    """
+    conditions = _claimable(model, lane, uow.clock)
+    # A materialised list of ids: a plain subquery may be run again per row by PostgreSQL's planner and
+    # lock more than `limit` rows. SQLite knows no row locks and leaves FOR UPDATE out.
+    due = (
+        select(model.id)
+        .where(*conditions)
+        .order_by(model.due_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .cte("due")
+    )
+    taken = (
+        update(model)
+        .where(model.id.in_(select(due.c.id)), *conditions)
+        .values(
+            {
+                **(values or {}),
+                "lease_token": new_id(),
+                "free_at": uow.clock.machine() + lease,
+                "tries": model.tries + 1,
+            }
+        )
+        .returning(model)
+        .execution_options(synchronize_session=False, populate_existing=True)
+    )
+    rows = (await uow.session.scalars(taken)).all()
+    return sorted(rows, key=_longest_due)
+
+
+def _longest_due(row: Promised) -> datetime:
+    return row.due_at or datetime.max.replace(tzinfo=UTC)
+
+
+def settle(row: Promised) -> None:
+    """The promise is kept (or void): nothing is left to do for this row."""
+    row.due_at = row.free_at = row.lease_token = None
+
+
+def release(row: Promised) -> None:
+    """Give a claimed row back untouched; the claim does not count as a try."""
+    row.free_at = row.lease_token = None
+    row.tries = max(0, row.tries - 1)
+
+
+def pause(row: Promised, seconds: float, clock: Clock) -> None:
+    """Give a claimed row back, to be claimed again after `seconds` of machine time at the earliest."""
+    row.free_at = clock.machine() + timedelta(seconds=seconds)
+    row.lease_token = None
+
+
+def fence(model: type[Promised], row: Promised) -> list[ColumnElement[bool]]:
+    """WHERE conditions that match `row` only while its lease is still the one under which it was claimed."""
+    return [model.id == row.id, model.lease_token == row.lease_token]
+
+
+def retry_pause(tries: int) -> float:
+    """Seconds to wait after the `tries`-th try: 5 s, doubling up to an hour, ±20 % so that retries spread."""
+    steady = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(max(0, tries - 1), 20))
+    return min(LONGEST_PAUSE, steady * random.uniform(0.8, 1.2))  # noqa: S311 - spreads load, hides nothing
+
+
+async def lanes_due(session: AsyncSession, model: type[Promised], clock: Clock) -> set[Lane]:
+    """The lanes in which something can be claimed now (overdue, and not leased or pausing)."""
+    lanes = list(Lane)
+    found = await session.execute(
+        select(*(select(model.id).where(*_claimable(model, lane, clock)).exists() for lane in lanes))
+    )
+    return {lane for lane, there in zip(lanes, found.one(), strict=True) if there}
+
+
+async def slots_between(
+    session: AsyncSession, model: type[Promised], lane: Lane, after: datetime, until: datetime
+) -> list[datetime]:
+    """The slots (see `slot_of`), in order, of what gets due in one lane after `after` up to `until`."""
+    moments: Sequence[datetime | None] = (
+        await session.scalars(
+            select(model.due_at)
+            .distinct()
+            .where(model.lane == lane, model.due_at > after, model.due_at <= until)
+        )
+    ).all()
+    return sorted({slot_of(moment) for moment in moments if moment is not None})

@@ -1,0 +1,160 @@
+"""All settings, CLOSELOOP_*, checked once: every mistake is listed, none is found by running into it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from email.utils import parseaddr
+from pathlib import Path
+from typing import Any, TypeVar
+
+from models.crypto import KeyRing
+from workers.errors import SettingsError
+from workers.settings import values
+
+PREFIX = "CLOSELOOP_"
+DEFAULT_SENDER = "support@closeloop.localhost"
+DEFAULT_PUBLIC_URL = "http://127.0.0.1:8000"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the operator decided; each field is the CLOSELOOP_* variable of its name in capitals.
+
+    URLs that may carry a password and all keys stay out of `repr`. Empty `hook_token` or `api_key`
+    close the door that they would open.
+    """
+
+    secret_keys: KeyRing = field(repr=False)
+    database_url: str = field(repr=False)
+    data: Path
+    broker_url: str = field(default="", repr=False)
+    smtp_url: tuple[str, ...] = field(default=(), repr=False)
+    sms_url: str = field(default="", repr=False)
+    chat_urls: tuple[str, ...] = field(default=(), repr=False)
+    imap_url: str = field(default="", repr=False)
+    public_url: str = DEFAULT_PUBLIC_URL
+    mail_from: str = DEFAULT_SENDER
+    mail_from_name: str = ""
+    mail_domain: str = "closeloop.localhost"
+    policy: str = "support-response"
+    hook_token: str = field(default="", repr=False)
+    api_key: str = field(default="", repr=False)
+    admin: str = ""
+    mode: values.Mode = "test"
+    timezone: str = "Asia/Shanghai"
+    locale: str = "zh_CN"
+    staff_domains: tuple[str, ...] = ()
+    clock_speed: float = 1.0
+
+
+def load_settings(environ: Mapping[str, str], data: Path | None = None) -> Settings:
+    """Settings from environment variables; `data` overrides CLOSELOOP_DATA.
+
+    Any NAME may be given as NAME_FILE, the path of a file that holds the value (container secrets).
+    Raises SettingsError that lists all mistakes, one a line, never showing a secret.
+    """
+    return _Reader(environ).settings(data)
+
+
+class _Reader:
+    """Reads values and collects mistakes instead of stopping at the first."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = {name: value for name, value in environ.items() if name.startswith(PREFIX)}
+        self._mistakes: list[str] = []
+
+    def settings(self, data: Path | None) -> Settings:
+        self._refuse_unknown()
+        folder = (data or Path(self._value("DATA") or "data")).expanduser().absolute()
+        name, sender = self._sender()
+        found: dict[str, Any] = {
+            "secret_keys": self._parsed("SECRET_KEYS", "", self._key_ring),
+            "database_url": self._parsed(
+                "DATABASE_URL", f"sqlite+aiosqlite:///{folder}/closeloop.db", values.database
+            ),
+            "data": folder,
+            "broker_url": self._parsed("BROKER_URL", "", values.broker),
+            "smtp_url": self._parsed("SMTP_URL", "", values.smtp_urls),
+            "sms_url": self._parsed("SMS_URL", "", values.sms),
+            "chat_urls": self._parsed("CHAT_URLS", "", values.urls),
+            "imap_url": self._parsed("IMAP_URL", "", values.imap),
+            "public_url": self._parsed("PUBLIC_URL", DEFAULT_PUBLIC_URL, values.public_url),
+            "mail_from": sender,
+            "mail_from_name": name,
+            "mail_domain": self._parsed("MAIL_DOMAIN", sender.rpartition("@")[2], values.domain),
+            "policy": self._value("POLICY") or "support-response",
+            "hook_token": self._parsed("HOOK_TOKEN", "", values.secret),
+            "api_key": self._parsed("API_KEY", "", values.secret),
+            "admin": self._parsed("ADMIN", "", values.address),
+            "mode": self._parsed("MODE", "test", values.mode),
+            "timezone": self._parsed("TIMEZONE", "Asia/Shanghai", values.zone),
+            "locale": self._parsed("LOCALE", "zh_CN", values.locale),
+            "staff_domains": self._parsed("STAFF_DOMAINS", "", values.domains),
+            "clock_speed": self._parsed("CLOCK_SPEED", "1", values.speed),
+        }
+        self._check_together(found["mode"] == "live", found["clock_speed"])
+        if self._mistakes:
+            raise SettingsError("\n".join(self._mistakes), hint="see ops/docs, or run `closeloop check`")
+        return Settings(**found)
+
+    def _refuse_unknown(self) -> None:
+        known = [PREFIX + item.name.upper() for item in fields(Settings) if item.name != "mail_from_name"]
+        for name in sorted(self._environ):
+            if name.removesuffix("_FILE") in known:
+                continue
+            near = difflib.get_close_matches(name, known, n=1)
+            self._mistakes.append(f"{name} is not a setting" + (f"; did you mean {near[0]}?" if near else ""))
+
+    def _value(self, name: str) -> str:
+        full = PREFIX + name
+        given, path = self._environ.get(full, ""), self._environ.get(f"{full}_FILE", "")
+        if not path:
+            return given.strip()
+        if given:
+            self._mistakes.append(f"{full} and {full}_FILE are both set: keep one")
+        try:
+            return Path(path).read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            self._mistakes.append(
+                f"{full}_FILE cannot be read: {getattr(error, 'strerror', None) or 'not text'}"
+            )
+            return ""
+
+    def _parsed(self, name: str, default: str, parse: Callable[[str], T]) -> T | None:
+        try:
+            return parse(self._value(name) or default)
+        except ValueError as error:
+            self._mistakes.append(f"{PREFIX}{name} {error}")
+            return None
+
+    def _key_ring(self, text: str) -> KeyRing:
+        if not text:
+            raise ValueError("is needed: id:base64-of-32-bytes (`closeloop up` makes one by itself)")
+        try:
+            return KeyRing.parse(text)
+        except ValueError as error:
+            raise ValueError(f"is wrong: {error}") from None
+
+    def _sender(self) -> tuple[str, str]:
+        name, address = parseaddr(self._value("MAIL_FROM") or DEFAULT_SENDER)
+        if not values.MAIL_ADDRESS.fullmatch(address) or any(ord(letter) < 32 for letter in name):
+            self._mistakes.append(f"{PREFIX}MAIL_FROM is not a mail address, nor Name <address>")
+            return "", DEFAULT_SENDER
+        return name, address
+
+    def _check_together(self, live: bool, speed: float | None) -> None:
+        if not live:
+            return
+        for name, why in (
+            ("SMTP_URL", "messages have no other way out"),
+            ("MAIL_FROM", "customers answer to it"),
+            ("PUBLIC_URL", "links in messages lead there"),
+        ):
+            if not self._environ.get(PREFIX + name) and not self._environ.get(f"{PREFIX}{name}_FILE"):
+                self._mistakes.append(f"{PREFIX}{name} is needed in live mode: {why}")
+        if speed not in (None, 1.0):
+            self._mistakes.append(f"{PREFIX}CLOCK_SPEED must stay 1 in live mode")

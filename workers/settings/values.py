@@ -1,0 +1,149 @@
+"""What each setting's text means. Each raises ValueError that ends a sentence begun by the name."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+from urllib.parse import SplitResult, urlsplit
+from zoneinfo import ZoneInfo
+
+from models.session import async_url
+
+LOCALES = {"en": "en", "en_us": "en", "en_gb": "en", "zh": "zh_CN", "zh_cn": "zh_CN", "zh_hans": "zh_CN"}
+SMTP_TLS = ("start", "implicit", "none")
+SMS_SCHEMES = ("twilio", "vonage", "aliyun", "tencent", "http", "https")
+BROKER_SCHEMES = ("redis", "rediss")
+SHORTEST_SECRET = 16
+MAIL_ADDRESS = re.compile(r"[^\s@<>,;]+@[^\s@<>,;]+")
+
+Mode = Literal["test", "live"]
+
+
+def _split(url: str) -> SplitResult:
+    parts = urlsplit(url)
+    _ = parts.port  # raises ValueError for a port that is no number
+    return parts
+
+
+def database(text: str) -> str:
+    """The URL of an SQLite file or a PostgreSQL database, with its asynchronous driver."""
+    try:
+        return async_url(text).render_as_string(hide_password=False)
+    except ValueError as error:
+        raise ValueError(f"is wrong: {error}") from None
+    except Exception:  # SQLAlchemy's own parse error quotes the URL, password and all
+        raise ValueError(
+            "is not a database URL (sqlite:///path, postgresql://user:password@host/name)"
+        ) from None
+
+
+def broker(text: str) -> str:
+    """A Redis URL; '' stands for the broker inside the process."""
+    if text and _split(text).scheme not in BROKER_SCHEMES:
+        raise ValueError("must begin with redis:// or rediss:// (empty: the broker inside the process)")
+    return text
+
+
+def smtp_urls(text: str) -> tuple[str, ...]:
+    """Relays in order of preference."""
+    urls = tuple(text.split())
+    for place, url in enumerate(urls, start=1):
+        parts = _split(url)
+        if parts.scheme != "smtp" or not parts.hostname:
+            raise ValueError(f"(number {place}) must look like smtp://user:password@host:587?tls=start")
+        tls = [item.partition("=")[2] for item in parts.query.split("&") if item.startswith("tls=")]
+        if any(kind not in SMTP_TLS for kind in tls):
+            raise ValueError(f"(number {place}) has an unknown tls=: use {', '.join(SMTP_TLS)}")
+    return urls
+
+
+def sms(text: str) -> str:
+    """The URL of an SMS provider, or empty."""
+    if text and _split(text).scheme not in SMS_SCHEMES:
+        raise ValueError(f"must begin with one of {', '.join(f'{scheme}://' for scheme in SMS_SCHEMES)}")
+    return text
+
+
+def imap(text: str) -> str:
+    """The URL of a mailbox to fetch from, or empty."""
+    if text and (_split(text).scheme not in ("imap", "imaps") or not _split(text).hostname):
+        raise ValueError("must look like imaps://user:password@host")
+    return text
+
+
+def urls(text: str) -> tuple[str, ...]:
+    """Any URLs, separated by blanks."""
+    urls = tuple(text.split())
+    if any("://" not in url for url in urls):
+        raise ValueError("must be URLs, separated by spaces")
+    return urls
+
+
+def public_url(text: str) -> str:
+    """Where people reach the pages, without a slash at the end."""
+    parts = _split(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("must look like https://support.example.com")
+    return text.rstrip("/")
+
+
+def address(text: str) -> str:
+    """A mail address in lower case, or empty."""
+    if text and not MAIL_ADDRESS.fullmatch(text):
+        raise ValueError("is not a mail address")
+    return text.lower()
+
+
+def domain(text: str) -> str:
+    """A domain name in lower case."""
+    if not re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?", text):
+        raise ValueError("is not a domain name")
+    return text.lower()
+
+
+def domains(text: str) -> tuple[str, ...]:
+    """Domain names, separated by blanks or commas."""
+    return tuple(domain(item) for item in re.split(r"[\s,]+", text) if item)
+
+
+def secret(text: str) -> str:
+    """A secret of a sensible length, or empty."""
+    if text and len(text) < SHORTEST_SECRET:
+        raise ValueError(f"is too short to be safe: at least {SHORTEST_SECRET} characters")
+    return text
+
+
+def mode(text: str) -> Mode:
+    """`test` or `live`."""
+    if text == "live":
+        return "live"
+    if text == "test":
+        return "test"
+    raise ValueError("must be test or live")
+
+
+def zone(text: str) -> str:
+    """The name of a time zone (IANA)."""
+    try:
+        return ZoneInfo(text).key
+    except (ValueError, OSError, LookupError):
+        raise ValueError("is not a time zone name such as Asia/Shanghai") from None
+
+
+def locale(text: str) -> str:
+    """The nearest locale that there are templates for."""
+    try:
+        return LOCALES[text.replace("-", "_").partition(".")[0].lower()]
+    except KeyError:
+        raise ValueError("must be en or zh_CN") from None
+
+
+def speed(text: str) -> float:
+    """How many times as fast as real time promises run."""
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0.0
+    if not 0 < speed <= 1_000_000:
+        raise ValueError("must be a positive number")
+    return speed

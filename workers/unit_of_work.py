@@ -1,0 +1,253 @@
+"""The one seam that each step gets: session, clock, keys, policy, and the bells that ring after commit."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy import event, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.orm import Mapper, ORMExecuteState, Session, make_transient_to_detached
+
+from models.base import Base, new_id
+from models.gate import WriteGate
+from models.keys import PolicyVersion
+from models.session import WRITE
+from models.tickets import NumberSeries
+from models.vocabulary import Lane
+from workers.bells import SLOT, Bell, Ring, slot_of
+from workers.clock import Clock
+from workers.errors import NotFound
+from workers.policy import Policy, parse_policy
+from workers.settings import Settings
+from workers.vault import Vault
+
+__all__ = ["SLOT", "Bell", "Ring", "UnitOfWork", "Vault", "Workshop", "ensure_policy", "slot_of"]
+
+
+class UnitOfWork:
+    """One transaction with all that a step needs; made by `Workshop.begin` and `Workshop.read` only."""
+
+    def __init__(self, workshop: Workshop, session: AsyncSession, policy_version_id: UUID) -> None:
+        self.session = session
+        self.clock: Clock = workshop.clock
+        self.vault = workshop.vault
+        self.settings = workshop.settings
+        self.policy = workshop.policy
+        self.policy_version_id = policy_version_id
+        self._workshop = workshop
+        self._bells: set[Bell] = set()
+
+    @property
+    def bells(self) -> frozenset[Bell]:
+        """What is going to be rung when the transaction has been committed."""
+        return frozenset(self._bells)
+
+    def ring(self, desk: str, lane: Lane, due: datetime) -> None:
+        """After commit, tell `desk` that something in `lane` is due at `due` (promise time)."""
+        now = self.clock.now()
+        # All that is due already shares one slot, the last that has ended: it rings without delay.
+        self._bells.add(Bell(desk, lane, slot_of(due) if due > now else slot_of(now) - SLOT))
+
+    async def policy_of(self, version_id: UUID) -> Policy:
+        """The policy that a row was judged by when it was made. Raises NotFound."""
+        return await self._workshop.policy_version(self.session, version_id)
+
+    async def draw_number(self, series: str, width: int, prefix: str = "") -> str:
+        """The next number of `series`: `prefix` (the series' own name if empty) and at least `width` digits.
+
+        draw_number("CS20240520", 4) → "CS202405200001", unique under concurrency. On PostgreSQL drawn in
+        a transaction of its own, so that nobody waits for this one's end: a number may stay unused.
+        """
+        number = await self._workshop.next_number(self.session, series)
+        return f"{prefix or series}{number:0{width}d}"
+
+    async def insert_new(self, row: Base) -> bool:
+        """Insert `row` unless one of its unique keys is taken: INSERT … ON CONFLICT DO NOTHING.
+
+        True: `row` is new and belongs to the session. False: it was there already, `row` stays outside.
+        Waits for a competing transaction that has inserted the same key and not ended yet.
+        """
+        await self.session.flush()
+        mapper: Mapper[Any] = row.__mapper__
+        values = _values_with_defaults(row, mapper)
+        dialect = postgresql if self.session.get_bind().dialect.name == "postgresql" else sqlite
+        insert = dialect.insert(mapper.local_table).values(values).on_conflict_do_nothing()
+        made = await self.session.execute(insert.returning(*mapper.primary_key))
+        if made.first() is None:
+            return False
+        make_transient_to_detached(row)
+        self.session.add(row)
+        return True
+
+    async def add(self, row: Base) -> None:
+        """Insert `row` at once (plain `session.add` does at the next query or at commit)."""
+        self.session.add(row)
+        await self.session.flush()
+
+
+def _values_with_defaults(row: Base, mapper: Mapper[Any]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for column in mapper.local_table.columns:
+        name = mapper.get_property_by_column(column).key
+        if name not in row.__dict__:
+            default = column.default
+            if default is None:
+                setattr(row, name, None)
+            elif default.is_callable:
+                setattr(row, name, default.arg(None))
+            else:
+                setattr(row, name, default.arg)
+        values[column.name] = getattr(row, name)
+    return values
+
+
+class Workshop:
+    """Makes units of work. One per event loop, since an engine belongs to one.
+
+    `gate` is the process's write gate for an SQLite file (`models.session.make_gate`), None on PostgreSQL.
+    The first use loads the vault and stores the policy version; a database without tables fails there.
+    """
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        gate: WriteGate | None,
+        clock: Clock,
+        vault: Vault,
+        settings: Settings,
+        policy: Policy,
+        ring: Ring,
+    ) -> None:
+        self.engine = engine
+        self.clock = clock
+        self.vault = vault
+        self.settings = settings
+        self.policy = policy
+        self._gate = gate
+        self._ring = ring
+        self._write = engine.execution_options(**{WRITE: True})
+        self._numbers = _number_engine(engine) if gate is None else None
+        self._policy_version_id: UUID | None = None
+        self._versions: dict[UUID, Policy] = {}
+        self._log = structlog.get_logger(__name__)
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[UnitOfWork]:
+        """A write transaction: committed at the end, rolled back on any exception, then the bells ring.
+
+        Keep network calls out of it: on SQLite nobody else in the process writes meanwhile. Must not be
+        begun inside another one of the same task (RuntimeError on SQLite).
+        """
+        version = await self.prepare()
+        async with self._writing() as session:
+            uow = UnitOfWork(self, session, version)
+            yield uow
+        self._ring_all(uow.bells)
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[UnitOfWork]:
+        """A transaction that only reads, without waiting for writers. A write raises RuntimeError."""
+        version = await self.prepare()
+        async with AsyncSession(self.engine, sync_session_class=_ReadOnly, expire_on_commit=False) as session:
+            yield UnitOfWork(self, session, version)
+
+    async def prepare(self) -> UUID:
+        """Load the vault and store the policy, once; the policy version's id. Called by first use as well."""
+        if self._policy_version_id is None:
+            async with self._writing() as session:
+                await self.vault.load(session)
+                version = await ensure_policy(session, self.policy, self.clock)
+            self._versions[version] = self.policy
+            self._policy_version_id = version
+        return self._policy_version_id
+
+    @asynccontextmanager
+    async def _writing(self) -> AsyncIterator[AsyncSession]:
+        async with AsyncExitStack() as stack:
+            if self._gate is not None:
+                await stack.enter_async_context(self._gate)
+            session = await stack.enter_async_context(AsyncSession(self._write, expire_on_commit=False))
+            await stack.enter_async_context(session.begin())
+            yield session
+
+    def _ring_all(self, bells: frozenset[Bell]) -> None:
+        if not bells:
+            return
+        try:
+            self._ring(bells)
+        except Exception:
+            # The facts are committed: a bell that fails must not turn success into an error.
+            self._log.exception("ring_failed", bells=len(bells))
+
+    async def policy_version(self, session: AsyncSession, version_id: UUID) -> Policy:
+        """See `UnitOfWork.policy_of`."""
+        known = self._versions.get(version_id)
+        if known is None:
+            text = await session.scalar(select(PolicyVersion.text).where(PolicyVersion.id == version_id))
+            if text is None:
+                raise NotFound("there is no such policy version")
+            known = self._versions[version_id] = parse_policy(text, source=f"policy version {version_id}")
+        return known
+
+    async def next_number(self, session: AsyncSession, series: str) -> int:
+        """See `UnitOfWork.draw_number`."""
+        dialect = sqlite if self._numbers is None else postgresql
+        draw = (
+            dialect.insert(NumberSeries)
+            .values(name=series, last=1)
+            .on_conflict_do_update(index_elements=["name"], set_={"last": NumberSeries.last + 1})
+            .returning(NumberSeries.last)
+        )
+        if self._numbers is None:
+            return int((await session.execute(draw)).scalar_one())
+        async with self._numbers.connect() as connection:
+            return int((await connection.execute(draw)).scalar_one())
+
+
+def _number_engine(engine: AsyncEngine) -> AsyncEngine:
+    """A few connections of their own for drawing numbers.
+
+    From the main pool, a full house of transactions that each want a second connection would wait for
+    each other. Closed together with `engine`.
+    """
+    numbers = create_async_engine(
+        engine.url, isolation_level="AUTOCOMMIT", pool_size=2, max_overflow=2, pool_pre_ping=True
+    )
+
+    def close(_: object) -> None:
+        numbers.sync_engine.dispose()
+
+    event.listen(engine.sync_engine, "engine_disposed", close)
+    return numbers
+
+
+class _ReadOnly(Session):
+    """A session that refuses to write, so that nothing slips past the gate and the bells."""
+
+    def flush(self, objects: Any = None) -> None:
+        if self.new or self.dirty or self.deleted:
+            raise RuntimeError("a unit of work made for reading must not write")
+
+
+@event.listens_for(_ReadOnly, "do_orm_execute")
+def _refuse_statements(state: ORMExecuteState) -> None:
+    if state.is_insert or state.is_update or state.is_delete:
+        raise RuntimeError("a unit of work made for reading must not write")
+
+
+async def ensure_policy(session: AsyncSession, policy: Policy, clock: Clock) -> UUID:
+    """The id of the policy's version row, stored if it is new. Safe when several processes start at once."""
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    stored = dialect.insert(PolicyVersion).values(
+        id=new_id(), digest=policy.digest, name=policy.name, text=policy.version_text, applied_at=clock.now()
+    )
+    await session.execute(stored.on_conflict_do_nothing())
+    return (
+        await session.scalars(select(PolicyVersion.id).where(PolicyVersion.digest == policy.digest))
+    ).one()

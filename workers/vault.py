@@ -1,0 +1,166 @@
+"""Data keys in use: made, unwrapped, remembered for a short while; and the installation's own three keys."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import secrets
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Collection
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.base import new_id
+from models.crypto import Erased, KeyRing, Sealer, keyed_hash, new_key
+from models.keys import DataKey
+from workers.errors import NotFound
+
+LOOKUP, REPLY, SYSTEM = "lookup", "reply", "system"
+OWN_KEYS = (LOOKUP, REPLY, SYSTEM)
+REMEMBERED = 4096
+MEMORY_SECONDS = 60.0
+TOKEN_BYTES = 16
+
+
+class Vault:
+    """Gives out sealers. One per process; safe to use from several event loops.
+
+    Unwrapped keys are remembered for a minute at most, so that an erasure in one process takes hold in
+    all others soon. `load` must have been awaited before `lookup`, `reply_token` and `system_*` work.
+    """
+
+    def __init__(self, ring: KeyRing, *, steady: Callable[[], float] = time.monotonic) -> None:
+        self._ring = ring
+        self._steady = steady
+        self._lock = threading.Lock()
+        self._remembered: OrderedDict[UUID, tuple[float, Sealer]] = OrderedDict()
+        self._own: dict[str, tuple[UUID, bytes]] = {}
+
+    async def sealer(self, session: AsyncSession, data_key_id: UUID) -> Sealer:
+        """The sealer of a data key. Raises NotFound, Erased, UnknownKey (models.crypto)."""
+        known = self._recall(data_key_id)
+        if known is not None:
+            return known
+        found = await session.execute(
+            select(DataKey.id, DataKey.ring_key, DataKey.wrapped).where(DataKey.id == data_key_id)
+        )
+        row = found.one_or_none()
+        if row is None:
+            raise NotFound("there is no such data key")
+        return self._unwrap(*row)
+
+    async def warm(self, session: AsyncSession, data_key_ids: Collection[UUID]) -> None:
+        """Unwrap many data keys by one query, before a batch asks for them one by one. Skips erased ones."""
+        lacking = [key for key in set(data_key_ids) if self._recall(key) is None]
+        if not lacking:
+            return
+        found = await session.execute(
+            select(DataKey.id, DataKey.ring_key, DataKey.wrapped).where(
+                DataKey.id.in_(lacking), DataKey.wrapped.is_not(None)
+            )
+        )
+        for row in found:
+            self._unwrap(*row)
+
+    async def new_key(self, session: AsyncSession) -> UUID:
+        """Make a data key in the session's transaction; its id."""
+        data_key, key_id = new_key(), new_id()
+        ring_key, wrapped = self._ring.wrap(data_key)
+        session.add(DataKey(id=key_id, ring_key=ring_key, wrapped=wrapped))
+        self._remember(key_id, Sealer(data_key))
+        return key_id
+
+    def forget(self, data_key_id: UUID) -> None:
+        """Drop a key from this process's memory (after it was erased)."""
+        with self._lock:
+            self._remembered.pop(data_key_id, None)
+
+    async def load(self, session: AsyncSession) -> None:
+        """Load the installation's keys, making those that are lacking. Safe when several processes start."""
+        rows = await self._own_rows(session)
+        lacking = [purpose for purpose in OWN_KEYS if purpose not in rows]
+        if lacking:
+            await self._make_own(session, lacking)
+            rows = await self._own_rows(session)
+        own = {
+            purpose: (row.id, self._ring.unwrap(row.ring_key, row.wrapped or b""))
+            for purpose, row in rows.items()
+        }
+        with self._lock:
+            self._own = own
+
+    async def _own_rows(self, session: AsyncSession) -> dict[str, DataKey]:
+        found = await session.scalars(select(DataKey).where(DataKey.purpose.in_(OWN_KEYS)))
+        return {str(row.purpose): row for row in found}
+
+    async def _make_own(self, session: AsyncSession, purposes: list[str]) -> None:
+        dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+        for purpose in purposes:
+            ring_key, wrapped = self._ring.wrap(new_key())
+            made = dialect.insert(DataKey).values(
+                id=new_id(), purpose=purpose, ring_key=ring_key, wrapped=wrapped
+            )
+            await session.execute(made.on_conflict_do_nothing())
+
+    def lookup(self, kind: str, text: str) -> bytes:
+        """32 bytes by which `text`, already in canonical form, is found again. `kind`: email, phone, …"""
+        return keyed_hash(self._own_key(LOOKUP)[1], kind, text)
+
+    def reply_token(self, parts: str) -> str:
+        """26 lower-case base32 characters that only this installation can make for `parts`."""
+        return _base32(keyed_hash(self._own_key(REPLY)[1], REPLY, parts)[:TOKEN_BYTES])
+
+    def new_token(self) -> str:
+        """A random 128-bit token as 26 lower-case base32 characters (mail systems fold case)."""
+        return _base32(secrets.token_bytes(TOKEN_BYTES))
+
+    def token_hash(self, token: str) -> bytes:
+        """SHA-256 of a token in lower case. Needs no key: a random token cannot be guessed back."""
+        return hashlib.sha256(token.strip().lower().encode()).digest()
+
+    @property
+    def system_key_id(self) -> UUID:
+        """The data key for what belongs to no customer (raw events of unknown senders, staff messages)."""
+        return self._own_key(SYSTEM)[0]
+
+    def system_sealer(self) -> Sealer:
+        """The sealer of `system_key_id`."""
+        return Sealer(self._own_key(SYSTEM)[1])
+
+    def _own_key(self, purpose: str) -> tuple[UUID, bytes]:
+        try:
+            return self._own[purpose]
+        except KeyError:
+            raise RuntimeError("the vault has not been loaded yet") from None
+
+    def _unwrap(self, key_id: UUID, ring_key: str, wrapped: bytes | None) -> Sealer:
+        if wrapped is None:
+            self.forget(key_id)
+            raise Erased("this data was erased")
+        sealer = Sealer(self._ring.unwrap(ring_key, wrapped))
+        self._remember(key_id, sealer)
+        return sealer
+
+    def _recall(self, key_id: UUID) -> Sealer | None:
+        with self._lock:
+            entry = self._remembered.get(key_id)
+            if entry is None or entry[0] <= self._steady():
+                return None
+            self._remembered.move_to_end(key_id)
+            return entry[1]
+
+    def _remember(self, key_id: UUID, sealer: Sealer) -> None:
+        with self._lock:
+            self._remembered[key_id] = (self._steady() + MEMORY_SECONDS, sealer)
+            self._remembered.move_to_end(key_id)
+            while len(self._remembered) > REMEMBERED:
+                self._remembered.popitem(last=False)
+
+
+def _base32(raw: bytes) -> str:
+    return base64.b32encode(raw).decode().rstrip("=").lower()
