@@ -1,0 +1,73 @@
+"""Store what came in before anybody is answered, once; open it again for reading."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from models.base import new_id
+from models.intake import IntakeBody, IntakeEvent
+from models.vocabulary import EventState, Lane
+from workers.errors import NotFound
+from workers.unit_of_work import UnitOfWork
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One authentic event: `source` (raw, smtp, twilio …) and `external_id` say which, `raw` is its bytes.
+
+    `kind` is mail, sms or receipt. `envelope` holds what came beside the bytes (from, to, params …).
+    """
+
+    source: str
+    external_id: str
+    kind: str
+    raw: bytes
+    envelope: dict[str, Any] = field(default_factory=dict)
+
+
+def content_id(raw: bytes, recipient: str) -> str:
+    """The dedupe key of a mail without a provider's id: its bytes and whom it was for."""
+    return hashlib.sha256(raw + b"\0" + recipient.strip().lower().encode()).hexdigest()
+
+
+async def store(uow: UnitOfWork, event: Event, received_at: datetime | None = None) -> bool:
+    """Write the event, sealed under a key of its own, and ring. False when it was there already."""
+    key_id = await uow.vault.new_key(uow.session)
+    now = received_at or uow.clock.now()
+    row = IntakeEvent(
+        id=new_id(),
+        source=event.source,
+        external_id=event.external_id[:128],
+        kind=event.kind,
+        received_at=now,
+        state=EventState.RECEIVED,
+        data_key_id=key_id,
+        lane=Lane.NORMAL,
+        due_at=now,
+    )
+    if not await uow.insert_new(row):
+        return False
+    sealer = await uow.vault.sealer(uow.session, key_id)
+    uow.session.add(
+        IntakeBody(
+            event_id=row.id,
+            envelope_sealed=sealer.seal_json(event.envelope, "intake_bodies.envelope"),
+            raw_sealed=sealer.seal(event.raw, "intake_bodies.raw"),
+        )
+    )
+    uow.ring("intake", row.lane, now)
+    return True
+
+
+async def load(uow: UnitOfWork, row: IntakeEvent) -> Event:
+    """The event as it came in. Raises NotFound when its body was purged."""
+    body = await uow.session.get(IntakeBody, row.id)
+    if body is None:
+        raise NotFound("the body of this event has been purged")
+    sealer = await uow.vault.sealer(uow.session, row.data_key_id)
+    envelope = sealer.json(body.envelope_sealed, "intake_bodies.envelope")
+    raw = sealer.open(body.raw_sealed, "intake_bodies.raw")
+    return Event(row.source, row.external_id, row.kind or "mail", raw, envelope)

@@ -1,0 +1,87 @@
+"""Links in mails and pages: minted when a message is rendered, checked when somebody comes with one."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+
+from models.base import new_id
+from models.links import Link
+from workers.errors import Conflict, NotFound
+from workers.unit_of_work import UnitOfWork
+
+PATHS = {"survey": "s", "confirm": "c", "not_resolved": "c", "unsubscribe": "u"}
+STAFF_PATH = "t"
+
+
+class LinkUsed(Conflict):
+    """A link that works once has been used."""
+
+
+class LinkExpired(Conflict):
+    """A link whose time is over."""
+
+
+async def mint(
+    uow: UnitOfWork,
+    wanted: dict[str, Any],
+    *,
+    ticket_id: UUID | None,
+    staff_id: UUID | None,
+    customer_id: UUID | None,
+) -> str:
+    """Make a link and give its URL; only the token's hash is stored.
+
+    `wanted`: purpose, subject (uuid as text), hours it lives (promise time), single_use.
+    """
+    token = uow.vault.new_token()
+    now = uow.clock.now()
+    uow.session.add(
+        Link(
+            id=new_id(),
+            token_hash=uow.vault.token_hash(token),
+            purpose=wanted["purpose"],
+            ticket_id=ticket_id,
+            subject_id=UUID(wanted["subject"]),
+            staff_id=staff_id,
+            customer_id=customer_id,
+            facts=wanted.get("facts", {}),
+            created_at=now,
+            expires_at=now + timedelta(hours=wanted["hours"]),
+            single_use=bool(wanted.get("single_use")),
+        )
+    )
+    path = PATHS.get(wanted["purpose"], STAFF_PATH)
+    return f"{uow.settings.public_url.rstrip('/')}/{path}/{token}"
+
+
+async def find(uow: UnitOfWork, token: str, purposes: Collection[str], *, hold: bool = False) -> Link:
+    """The link of this token if it serves one of `purposes`, whatever its age. Raises NotFound.
+
+    Looking is no use: opening a page writes nothing.
+    """
+    query = select(Link).where(Link.token_hash == uow.vault.token_hash(token.lower()))
+    link = await uow.session.scalar(query.with_for_update() if hold else query)
+    if link is None or link.purpose not in purposes:
+        raise NotFound("this link is unknown")
+    return link
+
+
+def check(uow: UnitOfWork, link: Link) -> None:
+    """Raises LinkUsed or LinkExpired when the link must not be acted on any more."""
+    if link.single_use and link.used_at is not None:
+        raise LinkUsed("this link has been used")
+    if link.expires_at is not None and uow.clock.now() > link.expires_at:
+        raise LinkExpired("this link has expired")
+
+
+async def use(uow: UnitOfWork, token: str, purposes: Collection[str]) -> Link:
+    """Take a link for the act it allows. Raises NotFound, LinkUsed or LinkExpired."""
+    link = await find(uow, token, purposes, hold=True)
+    check(uow, link)
+    link.used_at = uow.clock.now()
+    return link

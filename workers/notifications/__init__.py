@@ -1,0 +1,16 @@
+"""Whom to tell what, by which channel: rows are written here, in the transaction of the fact they tell of."""
+
+from workers.notifications.facts import staff_ticket_facts, ticket_facts
+from workers.notifications.notice import Notice, cancel, notify
+from workers.notifications.recipients import Recipient, customer_recipient, staff_recipient
+
+__all__ = [
+    "Notice",
+    "Recipient",
+    "cancel",
+    "customer_recipient",
+    "notify",
+    "staff_recipient",
+    "staff_ticket_facts",
+    "ticket_facts",
+]

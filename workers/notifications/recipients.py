@@ -1,0 +1,57 @@
+"""The two kinds of people who are written to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from models.people import Customer, Staff
+from models.tickets import Ticket
+from models.vocabulary import Medium
+from workers.unit_of_work import UnitOfWork
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """An address on a channel, and whose it is: exactly one of `staff_id` and `customer_id` is set."""
+
+    address: str
+    channel: Medium
+    name: str
+    locale: str
+    staff_id: UUID | None = None
+    customer_id: UUID | None = None
+
+    @property
+    def is_customer(self) -> bool:
+        """Outsiders are held back in test mode, staff are not."""
+        return self.customer_id is not None
+
+
+def staff_recipient(uow: UnitOfWork, person: Staff) -> Recipient:
+    """A member of staff, by mail, in their own language or the team's."""
+    return Recipient(
+        person.email, Medium.EMAIL, person.name, person.locale or uow.settings.locale, staff_id=person.id
+    )
+
+
+async def customer_recipient(
+    uow: UnitOfWork, ticket: Ticket, channel: Medium | None = None
+) -> Recipient | None:
+    """The ticket's customer on `channel`, or on what they prefer, or on the channel the request came by.
+
+    Falls back to the other written channel when there is no address for the wanted one; None when the
+    customer can only be phoned (or the data was erased).
+    """
+    customer = await uow.session.get_one(Customer, ticket.customer_id)
+    sealer = await uow.vault.sealer(uow.session, customer.data_key_id)
+    email = sealer.text(customer.email_sealed, "customers.email")
+    phone = sealer.text(customer.phone_sealed, "customers.phone")
+    name = sealer.text(customer.name_sealed, "customers.name")
+    wanted = channel or customer.preferred_channel or ticket.channel
+    order = [Medium.SMS, Medium.EMAIL] if wanted is Medium.SMS else [Medium.EMAIL, Medium.SMS]
+    addresses = {Medium.EMAIL: email, Medium.SMS: phone}
+    for medium in order:
+        if addresses[medium]:
+            return Recipient(addresses[medium], medium, name, ticket.locale, customer_id=customer.id)
+    return None

@@ -1,0 +1,57 @@
+"""The life of a ticket, from received to closed. Each step takes the unit of work and happens in its transaction."""
+
+from workers.tickets.assigning import accept, assign, name_cooperation, transfer, triage
+from workers.tickets.customer import customer_wrote
+from workers.tickets.extending import decide_request, extend, request_escalation
+from workers.tickets.finishing import (
+    close,
+    confirm,
+    confirmation_alarm,
+    missing_for_closing,
+    phone_feedback,
+    reopen,
+    resolve,
+    try_close,
+)
+from workers.tickets.loading import ticket_by_id, ticket_by_number
+from workers.tickets.opening import Request, open_ticket
+from workers.tickets.responding import (
+    answer,
+    message_accepted,
+    message_bounced,
+    progress,
+    record_first_response,
+    take_back,
+    tell_not_sent,
+)
+
+__all__ = [
+    "Request",
+    "accept",
+    "answer",
+    "assign",
+    "close",
+    "confirm",
+    "confirmation_alarm",
+    "customer_wrote",
+    "decide_request",
+    "extend",
+    "message_accepted",
+    "message_bounced",
+    "missing_for_closing",
+    "name_cooperation",
+    "open_ticket",
+    "phone_feedback",
+    "progress",
+    "record_first_response",
+    "reopen",
+    "request_escalation",
+    "resolve",
+    "take_back",
+    "tell_not_sent",
+    "ticket_by_id",
+    "ticket_by_number",
+    "transfer",
+    "triage",
+    "try_close",
+]

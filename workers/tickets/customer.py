@@ -1,0 +1,95 @@
+"""What the customer writes after the first message: to the agent, as urging 催单, as confirmation, as re-opening."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from models.people import Staff
+from models.tickets import Ticket, TicketMessage
+from models.vocabulary import TicketState
+from workers import deadlines, escalations
+from workers.history import record
+from workers.notifications import Notice, notify, staff_recipient, staff_ticket_facts
+from workers.text import mask_free_text
+from workers.tickets.assigning import assign, change_priority
+from workers.tickets.finishing import confirm, reopen
+from workers.unit_of_work import UnitOfWork
+
+THREAD_LENGTH = 10
+_URGING = re.compile(
+    r"催|尽快|抓紧|还没(有)?(人|回复|处理)|多久|urgent|any (update|news)|still waiting|asap", re.I
+)
+_SOLVED = re.compile(
+    r"(好的?[,，。!！ ]*)?(问题)?(已经?)?(解决了?|可以了|好了|没问题了|收到)?[,，。!！ ]*(非常)?(感谢|谢谢|多谢)?(你|您|你们)?(的帮助)?"
+    r"|(it('s| is)? |that )?(now )?(works?|solved|fixed|resolved|all good|great)( now| again)?"
+    r"|((ok|okay|great|perfect)[,.! ]*)?(many )?(thanks|thank you)( (so|very) much)?( for your help)?",
+    re.I,
+)
+
+
+async def customer_wrote(
+    uow: UnitOfWork, ticket: Ticket, text: str, *, message_id: str | None = None, event: str = ""
+) -> None:
+    """Take in what a customer wrote on their ticket; `event` identifies the message for once-per-reason.
+
+    Before the first response it may be urging; after the result a plain thank-you confirms, anything else
+    re-opens. The handler hears of it in every case.
+    """
+    entry = await record(uow, ticket, "customer_wrote", actor="customer", words={"text": text})
+    await _remember(uow, ticket, message_id)
+    if ticket.state in (TicketState.AWAITING_FEEDBACK, TicketState.RESOLVED, TicketState.CLOSED):
+        if is_confirmation(text):
+            if ticket.state is TicketState.AWAITING_FEEDBACK:
+                await confirm(uow, ticket, solved=True, by="customer")
+            return
+        await reopen(uow, ticket, "customer_wrote")
+    elif ticket.first_response_at is None and _URGING.search(text):
+        await _urge(uow, ticket)
+    if ticket.handler_id is None:
+        await assign(uow, ticket)
+    await _tell_handler(uow, ticket, text, event or entry.id.hex)
+
+
+def is_confirmation(text: str) -> bool:
+    """Whether a short message says nothing but that it is solved, or thanks (both languages)."""
+    words = " ".join(text.split()).strip(" .!。!,,~~")
+    return 0 < len(words) <= 60 and _SOLVED.fullmatch(words) is not None
+
+
+async def _urge(uow: UnitOfWork, ticket: Ticket) -> None:
+    """Urging is counted, and raises the priority once where the policy says so."""
+    ticket.urged_count += 1
+    await record(uow, ticket, "urged", actor="customer", facts={"count": ticket.urged_count})
+    policy = await uow.policy_of(ticket.policy_version_id)
+    raised = policy.urged(ticket.priority)
+    if ticket.urged_count == 1 and raised is not ticket.priority:
+        await change_priority(uow, ticket, raised)
+
+
+async def _remember(uow: UnitOfWork, ticket: Ticket, message_id: str | None) -> None:
+    if not message_id:
+        return
+    hashed = uow.vault.lookup("message-id", message_id)
+    await uow.insert_new(TicketMessage(message_hash=hashed, ticket_id=ticket.id))
+    sealer = await uow.vault.sealer(uow.session, ticket.data_key_id)
+    known = json.loads(sealer.text(ticket.thread_sealed, "tickets.thread") or "[]")
+    thread = [*[one for one in known if one != message_id], message_id][-THREAD_LENGTH:]
+    ticket.thread_sealed = sealer.seal(json.dumps(thread), "tickets.thread")
+
+
+async def _tell_handler(uow: UnitOfWork, ticket: Ticket, text: str, event: str) -> None:
+    handler = await uow.session.get(Staff, ticket.handler_id) if ticket.handler_id else None
+    if handler is None:
+        return
+    facts = {**await staff_ticket_facts(uow, ticket), "text": mask_free_text(text)}
+    links = {"accept": escalations.link("accept", ticket.id)}
+    notice = Notice(
+        kind="customer_reply",
+        fact=event,
+        ticket=ticket,
+        facts=facts,
+        links=links,
+        lane=deadlines.lane_of(ticket),
+    )
+    await notify(uow, staff_recipient(uow, handler), notice)

@@ -1,0 +1,258 @@
+"""Result, confirmation, re-opening and closing. A ticket closes only when all conditions of row B11 hold."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import update
+
+from models.deadlines import Deadline
+from models.people import Customer, Staff
+from models.surveys import Survey
+from models.tickets import Ticket
+from models.vocabulary import DeadlineKind, Medium, TicketState
+from workers import deadlines, escalations
+from workers.errors import Conflict, InvalidInput
+from workers.history import record
+from workers.notifications import (
+    Notice,
+    customer_recipient,
+    notify,
+    staff_recipient,
+    staff_ticket_facts,
+    ticket_facts,
+)
+from workers.policy import Alarm
+from workers.tickets.clocks import start_clock, start_clocks
+from workers.tickets.loading import must_be_open
+from workers.tickets.responding import record_first_response, settle_verdict
+from workers.unit_of_work import UnitOfWork
+
+LINK_HOURS = 24 * 30
+FINISHED_BY_RESULT = (DeadlineKind.PLAN, DeadlineKind.RESOLUTION, DeadlineKind.ACCEPTANCE)
+AFTER_RESULT = (DeadlineKind.CONFIRMATION, DeadlineKind.SURVEY_INVITATION, DeadlineKind.SURVEY)
+
+
+async def resolve(
+    uow: UnitOfWork, ticket: Ticket, by: Staff, cause: str, solution: str, precautions: str = ""
+) -> None:
+    """Give the result: cause, solution, precautions (row B9). The customer hears it and is asked to confirm.
+
+    Phone as the preferred channel makes a task for the handler instead. Raises InvalidInput without cause
+    or solution, Conflict when the ticket is resolved already.
+    """
+    must_be_open(ticket)
+    if ticket.state is TicketState.AWAITING_FEEDBACK:
+        raise Conflict(
+            f"the result of {ticket.number} has been given", hint="wait for the confirmation or re-open"
+        )
+    if not cause.strip() or not solution.strip():
+        raise InvalidInput("a result needs its cause and its solution")
+    now = uow.clock.now()
+    ticket.state, ticket.resolved_at = TicketState.AWAITING_FEEDBACK, now
+    result = {"cause": cause, "solution": solution, "precautions": precautions}
+    await record(uow, ticket, "resolved", by=by, words=result)
+    for kind in FINISHED_BY_RESULT:
+        verdict = await deadlines.meet(uow, ticket, kind, now)
+        if verdict is not None:
+            await settle_verdict(uow, ticket, verdict)
+    await _give_feedback(uow, ticket, by, result)
+    await _await_customer(uow, ticket)
+
+
+async def _give_feedback(uow: UnitOfWork, ticket: Ticket, by: Staff, result: dict[str, str]) -> None:
+    to = await customer_recipient(uow, ticket)
+    by_phone = await _prefers_phone(uow, ticket)
+    if to is None or to.channel is not Medium.EMAIL or by_phone:
+        await phone_task(uow, ticket, by, "result", result)
+        return
+    facts = {**await ticket_facts(uow, ticket), **result, "from_name": by.name}
+    notice = Notice(
+        kind="result_feedback",
+        fact=ticket.id.hex,
+        ticket=ticket,
+        generation=ticket.opening,
+        facts=facts,
+        links={
+            "confirm": escalations.link("confirm", ticket.id, hours=LINK_HOURS, single_use=False),
+            "not_resolved": escalations.link("not_resolved", ticket.id, hours=LINK_HOURS, single_use=False),
+        },
+        meets=DeadlineKind.FIRST_RESPONSE.value if ticket.first_response_at is None else "feedback",
+    )
+    await notify(uow, to, notice)
+
+
+async def _prefers_phone(uow: UnitOfWork, ticket: Ticket) -> bool:
+    customer = await uow.session.get_one(Customer, ticket.customer_id)
+    return customer.preferred_channel is Medium.PHONE
+
+
+async def phone_task(uow: UnitOfWork, ticket: Ticket, to: Staff, what: str, result: dict[str, str]) -> None:
+    """Ask a member of staff to ring the customer up and to log it (`what`: result or survey)."""
+    facts: dict[str, Any] = {**await staff_ticket_facts(uow, ticket), "what": what}
+    facts.update({"cause": "", "solution": "", "precautions": "", **result})
+    notice = Notice(
+        kind="phone_task",
+        fact=f"{what}-{ticket.id.hex}",
+        ticket=ticket,
+        generation=ticket.opening,
+        facts=facts,
+    )
+    await notify(uow, staff_recipient(uow, to), notice)
+
+
+async def phone_feedback(uow: UnitOfWork, ticket: Ticket, by: Staff, evidence: str | None = None) -> None:
+    """The result was told by phone just now; it may be the first response too."""
+    if ticket.resolved_at is None:
+        raise Conflict(f"ticket {ticket.number} has no result to tell yet")
+    if ticket.first_response_at is None:
+        await record_first_response(uow, ticket, by, Medium.PHONE, evidence=evidence)
+    ticket.feedback_at = uow.clock.now()
+    await record(uow, ticket, "feedback_given", by=by, facts={"channel": "phone"}, evidence=evidence)
+
+
+async def _await_customer(uow: UnitOfWork, ticket: Ticket) -> None:
+    """From the result on: the survey after its delay, and an end to waiting for a confirmation."""
+    assert ticket.resolved_at is not None
+    policy = await uow.policy_of(ticket.policy_version_id)
+    start = ticket.resolved_at
+    ask_at = start + policy.survey.delay
+    give_up = policy.confirm_by(start)
+    plan = (
+        (DeadlineKind.SURVEY_INVITATION, ask_at, "invite"),
+        (DeadlineKind.CONFIRMATION, give_up, "unconfirmed"),
+    )
+    for kind, at, step in plan:
+        await deadlines.arm(
+            uow,
+            ticket,
+            kind,
+            fact=ticket.id,
+            generation=ticket.opening,
+            started_at=start,
+            limit_at=at,
+            alarms=[Alarm(at=at, step=step, roles=())],
+        )
+
+
+async def confirm(
+    uow: UnitOfWork,
+    ticket: Ticket,
+    *,
+    solved: bool,
+    by: str,
+    staff: Staff | None = None,
+    note: str = "",
+) -> None:
+    """The customer (or the system: `by`) says whether it is solved; if not, the ticket is re-opened.
+
+    Raises Conflict when there is no result to confirm. Confirming twice changes nothing.
+    """
+    if ticket.resolved_at is None:
+        raise Conflict(f"ticket {ticket.number} has no result to confirm yet")
+    if not solved:
+        await reopen(uow, ticket, "not_resolved", by=staff, note=note)
+        await tell_reopened(uow, ticket, note)
+        return
+    if ticket.confirmed_at is not None:
+        return
+    ticket.confirmed_at, ticket.confirmed_by = uow.clock.now(), by
+    ticket.unconfirmed_reason = None
+    if ticket.state is not TicketState.CLOSED:
+        ticket.state = TicketState.RESOLVED
+    await deadlines.meet(uow, ticket, DeadlineKind.CONFIRMATION, ticket.confirmed_at)
+    actor = "customer" if by == "customer" else "system"
+    await record(uow, ticket, "confirmed", by=staff, actor=actor, words={"note": note} if note else None)
+    await try_close(uow, ticket)
+
+
+async def tell_reopened(uow: UnitOfWork, ticket: Ticket, note: str) -> None:
+    """Tell the handler that the customer sees it as not solved."""
+    handler = await uow.session.get(Staff, ticket.handler_id) if ticket.handler_id else None
+    if handler is None:
+        return
+    facts = {**await staff_ticket_facts(uow, ticket), "text": note}
+    notice = Notice(
+        kind="customer_reply",
+        fact=f"reopen-{ticket.id.hex}",
+        ticket=ticket,
+        generation=ticket.opening,
+        facts=facts,
+        links={"accept": escalations.link("accept", ticket.id)},
+        lane=deadlines.lane_of(ticket),
+    )
+    await notify(uow, staff_recipient(uow, handler), notice)
+
+
+async def reopen(
+    uow: UnitOfWork, ticket: Ticket, reason: str, *, by: Staff | None = None, note: str = ""
+) -> None:
+    """Work goes on: the next opening with new plan and resolution clocks; survey and confirmation are withdrawn."""
+    now = uow.clock.now()
+    await deadlines.withdraw(uow, ticket, AFTER_RESULT, "reopened")
+    await uow.session.execute(
+        update(Survey)
+        .where(Survey.ticket_id == ticket.id, Survey.opening == ticket.opening, Survey.state == "invited")
+        .values(state="withdrawn")
+    )
+    ticket.opening += 1
+    ticket.opened_at = now
+    ticket.state = TicketState.IN_PROGRESS if ticket.handler_id else TicketState.TO_ASSIGN
+    ticket.resolved_at = ticket.feedback_at = ticket.confirmed_at = ticket.closed_at = None
+    ticket.confirmed_by = ticket.unconfirmed_reason = ticket.rated_at = ticket.unrated_reason = None
+    words = {"note": note} if note else None
+    await record(
+        uow, ticket, "reopened", by=by, facts={"reason": reason, "opening": ticket.opening}, words=words
+    )
+    limits = await start_clocks(uow, ticket, (DeadlineKind.PLAN, DeadlineKind.RESOLUTION), now)
+    if limits[DeadlineKind.RESOLUTION.value] is None:
+        policy = await uow.policy_of(ticket.policy_version_id)
+        ticket.expected_resolution_at = policy.expected_resolution(ticket.priority, now)
+        await start_clock(uow, ticket, DeadlineKind.RESOLUTION, now, ticket.expected_resolution_at)
+
+
+async def confirmation_alarm(uow: UnitOfWork, row: Deadline, alarm: Alarm) -> timedelta | None:
+    """Nobody confirmed in all that time: note the reason and go on to closing."""
+    ticket = await uow.session.get_one(Ticket, row.ticket_id)
+    if ticket.confirmed_at is None and ticket.state is TicketState.AWAITING_FEEDBACK:
+        ticket.unconfirmed_reason = "unreachable"
+        ticket.state = TicketState.RESOLVED
+        await record(uow, ticket, "unconfirmed", facts={"reason": "unreachable"})
+        await try_close(uow, ticket)
+    return None
+
+
+def missing_for_closing(ticket: Ticket) -> list[str]:
+    """What still keeps a ticket open: first_response, result, confirmation, rating (codes, in this order)."""
+    conditions = {
+        "first_response": ticket.first_response_at,
+        "result": ticket.resolved_at,
+        "confirmation": ticket.confirmed_at or ticket.unconfirmed_reason,
+        "rating": ticket.rated_at or ticket.unrated_reason,
+    }
+    return [name for name, there in conditions.items() if not there]
+
+
+async def close(uow: UnitOfWork, ticket: Ticket, by: Staff | None = None) -> None:
+    """Close the ticket. Raises Conflict naming what is missing."""
+    if ticket.state is TicketState.CLOSED:
+        return
+    missing = missing_for_closing(ticket)
+    if missing:
+        raise Conflict(
+            f"ticket {ticket.number} cannot be closed yet: {', '.join(missing)}",
+            hint="it closes by itself when the result is confirmed and rated, or both were followed up",
+        )
+    ticket.state, ticket.closed_at = TicketState.CLOSED, uow.clock.now()
+    ticket.attention = False
+    facts = {"rated": ticket.rated_at is not None, "unconfirmed": ticket.unconfirmed_reason}
+    await record(uow, ticket, "closed", by=by, facts=facts)
+
+
+async def try_close(uow: UnitOfWork, ticket: Ticket) -> bool:
+    """Close the ticket if all conditions hold; gives whether it is closed."""
+    if missing_for_closing(ticket):
+        return False
+    await close(uow, ticket)
+    return True

@@ -1,0 +1,39 @@
+"""Find a ticket, and hold it while it changes."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import select
+
+from models.tickets import Ticket
+from models.vocabulary import TicketState
+from workers.errors import Conflict, NotFound
+from workers.unit_of_work import UnitOfWork
+
+
+async def ticket_by_number(uow: UnitOfWork, number: str, *, hold: bool = True) -> Ticket:
+    """The ticket with this number, its row locked until the transaction ends if `hold`. Raises NotFound."""
+    query = select(Ticket).where(Ticket.number == number.strip().upper())
+    ticket = await uow.session.scalar(query.with_for_update() if hold else query)
+    if ticket is None:
+        raise NotFound(f"there is no ticket {number[:24]}", hint="numbers look like CS202405200001")
+    return ticket
+
+
+async def ticket_by_id(uow: UnitOfWork, ident: UUID, *, hold: bool = True) -> Ticket:
+    """As `ticket_by_number`, by id."""
+    query = select(Ticket).where(Ticket.id == ident)
+    ticket = await uow.session.scalar(query.with_for_update() if hold else query)
+    if ticket is None:
+        raise NotFound("there is no such ticket")
+    return ticket
+
+
+def must_be_open(ticket: Ticket) -> None:
+    """Raises Conflict once the result has been given: then only re-opening leads back."""
+    if ticket.state in (TicketState.RESOLVED, TicketState.CLOSED):
+        raise Conflict(
+            f"ticket {ticket.number} is {ticket.state.value}",
+            hint="re-open it first (confirm with solved=false)",
+        )

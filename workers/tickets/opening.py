@@ -1,0 +1,123 @@
+"""A request becomes a ticket: number, customer, deadlines, handler and receipt, all in one transaction."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from models.base import new_id
+from models.people import Customer
+from models.tickets import Ticket, TicketMessage
+from models.vocabulary import Category, DeadlineKind, Medium, Priority, TicketState
+from workers.directory import Contact, find_or_make_customer
+from workers.history import record
+from workers.notifications import Notice, customer_recipient, notify, ticket_facts
+from workers.tickets.assigning import assign
+from workers.tickets.clocks import OPENING, start_clocks
+from workers.unit_of_work import UnitOfWork
+
+_CJK = re.compile(r"[\u3400-\u9fff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a customer asks, as it came in. Times are aware UTC; `message_id` is the mail's, for threading.
+
+    `silence` is the reason why no automatic receipt may be sent (loop guard), None when it may.
+    `claimed` marks a sender that a forwarding mailbox names and nobody has verified.
+    """
+
+    contact: Contact
+    channel: Medium
+    subject: str
+    description: str
+    received_at: datetime
+    background: str = ""
+    occurred_at: datetime | None = None
+    priority: Priority | None = None
+    category: Category | None = None
+    subkind: str | None = None
+    message_id: str | None = None
+    silence: str | None = None
+    claimed: bool = False
+
+
+async def open_ticket(uow: UnitOfWork, request: Request) -> Ticket:
+    """Open a ticket with everything that belongs to it. Raises InvalidInput for a malformed contact."""
+    number = await _draw_number(uow, request.received_at)
+    customer = await find_or_make_customer(uow, request.contact)
+    ticket = await _write(uow, request, customer, number)
+    facts = {"channel": request.channel.value, "claimed_sender": request.claimed}
+    await record(uow, ticket, "received", actor="customer", at=request.received_at, facts=facts)
+    if request.message_id:
+        hashed = uow.vault.lookup("message-id", request.message_id)
+        await uow.insert_new(TicketMessage(message_hash=hashed, ticket_id=ticket.id))
+    limits = await start_clocks(uow, ticket, OPENING, ticket.received_at)
+    await assign(uow, ticket)
+    await _send_receipt(uow, ticket, limits.get(DeadlineKind.FIRST_RESPONSE.value), request.silence)
+    return ticket
+
+
+async def _draw_number(uow: UnitOfWork, received_at: datetime) -> str:
+    """CS + the team's local date + sequence (row B1)."""
+    day = uow.policy.calendar.local_date(received_at).strftime("%Y%m%d")
+    return await uow.draw_number(f"CS{day}", 4)
+
+
+async def _write(uow: UnitOfWork, request: Request, customer: Customer, number: str) -> Ticket:
+    sealer = await uow.vault.sealer(uow.session, customer.data_key_id)
+    subject = request.subject.strip() or request.description.strip()[:60]
+    background, thread = request.background, [request.message_id] if request.message_id else []
+    ticket = Ticket(
+        id=new_id(),
+        number=number,
+        version=1,
+        opening=1,
+        state=TicketState.TO_ASSIGN,
+        priority=request.priority or uow.policy.default_priority,
+        category=request.category or Category.OTHER,
+        subkind=request.subkind,
+        channel=request.channel,
+        locale=customer.locale or language_of(f"{subject} {request.description}", uow.settings.locale),
+        customer_id=customer.id,
+        data_key_id=customer.data_key_id,
+        subject_sealed=sealer.seal(subject, "tickets.subject"),
+        description_sealed=sealer.seal(request.description, "tickets.description"),
+        background_sealed=sealer.seal(background, "tickets.background") if background else None,
+        thread_sealed=sealer.seal(json.dumps(thread), "tickets.thread") if thread else None,
+        policy_version_id=uow.policy_version_id,
+        special_period=uow.policy.special_period(request.received_at),
+        occurred_at=request.occurred_at,
+        received_at=request.received_at,
+        opened_at=request.received_at,
+        triaged_at=request.received_at if request.priority and request.category else None,
+        overdue_count=0,
+        urged_count=0,
+        attention=False,
+    )
+    uow.session.add(ticket)
+    await uow.session.flush()
+    return ticket
+
+
+async def _send_receipt(
+    uow: UnitOfWork, ticket: Ticket, promised_at: datetime | None, silence: str | None
+) -> None:
+    """Tell the customer number and promised time at once; a receipt is never a first response (row A4)."""
+    to = await customer_recipient(uow, ticket, ticket.channel)
+    if to is None:
+        return
+    facts: dict[str, Any] = await ticket_facts(uow, ticket)
+    facts["promised_at"] = (promised_at or ticket.received_at).isoformat()
+    notice = Notice(kind="receipt", fact=ticket.id.hex, ticket=ticket, facts=facts, silenced=silence)
+    await notify(uow, to, notice)
+
+
+def language_of(words: str, default: str) -> str:
+    """The locale to write to a customer in: Chinese when they did, English when no Chinese character occurs."""
+    if not any(letter.isalpha() for letter in words):
+        return default
+    return "zh_CN" if _CJK.search(words) else "en"

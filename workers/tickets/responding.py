@@ -1,0 +1,243 @@
+"""Answers to the customer: relayed mail, calls that connected, progress, and what became of each."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select
+
+from models.deadlines import Deadline
+from models.notifications import Notification
+from models.people import Staff
+from models.tickets import Ticket, TicketEntry
+from models.vocabulary import DeadlineKind, Medium, TicketState
+from workers import deadlines, escalations
+from workers.errors import Conflict, InvalidInput
+from workers.history import record
+from workers.notifications import (
+    Notice,
+    cancel,
+    customer_recipient,
+    notify,
+    staff_recipient,
+    staff_ticket_facts,
+    ticket_facts,
+)
+from workers.tickets.clocks import start_clock
+from workers.tickets.loading import must_be_open
+from workers.unit_of_work import UnitOfWork
+
+BEFORE_LIMIT = timedelta(seconds=20)
+HUMAN_MESSAGES = frozenset({"reply_to_customer", "result_feedback", "progress_notice"})
+
+
+async def answer(uow: UnitOfWork, ticket: Ticket, by: Staff, text: str) -> Notification | None:
+    """Pass an agent's answer on to the customer after the hold in which it can be taken back.
+
+    The hold is cut short when it would carry the answer over the first-response limit. Gives the queued
+    notification, None when the customer has no written address (then the agent gets a phone task).
+    Raises InvalidInput for an empty answer.
+    """
+    must_be_open(ticket)
+    if not text.strip():
+        raise InvalidInput("the answer is empty once quotations and notes are taken out")
+    to = await customer_recipient(uow, ticket, ticket.channel)
+    entry = await record(uow, ticket, "answer_written", by=by, words={"text": text})
+    if to is None:
+        return None
+    leaves_at = await _leaves_at(uow, ticket)
+    facts = {**await ticket_facts(uow, ticket), "text": text, "agent": by.name, "from_name": by.name}
+    notice = Notice(
+        kind="reply_to_customer",
+        fact=entry.id.hex,
+        ticket=ticket,
+        facts=facts,
+        lane=deadlines.lane_of(ticket),
+        due_at=leaves_at,
+        meets=DeadlineKind.FIRST_RESPONSE.value if ticket.first_response_at is None else "answer",
+    )
+    queued = await notify(uow, to, notice)
+    if queued is not None and queued.due_at is not None and leaves_at > uow.clock.now():
+        await _tell_on_hold(uow, ticket, by, queued, text)
+    return queued
+
+
+async def _leaves_at(uow: UnitOfWork, ticket: Ticket) -> datetime:
+    policy = await uow.policy_of(ticket.policy_version_id)
+    now = uow.clock.now()
+    leaves = now + policy.reply_hold
+    for row in await deadlines.open_ones(uow, ticket, [DeadlineKind.FIRST_RESPONSE]):
+        if row.limit_at is not None and now < row.limit_at:
+            leaves = max(now, min(leaves, row.limit_at - BEFORE_LIMIT))
+    return leaves
+
+
+async def _tell_on_hold(uow: UnitOfWork, ticket: Ticket, by: Staff, queued: Notification, text: str) -> None:
+    assert queued.due_at is not None
+    facts = {**await staff_ticket_facts(uow, ticket), "text": text, "leaves_at": queued.due_at.isoformat()}
+    notice = Notice(
+        kind="reply_on_hold",
+        fact=queued.id.hex,
+        ticket=ticket,
+        facts=facts,
+        links={"take_back": escalations.link("take_back", queued.id)},
+        lane=deadlines.lane_of(ticket),
+        expires_at=queued.due_at,
+    )
+    await notify(uow, staff_recipient(uow, by), notice)
+
+
+async def take_back(uow: UnitOfWork, ticket: Ticket, by: Staff, notification: Notification) -> None:
+    """Stop an answer that has not left yet. Raises Conflict when it is on its way or gone."""
+    if not await cancel(uow, "taken_back", ids=[notification.id]):
+        raise Conflict("this answer has left already", hint="write a correction to the customer instead")
+    await record(uow, ticket, "answer_taken_back", by=by, notification_id=notification.id)
+
+
+async def tell_not_sent(uow: UnitOfWork, ticket: Ticket, to: Staff, why: str, text: str, event: str) -> None:
+    """Tell an agent why their mail was not passed on (codes: quotation_uncut, empty, sender_mismatch)."""
+    await record(uow, ticket, "answer_not_sent", by=to, facts={"why": why}, words={"text": text})
+    facts = {**await staff_ticket_facts(uow, ticket), "why": why, "text": text}
+    notice = Notice(
+        kind="reply_not_sent", fact=event, ticket=ticket, facts=facts, lane=deadlines.lane_of(ticket)
+    )
+    await notify(uow, staff_recipient(uow, to), notice)
+
+
+async def record_first_response(
+    uow: UnitOfWork,
+    ticket: Ticket,
+    by: Staff,
+    channel: Medium,
+    *,
+    evidence: str | None = None,
+    note: str = "",
+) -> bool:
+    """A contact that reached the customer just now, by phone or elsewhere; gives whether it met the limit.
+
+    It happens now: nothing is dated back. Raises Conflict when there was a first response already.
+    """
+    must_be_open(ticket)
+    if ticket.first_response_at is not None:
+        raise Conflict(f"ticket {ticket.number} has had its first response", hint="log progress instead")
+    facts = {"channel": channel.value}
+    return await _first_response(uow, ticket, uow.clock.now(), facts, by=by, evidence=evidence, note=note)
+
+
+async def _first_response(
+    uow: UnitOfWork,
+    ticket: Ticket,
+    at: datetime,
+    facts: dict[str, Any],
+    *,
+    by: Staff | None = None,
+    evidence: str | None = None,
+    note: str = "",
+    notification: Notification | None = None,
+) -> bool:
+    ticket.first_response_at = at
+    verdict = await deadlines.meet(uow, ticket, DeadlineKind.FIRST_RESPONSE, at)
+    await deadlines.meet(uow, ticket, DeadlineKind.ACCEPTANCE, at)
+    in_time = verdict.in_time if verdict else True
+    await record(
+        uow,
+        ticket,
+        "first_response",
+        by=by,
+        at=at,
+        facts={**facts, "in_time": in_time},
+        words={"note": note} if note else None,
+        evidence=evidence,
+        notification_id=notification.id if notification else None,
+    )
+    if verdict is not None:
+        await settle_verdict(uow, ticket, verdict)
+    return in_time
+
+
+async def settle_verdict(uow: UnitOfWork, ticket: Ticket, verdict: deadlines.Verdict) -> None:
+    """Stop the ladder of what has now happened; a breach told in error is taken back and says so."""
+    await escalations.settle_late(uow, ticket, verdict.deadline, "met" if verdict.in_time else "met_late")
+    if verdict.breach_undone:
+        ticket.overdue_count = max(0, ticket.overdue_count - 1)
+        ticket.attention = ticket.overdue_count > 0
+        await record(uow, ticket, "breach_undone", facts={"clock": verdict.deadline.kind.value})
+
+
+async def progress(
+    uow: UnitOfWork,
+    ticket: Ticket,
+    by: Staff,
+    text: str,
+    *,
+    tell_customer: bool = False,
+    plan: bool = False,
+    next_at: datetime | None = None,
+) -> TicketEntry:
+    """Log what was done; with `plan` it is the handling plan (meets the plan limit), and the customer may be told."""
+    if not text.strip():
+        raise InvalidInput("progress needs words: what was done or agreed")
+    now = uow.clock.now()
+    kind = "plan_given" if plan else "progress"
+    entry = await record(uow, ticket, kind, by=by, words={"text": text})
+    if plan:
+        ticket.planned_at = ticket.planned_at or now
+        verdict = await deadlines.meet(uow, ticket, DeadlineKind.PLAN, now)
+        if verdict is not None:
+            await settle_verdict(uow, ticket, verdict)
+    to = await customer_recipient(uow, ticket) if tell_customer else None
+    if to is not None:
+        facts = {
+            **await ticket_facts(uow, ticket),
+            "text": text,
+            "next_at": next_at.isoformat() if next_at else None,
+        }
+        meets = DeadlineKind.FIRST_RESPONSE.value if ticket.first_response_at is None else None
+        notice = Notice(kind="progress_notice", fact=entry.id.hex, ticket=ticket, facts=facts, meets=meets)
+        await notify(uow, to, notice)
+    return entry
+
+
+async def message_accepted(uow: UnitOfWork, ticket: Ticket, message: Notification, at: datetime) -> None:
+    """A message that a person wrote was accepted for delivery at `at`: it may be the first response."""
+    if ticket.first_response_at is None or at < ticket.first_response_at:
+        facts = {"channel": message.channel.value}
+        await _first_response(uow, ticket, at, facts, notification=message)
+    if message.kind == "result_feedback" and ticket.feedback_at is None:
+        ticket.feedback_at = at
+        await record(uow, ticket, "feedback_given", at=at, notification_id=message.id)
+
+
+async def message_bounced(uow: UnitOfWork, ticket: Ticket, message: Notification, reason: str) -> None:
+    """A message came back: what it had met is undone, and its handler is told to find another way."""
+    await _undo_first_response(uow, ticket, message)
+    handler = await uow.session.get(Staff, ticket.handler_id) if ticket.handler_id else None
+    await record(uow, ticket, "bounced", facts={"reason": reason}, notification_id=message.id)
+    if handler is None or message.kind not in HUMAN_MESSAGES:
+        return
+    sealer = await uow.vault.sealer(uow.session, message.data_key_id)
+    address = sealer.text(message.recipient_sealed, "notifications.recipient")
+    facts = {**await staff_ticket_facts(uow, ticket), "reason": reason, "address_tail": address[-4:]}
+    notice = Notice(kind="answer_bounced", fact=message.id.hex, ticket=ticket, facts=facts)
+    await notify(uow, staff_recipient(uow, handler), notice)
+
+
+async def _undo_first_response(uow: UnitOfWork, ticket: Ticket, message: Notification) -> None:
+    entry = await uow.session.scalar(
+        select(TicketEntry)
+        .where(TicketEntry.ticket_id == ticket.id, TicketEntry.notification_id == message.id)
+        .where(TicketEntry.kind == "first_response")
+    )
+    if entry is None or ticket.first_response_at != entry.at:
+        return
+    ticket.first_response_at = None
+    await record(uow, ticket, "first_response_undone", corrects=entry.id, notification_id=message.id)
+    judged = await uow.session.scalar(
+        select(Deadline)
+        .where(Deadline.ticket_id == ticket.id, Deadline.kind == DeadlineKind.FIRST_RESPONSE)
+        .order_by(Deadline.generation.desc())
+        .limit(1)
+    )
+    if judged is not None and judged.limit_at is not None and ticket.state is not TicketState.CLOSED:
+        await start_clock(uow, ticket, DeadlineKind.FIRST_RESPONSE, judged.started_at, judged.limit_at)
