@@ -14,12 +14,10 @@ from typing import NoReturn
 import pytest
 from hypothesis import settings
 
-from models.session import make_engine, migrate
-from models.tables import Base
+from models.session import migrate
 from tests.loopback import LoopbackGuard
-from tests.servers import PostgresServer, RedisServer, ServerMissing, apart, postgres, redis_server
+from tests.servers import PostgresServer, RedisServer, ServerMissing, postgres, redis_server
 
-ROOT = Path(__file__).resolve().parents[1]
 SQLITE_INPROCESS = "sqlite-inprocess"
 POSTGRESQL_REDIS = "postgresql-redis"
 MIGRATED = "migrated"
@@ -77,7 +75,7 @@ def postgres_server() -> Iterator[PostgresServer]:
         except ServerMissing as missing:
             do_without(missing)
         server.create(MIGRATED)
-        _migrate(server.url(MIGRATED))
+        migrate(server.url(MIGRATED))
         yield server
 
 
@@ -97,7 +95,7 @@ def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated SQLite database file to copy from."""
     path = tmp_path_factory.mktemp("sqlite") / "migrated.db"
     path.touch()
-    _migrate(f"sqlite+aiosqlite:///{path}")
+    migrate(f"sqlite+aiosqlite:///{path}")
     return path
 
 
@@ -128,17 +126,3 @@ def do_without(missing: ServerMissing) -> NoReturn:
     if in_ci():
         pytest.fail(str(missing), pytrace=False)
     pytest.skip(str(missing))
-
-
-def _migrate(url: str) -> None:
-    if (ROOT / "models" / "migrations" / "env.py").exists():
-        migrate(url)
-    else:
-        apart(lambda: _create_all(url))
-
-
-async def _create_all(url: str) -> None:
-    engine = make_engine(url)
-    async with engine.begin() as connection:
-        await connection.run_sync(Base.metadata.create_all)
-    await engine.dispose()
