@@ -3,8 +3,8 @@
 China and some other countries decree once a year which weekends are worked so that a holiday becomes
 longer. The package keeps those decrees in `special_public_holidays` (year → entries; an entry of four or five
 items is a day off with the weekend day that is worked for it) and offers the worked weekend days as
-`weekend_workdays`. A year later than the newest decree is therefore *not published*: only the holidays fixed by
-law are used there, without guessing at moved days, and `years_without_data` names the year.
+`weekend_workdays`. A year later than the newest decree is therefore *not published*: only the holidays fixed
+by law are used there, without guessing at moved days, and `years_without_data` names the year.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 Interval = tuple[time, time]
-"""Opening and closing by the wall clock, naive; `time(0, 0)` as the second is the midnight that ends the day."""
+"""Opening and closing by the wall clock, naive; a closing `time(0, 0)` is the midnight that ends the day."""
 
 Span = tuple[datetime, datetime]
 """The same as two moments in UTC, the second one not included."""

@@ -17,7 +17,7 @@ _GROUPS = {"zh": "；", "en": "; "}
 
 
 def hours_text(week: Mapping[int, Sequence[Interval]], locale: str) -> str:
-    """The week in words; neighbouring days with the same hours are joined, any locale but zh* reads English."""
+    """The week in words; neighbouring days with the same hours are joined, all but zh* read English."""
     language = "zh" if locale.lower().startswith("zh") else "en"
     if all(tuple(week.get(day, ())) == ((MIDNIGHT, MIDNIGHT),) for day in range(7)):
         return _ALWAYS[language]

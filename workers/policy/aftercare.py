@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from workers.calendars import Calendar
-from workers.policy.document import ChasePart, FollowupPart, SurveyPart
+from workers.policy.aftercare_parts import ChasePart, FollowupPart, SurveyPart
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Survey(Chase):
         return self.close_at(task_at)
 
     def questionnaire(self, category: str | None, locale: str | None = None) -> Questionnaire:
-        """The questions for a category (or `return_visit` 回访); unknown ones get the default questionnaire."""
+        """The questions for a category (or `return_visit` 回访); others get the default questionnaire."""
         part = self.rules.questionnaires.get(category or "", self.rules.questionnaires["default"])
         questions = tuple(question.for_locale(locale or self.locale) for question in part.open_questions)
         return Questionnaire(tuple(each.value for each in part.dimensions), questions)

@@ -1,34 +1,18 @@
-"""The shape of a policy file: what may stand in it, checked field by field. Nothing here computes a moment."""
+"""The shape of a policy file: what may stand in it, checked field by field. Nothing here computes."""
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from models.vocabulary import Category, Dimension, Medium, Priority
-from workers.policy.fields import Code, CountryCode, Days, Fraction, Hours, Roles, Score, Zone
+from models.vocabulary import Category, Medium, Priority
+from workers.policy.aftercare_parts import ChasePart, FollowupPart, SurveyPart
+from workers.policy.fields import Code, CountryCode, Fraction, Hours, Part, Roles, Wording, Zone
 from workers.policy.limits import DurationField, Limit, LimitField
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-
-
-class Part(BaseModel):
-    """A table of the file. Unknown keys are mistakes; nothing changes after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Wording(Part):
-    """One text in the languages the service speaks."""
-
-    en: str
-    zh_CN: str
-
-    def for_locale(self, locale: str) -> str:
-        """Chinese for any zh locale, else English."""
-        return self.zh_CN if locale.lower().startswith("zh") else self.en
 
 
 class WeekHours(Part):
@@ -145,70 +129,6 @@ class EscalationPart(Part):
     daily: Roles
     night_digest: bool
     levels: Annotated[tuple[EscalationLevel, ...], Field(min_length=1)]
-
-
-class QuestionnairePart(Part):
-    dimensions: Annotated[tuple[Dimension, ...], Field(min_length=1)]
-    open_questions: tuple[Wording, ...] = ()
-
-    @model_validator(mode="after")
-    def _overall_first(self) -> Self:
-        if self.dimensions[0] is not Dimension.OVERALL:
-            raise ValueError('"overall" comes first: it is the score that counts')
-        if len(set(self.dimensions)) != len(self.dimensions):
-            raise ValueError("a dimension is asked twice")
-        return self
-
-
-class ChasePart(Part):
-    """Days are working days after the day of asking; `at_opening_plus` is time after the doors open."""
-
-    remind_on_day: Days
-    task_on_day: Days
-    at_opening_plus: DurationField
-    close_after: LimitField
-
-    @model_validator(mode="after")
-    def _reminder_before_task(self) -> Self:
-        if self.task_on_day <= self.remind_on_day:
-            raise ValueError("task_on_day must come after remind_on_day")
-        return self
-
-
-class SurveyPart(ChasePart):
-    delay: DurationField
-    periodic_delay: LimitField
-    link_expires: LimitField
-    satisfied_from: Score
-    fair_from: Score
-    questionnaires: dict[Code, QuestionnairePart]
-
-    @model_validator(mode="after")
-    def _sent_within_a_day(self) -> Self:
-        if self.delay > timedelta(hours=24):
-            raise ValueError(
-                "delay must be 24h at most: the invitation leaves within 24 hours after the service"
-            )
-        if "default" not in self.questionnaires:
-            raise ValueError(
-                'there must be a questionnaire "default" for categories that have none of their own'
-            )
-        if self.fair_from >= self.satisfied_from:
-            raise ValueError("fair_from must be below satisfied_from")
-        return self
-
-
-class FollowupPart(Part):
-    start_within: DurationField
-    reminders: tuple[DurationField, ...]
-    low_overall: Score
-    low_dimension: Score
-
-    @model_validator(mode="after")
-    def _reminders_in_time(self) -> Self:
-        if any(each >= self.start_within for each in self.reminders):
-            raise ValueError("reminders must come before start_within")
-        return self
 
 
 class Rule(Part):

@@ -1,4 +1,4 @@
-"""The smallest things a policy file is made of: time zones, opening hours, roles, codes, scores."""
+"""The smallest things a policy file is made of: time zones, opening hours, roles, codes, words."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import time
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from workers.calendars.wall_clock import Interval, problem_in
 
@@ -22,7 +22,7 @@ Score = Annotated[int, Field(ge=1, le=5, strict=True)]
 def _zone(text: str) -> str:
     try:
         ZoneInfo(text)
-    except (ValueError, OSError) as problem:
+    except (KeyError, ValueError, OSError) as problem:
         raise ValueError(
             f"there is no time zone {text!r}; write one like Asia/Shanghai or Europe/Berlin"
         ) from problem
@@ -50,3 +50,20 @@ Zone = Annotated[str, AfterValidator(_zone)]
 Hours = Annotated[
     tuple[Annotated[tuple[time, time], BeforeValidator(_interval)], ...], AfterValidator(_in_order)
 ]
+
+
+class Part(BaseModel):
+    """A table of the file. Unknown keys are mistakes; nothing changes after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Wording(Part):
+    """One text in the languages the service speaks."""
+
+    en: str
+    zh: str = Field(alias="zh_CN")
+
+    def for_locale(self, locale: str) -> str:
+        """Chinese for any zh locale, else English."""
+        return self.zh if locale.lower().startswith("zh") else self.en

@@ -45,7 +45,7 @@ class Limit:
 
     @classmethod
     def parse(cls, text: object) -> Limit:
-        """Reads `30m`, `2h`, `24h`, `3wd`, `elapsed:2h`, `working:24h`. Raises ValueError for anything else."""
+        """Reads `30m`, `2h`, `24h`, `3wd`, `elapsed:2h`, `working:24h`. Anything else raises ValueError."""
         if isinstance(text, Limit):
             return text
         found = _FORM.fullmatch(text.strip()) if isinstance(text, str) else None

@@ -24,7 +24,7 @@ _LARGEST = 1_000_000
 
 
 def ready_made_folder() -> Path:
-    """Where the three ready-made policies lie: inside an installed package, or `ops/policies` of a checkout."""
+    """Where the ready-made policies lie: inside an installed package, or `ops/policies` of a checkout."""
     here = Path(__file__).resolve().parent
     installed = here / "ready_made"
     return installed if installed.is_dir() else here.parent.parent / "ops" / "policies"
@@ -33,8 +33,8 @@ def ready_made_folder() -> Path:
 def load_policy(path_or_name: str | Path, *, zone: str | None = None, locale: str | None = None) -> Policy:
     """Reads a policy by the name of a ready-made one, or from a TOML file.
 
-    `zone` and `locale` replace those of the file (the team's own, from the settings); the replacement also stands
-    in `version_text`. Raises PolicyError, with file, line and hint for mistakes inside the file.
+    `zone` and `locale` replace those of the file (the team's own, from the settings); the replacement also
+    stands in `version_text`. Raises PolicyError, with file, line and hint for mistakes inside the file.
     """
     path = ready_made_folder() / f"{path_or_name}.toml" if path_or_name in READY_MADE else Path(path_or_name)
     try:
@@ -57,7 +57,7 @@ def load_policy(path_or_name: str | Path, *, zone: str | None = None, locale: st
 
 def parse_policy(text: str, source: str = "policy") -> Policy:
     """Reads a policy from its TOML text; `source` names it in errors. Raises PolicyError."""
-    # tomllib wants bare newlines gone; editors on Windows write both.
+    # One form of line ends, so that the same file saved on Windows is stored as the same source.
     text = text.replace("\r\n", "\n")
     try:
         data = tomllib.loads(text)
@@ -82,7 +82,7 @@ def parse_policy(text: str, source: str = "policy") -> Policy:
 
 
 def _with_line(text: str, key: str, value: str) -> str:
-    """The text with a top-level `key = "value"`: replaced where it stands, else put in front of everything."""
+    """The text with a top-level `key = "value"`: replaced where it stands, else put in front."""
     line = f"{key} = {json.dumps(value)}"
     top, bracket, tables = text.partition("\n[")
     changed, count = re.subn(rf"(?m)^[ \t]*{key}[ \t]*=.*$", lambda _: line, top, count=1)

@@ -44,7 +44,7 @@ class PolicyFileError(PolicyError):
 
 
 def from_syntax(problem: tomllib.TOMLDecodeError, file: str, text: str) -> PolicyFileError:
-    """The mistake `tomllib` stopped at. It gives the place in words only; at the end of the file none at all."""
+    """The mistake `tomllib` stopped at. It gives the place in words, at the end of the file not even that."""
     found = _AT_LINE.search(str(problem))
     line = int(found[1]) if found else text.count("\n") + 1
     message = _AT_LINE.sub("", str(problem)).strip().removesuffix("(at end of document)").strip()
@@ -58,12 +58,20 @@ def from_fields(
 ) -> PolicyFileError:
     """The mistakes pydantic found, each with the line its key stands on."""
     lines = Lines(text)
+    errors = problem.errors(include_url=False)
     mistakes = []
-    for error in problem.errors(include_url=False):
+    for error in errors:
+        if any(_is_inside(other["loc"], error["loc"]) for other in errors):
+            # A table or list that is wrong only because of something inside it: say the cause alone.
+            continue
         path = tidy(error["loc"], data)
         message, hint = _in_words(error, path, model)
         mistakes.append(Mistake(lines.of(path), message, hint))
     return PolicyFileError(file, mistakes)
+
+
+def _is_inside(inner: tuple[int | str, ...], outer: tuple[int | str, ...]) -> bool:
+    return len(inner) > len(outer) and inner[: len(outer)] == outer
 
 
 def _in_words(error: ErrorDetails, path: tuple[str | int, ...], model: type[BaseModel]) -> tuple[str, str]:
@@ -93,7 +101,7 @@ def _fields_at(model: type[BaseModel], path: tuple[str | int, ...]) -> list[str]
         field = current.model_fields.get(step) if isinstance(step, str) else None
         inner = _model_in(field.annotation) if field else current
         current = inner or current
-    return list(current.model_fields)
+    return [field.alias or name for name, field in current.model_fields.items()]
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:

@@ -26,9 +26,9 @@ class SlaClock(StrEnum):
 class Alarm:
     """Something to be said at a moment (UTC).
 
-    `step`: warning, acceptance_reminder, breach or escalation. `roles`: handler, supervisor, substitute, head,
-    administrator. `level`: 0 at the breach, 1… for the rungs of the ladder, one more than the last for the daily
-    repetition.
+    `step`: warning, acceptance_reminder, breach or escalation. `roles`: handler, supervisor, substitute,
+    head, administrator. `level`: 0 at the breach, 1… for the rungs of the ladder, one more than the last for
+    the daily repetition.
     """
 
     at: datetime
@@ -39,7 +39,7 @@ class Alarm:
 
 @dataclass(frozen=True, slots=True)
 class Ruler:
-    """Measures either elapsed or working time, so that a warning comes in the kind of time its limit runs in."""
+    """Measures elapsed or working time, so that a warning comes in the kind of time its limit runs in."""
 
     calendar: Calendar
     elapsed: bool
@@ -64,7 +64,7 @@ def ruler(calendar: Calendar, limit: Limit | None, around_the_clock: bool) -> Ru
 def warning(
     rules: WarningsPart, lead: timedelta, priority: Priority, measure: Ruler, start: datetime, limit: datetime
 ) -> Alarm | None:
-    """The warning before a limit: `lead` ahead, half-way when the limit is short; None when it is over already."""
+    """The warning before a limit: `lead` ahead, half-way when it is short; None when it is over already."""
     if limit <= start:
         return None
     if measure.between(start, limit) <= timedelta(0):

@@ -1,36 +1,27 @@
-"""A loaded policy: everything the steps may ask it. Pure: no clock, no database; moments in and out are UTC."""
+"""A loaded policy: all the steps may ask it. Pure: no clock, no database; moments in and out are UTC."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
-from models.vocabulary import Category, Medium, Priority
+from models.vocabulary import Category, Priority
 from workers.calendars import Calendar
 from workers.policy import plan
 from workers.policy.aftercare import Chase, Followup, Questionnaire, Survey
-from workers.policy.document import ByPriority, CategoryPart, Document, PriorityPart, SomePriorities, Wording
+from workers.policy.desk import Desk
+from workers.policy.document import ByPriority, SomePriorities
 from workers.policy.limits import Limit
 from workers.policy.plan import Alarm, SlaClock
 
 
-@dataclass(frozen=True, slots=True)
-class Assignment:
-    """Who gets a request: the leading team and those that help it."""
-
-    team: str
-    together_with: tuple[str, ...] = ()
-
-
 @dataclass(frozen=True, slots=True, eq=False)
-class Policy:
-    """An SLA policy. Two policies are equal when their content is (`digest`, sha256 in hex, ignores comments).
+class Policy(Desk):
+    """An SLA policy; two are equal when their content is: `digest`, sha256 in hex, ignores comments.
 
     `version_text` is the TOML source it was read from: `parse_policy(version_text)` gives the same policy.
     """
 
-    document: Document
     calendar: Calendar
     digest: str
     version_text: str
@@ -41,107 +32,6 @@ class Policy:
 
     def __hash__(self) -> int:
         return hash(self.digest)
-
-    # -- who and where -------------------------------------------------------------------------------------
-
-    @property
-    def name(self) -> str:
-        return self.document.name
-
-    @property
-    def zone(self) -> str:
-        """Name of the team's time zone."""
-        return self.document.zone
-
-    @property
-    def locale(self) -> str:
-        """Locale for whoever has none of their own: `en` or `zh_CN`."""
-        return self.document.locale
-
-    @property
-    def default_priority(self) -> Priority:
-        """What a mail starts at until a person confirms it."""
-        return self.document.default_priority
-
-    @property
-    def reply_hold(self) -> timedelta:
-        """How long an agent's answer waits, so that it can be taken back."""
-        return self.document.replies.hold
-
-    @property
-    def chat_within(self) -> timedelta | None:
-        """How soon after receipt a request is posted to the team's chat; None: not at all."""
-        return self.document.replies.chat_within
-
-    @property
-    def first_contact_owns(self) -> bool:
-        """首问负责制: the first team stays owner across departments and hears of breaches."""
-        return self.document.assignment.first_contact_owns
-
-    @property
-    def default_team(self) -> str:
-        return self.document.assignment.default_team
-
-    @property
-    def teams(self) -> Mapping[str, Wording]:
-        """Names of teams and how they are shown."""
-        return self.document.teams
-
-    @property
-    def categories(self) -> Mapping[Category, CategoryPart]:
-        """Each category's `label` (`.for_locale(locale)`), `aliases` and `kinds`."""
-        return self.document.categories
-
-    @property
-    def priorities(self) -> Mapping[Priority, PriorityPart]:
-        """Each priority's `label`, `meaning` (its definition), `aliases` and `respond_by` media."""
-        return self.document.priorities
-
-    @property
-    def review_on(self) -> date | None:
-        """The date on which the standards are to be looked at again, if one is set."""
-        return self.document.review.standards_on
-
-    def category_of(self, text: str) -> Category | None:
-        """The category a word means (code, label or alias, case ignored); None when nothing fits."""
-        return next((code for code, part in self.categories.items() if _means(text, code, part)), None)
-
-    def priority_of(self, text: str) -> Priority | None:
-        """The priority a word means (code, label or alias, case ignored); None when nothing fits."""
-        return next((code for code, part in self.priorities.items() if _means(text, code, part)), None)
-
-    def respond_by(self, priority: Priority) -> tuple[Medium, ...]:
-        """The media a first response of this priority is asked for; empty: any."""
-        return self.priorities[priority].respond_by
-
-    def urged(self, priority: Priority) -> Priority:
-        """The priority after the customer has urged (催单); the caller raises a ticket once."""
-        return self.document.urging_raises.get(priority, priority)
-
-    def assignment(
-        self,
-        category: Category | None,
-        technical_kind: str | None = None,
-        customer_level: str | None = None,
-        priority: Priority | None = None,
-    ) -> Assignment:
-        """The first rule of the file that fits, else the default team."""
-        facts = (category, technical_kind, customer_level, priority)
-        for rule in self.document.assignment.rules:
-            wanted = (rule.category, rule.technical_kind, rule.customer_level, rule.priority)
-            if all(want is None or want == fact for want, fact in zip(wanted, facts, strict=True)):
-                return Assignment(rule.team, rule.together_with)
-        return Assignment(self.default_team)
-
-    def assign(
-        self,
-        category: Category | None,
-        technical_kind: str | None = None,
-        customer_level: str | None = None,
-        priority: Priority | None = None,
-    ) -> str:
-        """Name of the team that gets such a request."""
-        return self.assignment(category, technical_kind, customer_level, priority).team
 
     # -- limits --------------------------------------------------------------------------------------------
 
@@ -158,7 +48,7 @@ class Policy:
     def limit_for(
         self, clock: SlaClock, priority: Priority, start: datetime, category: Category | None = None
     ) -> Limit | None:
-        """The limit as written: that of the special period `start` lies in, else the category's, else the general."""
+        """The limit as written: of the period `start` lies in, else the category's, else the file's."""
         name = SlaClock.FIRST_RESPONSE.value if clock is SlaClock.ACCEPTANCE else clock.value
         today = self.calendar.local_date(start)
         overrides: list[SomePriorities] = [
@@ -181,7 +71,7 @@ class Policy:
     ) -> datetime | None:
         """The moment the limit of a clock started at `start` ends; None: this policy has no such limit.
 
-        The resolution clock of a policy that only promises at acceptance (`support-response`) has no limit here:
+        The resolution clock of a policy that only promises at acceptance (`support-response`) has none here:
         use `expected_resolution`.
         """
         limit = self.limit_for(clock, priority, start, category)
@@ -235,7 +125,7 @@ class Policy:
         return plan.next_daily(self.document.escalation, self.calendar, around, last_at)
 
     def tell_at(self, priority: Priority, at: datetime) -> datetime:
-        """When a breach found at `at` is told: at once, or, if not urgent, with the digest at opening time."""
+        """When a breach found at `at` is told: at once, or, at night and not urgent, at opening time."""
         if self.around_the_clock(priority) or not self.document.escalation.night_digest:
             return at
         # The closing moment itself is when most limits end; people are still there.
@@ -266,15 +156,10 @@ class Policy:
         return self.survey.questionnaire(category, locale)
 
     def notices(self, from_year: int, to_year: int) -> tuple[str, ...]:
-        """What an administrator should know about this policy: years without published holidays and the like."""
+        """What an administrator should know about this policy: years without published holidays, mainly."""
         found = []
         if self.country_unknown:
             found.append(f"no country is known for time zone {self.zone}, so no public holidays are kept")
         for year in self.calendar.years_without_data(from_year, to_year):
             found.append(f"the public holidays and make-up days of {year} are not published yet")
         return tuple(found)
-
-
-def _means(text: str, code: str, part: CategoryPart | PriorityPart) -> bool:
-    word = text.strip().casefold()
-    return word in {each.casefold() for each in (code, part.label.en, part.label.zh_CN, *part.aliases)}

@@ -1,9 +1,10 @@
-"""On which line of a TOML text a key stands: `tomllib` reads values only, people need the place of a mistake."""
+"""On which line of a TOML text a key stands: `tomllib` reads values, people need the place of a mistake."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 Path = tuple[str | int, ...]
 
@@ -26,11 +27,12 @@ class Lines:
         self._table: Path = ()
         self._depth = 0
         self._quote = ""
-        for number, line in enumerate(text.splitlines(), start=1):
+        for number, line in enumerate(text.split("\n"), start=1):
+            # Not splitlines(): TOML knows no other line ends, and a remark may hold U+2028.
             self._read(line, number)
 
     def of(self, path: Sequence[str | int]) -> int | None:
-        """The line (from 1) of the key at `path`, or of the closest table or key above it; None for the root."""
+        """The line (from 1) of the key at `path`, or of the closest one above it; None for the root."""
         steps = tuple(path)
         while steps:
             if steps in self._where:
@@ -90,20 +92,13 @@ class Lines:
         return tuple(part.strip("\"'") for part in re.findall(_PART, dotted))
 
 
-def tidy(location: Sequence[str | int], data: object) -> Path:
-    """The part of a pydantic error's location that exists in the data: drops tags like `[key]` and inner steps."""
+def tidy(location: Sequence[str | int], data: Any) -> Path:
+    """The part of a pydantic error's location that exists in the data, without tags like `[key]`."""
     path: list[str | int] = []
     for step in location:
-        if isinstance(data, Mapping) and step in data:
-            data = data[step]
-        elif (
-            isinstance(data, Sequence)
-            and not isinstance(data, str)
-            and isinstance(step, int)
-            and step < len(data)
-        ):
-            data = data[step]
-        else:
+        steps = data if isinstance(data, dict) else dict(enumerate(data)) if isinstance(data, list) else {}
+        if step not in steps:
             break
+        data = steps[step]
         path.append(step)
     return tuple(path)

@@ -94,7 +94,7 @@ class Calendar:
         raise AssertionError("spans never end")
 
     def between(self, a: datetime, b: datetime) -> timedelta:
-        """Working time from `a` to `b`, negative when `b` comes first; `between(a, add(a, d)) == d` always."""
+        """Working time from `a` to `b`, negative when `b` is first; `between(a, add(a, d)) == d` always."""
         if b < a:
             return -self.between(b, a)
         total, last = _NONE, self.local_date(b) + _DAY

@@ -1,0 +1,76 @@
+"""The tables of a policy file about what happens after the work: survey, confirmation, follow-up."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from models.vocabulary import Dimension
+from workers.policy.fields import Code, Days, Part, Score, Wording
+from workers.policy.limits import DurationField, LimitField
+
+
+class QuestionnairePart(Part):
+    dimensions: Annotated[tuple[Dimension, ...], Field(min_length=1)]
+    open_questions: tuple[Wording, ...] = ()
+
+    @model_validator(mode="after")
+    def _overall_first(self) -> Self:
+        if self.dimensions[0] is not Dimension.OVERALL:
+            raise ValueError('"overall" comes first: it is the score that counts')
+        if len(set(self.dimensions)) != len(self.dimensions):
+            raise ValueError("a dimension is asked twice")
+        return self
+
+
+class ChasePart(Part):
+    """Days are working days after the day of asking; `at_opening_plus` is time after the doors open."""
+
+    remind_on_day: Days
+    task_on_day: Days
+    at_opening_plus: DurationField
+    close_after: LimitField
+
+    @model_validator(mode="after")
+    def _reminder_before_task(self) -> Self:
+        if self.task_on_day <= self.remind_on_day:
+            raise ValueError("task_on_day must come after remind_on_day")
+        return self
+
+
+class SurveyPart(ChasePart):
+    delay: DurationField
+    periodic_delay: LimitField
+    link_expires: LimitField
+    satisfied_from: Score
+    fair_from: Score
+    questionnaires: dict[Code, QuestionnairePart]
+
+    @model_validator(mode="after")
+    def _sent_within_a_day(self) -> Self:
+        if self.delay > timedelta(hours=24):
+            raise ValueError(
+                "delay must be 24h at most: the invitation leaves within 24 hours after the service"
+            )
+        if "default" not in self.questionnaires:
+            raise ValueError(
+                'there must be a questionnaire "default" for categories that have none of their own'
+            )
+        if self.fair_from >= self.satisfied_from:
+            raise ValueError("fair_from must be below satisfied_from")
+        return self
+
+
+class FollowupPart(Part):
+    start_within: DurationField
+    reminders: tuple[DurationField, ...]
+    low_overall: Score
+    low_dimension: Score
+
+    @model_validator(mode="after")
+    def _reminders_in_time(self) -> Self:
+        if any(each >= self.start_within for each in self.reminders):
+            raise ValueError("reminders must come before start_within")
+        return self

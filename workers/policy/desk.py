@@ -1,0 +1,130 @@
+"""Who and where: teams, categories, priorities and their words, assignment. A policy without its clocks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from models.vocabulary import Category, Medium, Priority
+from workers.policy.document import CategoryPart, Document, PriorityPart
+from workers.policy.fields import Wording
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """Who gets a request: the leading team and those that help it."""
+
+    team: str
+    together_with: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Desk:
+    """What a policy says about the service desk, apart from its clocks."""
+
+    document: Document
+
+    @property
+    def name(self) -> str:
+        return self.document.name
+
+    @property
+    def zone(self) -> str:
+        """Name of the team's time zone."""
+        return self.document.zone
+
+    @property
+    def locale(self) -> str:
+        """Locale for whoever has none of their own: `en` or `zh_CN`."""
+        return self.document.locale
+
+    @property
+    def default_priority(self) -> Priority:
+        """What a mail starts at until a person confirms it."""
+        return self.document.default_priority
+
+    @property
+    def reply_hold(self) -> timedelta:
+        """How long an agent's answer waits, so that it can be taken back."""
+        return self.document.replies.hold
+
+    @property
+    def chat_within(self) -> timedelta | None:
+        """How soon after receipt a request is posted to the team's chat; None: not at all."""
+        return self.document.replies.chat_within
+
+    @property
+    def first_contact_owns(self) -> bool:
+        """首问负责制: the first team stays owner across departments and hears of breaches."""
+        return self.document.assignment.first_contact_owns
+
+    @property
+    def default_team(self) -> str:
+        return self.document.assignment.default_team
+
+    @property
+    def teams(self) -> Mapping[str, Wording]:
+        """Names of teams and how they are shown."""
+        return self.document.teams
+
+    @property
+    def categories(self) -> Mapping[Category, CategoryPart]:
+        """Each category's `label` (`.for_locale(locale)`), `aliases` and `kinds`."""
+        return self.document.categories
+
+    @property
+    def priorities(self) -> Mapping[Priority, PriorityPart]:
+        """Each priority's `label`, `meaning` (its definition), `aliases` and `respond_by` media."""
+        return self.document.priorities
+
+    @property
+    def review_on(self) -> date | None:
+        """The date on which the standards are to be looked at again, if one is set."""
+        return self.document.review.standards_on
+
+    def category_of(self, text: str) -> Category | None:
+        """The category a word means (code, label or alias, case ignored); None when nothing fits."""
+        return next((code for code, part in self.categories.items() if _means(text, code, part)), None)
+
+    def priority_of(self, text: str) -> Priority | None:
+        """The priority a word means (code, label or alias, case ignored); None when nothing fits."""
+        return next((code for code, part in self.priorities.items() if _means(text, code, part)), None)
+
+    def respond_by(self, priority: Priority) -> tuple[Medium, ...]:
+        """The media a first response of this priority is asked for; empty: any."""
+        return self.priorities[priority].respond_by
+
+    def urged(self, priority: Priority) -> Priority:
+        """The priority after the customer has urged (催单); the caller raises a ticket once."""
+        return self.document.urging_raises.get(priority, priority)
+
+    def assignment(
+        self,
+        category: Category | None,
+        technical_kind: str | None = None,
+        customer_level: str | None = None,
+        priority: Priority | None = None,
+    ) -> Assignment:
+        """The first rule of the file that fits, else the default team."""
+        facts = (category, technical_kind, customer_level, priority)
+        for rule in self.document.assignment.rules:
+            wanted = (rule.category, rule.technical_kind, rule.customer_level, rule.priority)
+            if all(want is None or want == fact for want, fact in zip(wanted, facts, strict=True)):
+                return Assignment(rule.team, rule.together_with)
+        return Assignment(self.default_team)
+
+    def assign(
+        self,
+        category: Category | None,
+        technical_kind: str | None = None,
+        customer_level: str | None = None,
+        priority: Priority | None = None,
+    ) -> str:
+        """Name of the team that gets such a request."""
+        return self.assignment(category, technical_kind, customer_level, priority).team
+
+
+def _means(text: str, code: str, part: CategoryPart | PriorityPart) -> bool:
+    word = text.strip().casefold()
+    return word in {each.casefold() for each in (code, part.label.en, part.label.zh, *part.aliases)}
