@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 
 from workers.text.words import one_line
 
+_Mask = Callable[[re.Match[str]], str]
+
 # Surnames that cover nearly everybody; rare ones that are also everyday words (和, 都, 能 …) are left out,
 # since they would mask half a sentence.
 _SURNAMES = (
@@ -31,7 +33,10 @@ _IDENTITY = re.compile(
     r"|(?<=身份证)\D{0,8}[1-9]\d{7}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}(?!\d)"
     r"|(?<=护照)\D{0,8}[A-Z]{1,2}\d{7,8}(?!\d)|(?<=[Pp]assport)\D{0,8}[A-Z]{0,2}\d{7,9}(?!\d)"
 )
-_CARD = re.compile(r"(?<!\d)\d(?:[ -]?\d){15,18}(?!\d)")
+_CARD = re.compile(
+    r"(?<!\d)(?P<plain>\d{16,19})(?!\d)|(?<![\d-])\d{4}(?P<gap>[ -])\d{4}(?P=gap)\d{4}(?P=gap)\d{4}"
+    r"(?:(?P=gap)\d{1,3})?(?![\d-])"
+)
 _MOBILE = re.compile(r"(?<!\d)(?:(?:\+|00)?86[ -]?)?1[3-9]\d[ -]?\d{4}[ -]?\d{4}(?!\d)")
 _PHONE = re.compile(
     r"\+\d{1,3}(?:[ .()-]{0,2}\d){6,14}(?!\d)"
@@ -137,20 +142,18 @@ def mask_free_text(text: str, *, names: Iterable[str] = ()) -> str:
     """
     for name in sorted({n.strip() for n in names if len(n.strip()) > 1}, key=len, reverse=True):
         text = text.replace(name, mask_name(name))
-    text = _swap(_EMAIL, text, lambda m: mask_email(m[0]))
-    text = _swap(_IDENTITY, text, _identity)
-    text = _swap(_CARD, text, lambda m: mask_identity(m[0]) if _luhn(m[0]) else m[0])
-    text = _swap(_MOBILE, text, lambda m: mask_phone(m[0]))
-    text = _swap(_PHONE, text, lambda m: mask_phone(m[0]))
-    text = _swap(_PLACE, text, lambda m: f"{m['kept'] or ''}****")
-    text = _swap(_STREET, text, lambda m: "****")
-    text = _swap(_TITLED, text, lambda m: f"*{m['title']}")
-    text = _swap(_LABELLED, text, _named)
-    text = _swap(_ENGLISH_TITLED, text, lambda m: f"{m['title']} *")
-    return _swap(_ENGLISH_NAMED, text, _named)
+    # Full-width signs are rare, and folding once per rule costs as much as all the rules together.
+    swap = _swap_folded if text.translate(_FOLD) != text else _swap
+    for pattern, mask in _RULES:
+        text = swap(pattern, text, mask)
+    return text
 
 
-def _swap(pattern: re.Pattern[str], text: str, mask: Callable[[re.Match[str]], str]) -> str:
+def _swap(pattern: re.Pattern[str], text: str, mask: _Mask) -> str:
+    return pattern.sub(mask, text)
+
+
+def _swap_folded(pattern: re.Pattern[str], text: str, mask: _Mask) -> str:
     """Replace what `pattern` finds in the folded text; everything else stays exactly as written."""
     parts: list[str] = []
     end = 0
@@ -160,7 +163,7 @@ def _swap(pattern: re.Pattern[str], text: str, mask: Callable[[re.Match[str]], s
             continue
         parts += (text[end : match.start()], masked)
         end = match.end()
-    return "".join(parts) + text[end:] if parts else text
+    return "".join(parts) + text[end:]
 
 
 def _identity(match: re.Match[str]) -> str:
@@ -179,3 +182,19 @@ def _luhn(number: str) -> bool:
     """Whether the check digit of a payment card fits (ISO/IEC 7812-1, annex B)."""
     digits = [int(c) for c in number if c.isdigit()][::-1]
     return sum(d if i % 2 == 0 else d * 2 - 9 * (d > 4) for i, d in enumerate(digits)) % 10 == 0
+
+
+# In this order: a card number holds what looks like a phone number, a sentence what looks like a name.
+_RULES: tuple[tuple[re.Pattern[str], _Mask], ...] = (
+    (_EMAIL, lambda m: mask_email(m[0])),
+    (_IDENTITY, _identity),
+    (_CARD, lambda m: m[0] if m["plain"] and not _luhn(m[0]) else mask_identity(m[0])),
+    (_MOBILE, lambda m: mask_phone(m[0])),
+    (_PHONE, lambda m: mask_phone(m[0])),
+    (_PLACE, lambda m: f"{m['kept'] or ''}****"),
+    (_STREET, lambda m: "****"),
+    (_TITLED, lambda m: f"*{m['title']}"),
+    (_LABELLED, _named),
+    (_ENGLISH_TITLED, lambda m: f"{m['title']} *"),
+    (_ENGLISH_NAMED, _named),
+)
