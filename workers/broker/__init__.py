@@ -1,0 +1,14 @@
+"""dramatiq as the bell: brokers, lanes with threads of their own, and ringing that never holds anybody up."""
+
+from workers.broker.lanes import ActorLoop, InProcessBroker, actor_loop, make_broker, make_workers
+from workers.broker.ringer import Ringer, messages
+
+__all__ = [
+    "ActorLoop",
+    "InProcessBroker",
+    "Ringer",
+    "actor_loop",
+    "make_broker",
+    "make_workers",
+    "messages",
+]

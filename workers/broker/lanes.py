@@ -1,0 +1,163 @@
+"""dramatiq as the bell: its brokers, and lanes with threads of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections import defaultdict, deque
+from collections.abc import Awaitable, Callable, Mapping
+from typing import cast
+
+import dramatiq
+from dramatiq.asyncio import EventLoopThread, set_event_loop_thread
+from dramatiq.brokers.stub import StubBroker
+from dramatiq.middleware import AsyncIO
+
+from models.vocabulary import Lane
+from workers.errors import SettingsError
+
+
+NAMESPACE = "closeloop"
+DEAD_BELL_MS = 3_600_000
+DEAD_BELLS = 20
+DELAYED_BELLS = 20_000
+IN_PROCESS_IDLE_MS = 50
+REDIS_IDLE_MS = 100
+REDIS_CONNECT_SECONDS = 1.0
+REDIS_ANSWER_SECONDS = 2.0
+CLOSING_SECONDS = 10.0
+
+Closer = Callable[[], Awaitable[None]]
+
+
+class ActorLoop(AsyncIO):
+    """One event loop for the asynchronous actors of all lanes.
+
+    dramatiq's own middleware makes a loop per Worker and keeps only the last; here the first Worker to
+    start makes it and the last to stop ends it, after its tasks were cancelled and what was registered
+    with `on_close` (engines, relay connections) has been closed *on that loop*.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = threading.Lock()
+        self._workers = 0
+        self._thread: EventLoopThread | None = None
+        self._closers: list[Closer] = []
+
+    def on_close(self, closer: Closer) -> None:
+        """Await `closer()` on the loop before it ends; the last registered goes first."""
+        self._closers.append(closer)
+
+    def before_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
+        """Start the loop for the first Worker."""
+        with self._lock:
+            self._workers += 1
+            if self._thread is None:
+                self._thread = EventLoopThread(self.logger)
+                self._thread.start(timeout=CLOSING_SECONDS)
+                set_event_loop_thread(self._thread)
+
+    def after_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
+        """End the loop after the last Worker."""
+        with self._lock:
+            self._workers -= 1
+            if self._workers > 0 or self._thread is None:
+                return
+            thread, self._thread = self._thread, None
+        try:
+            asyncio.run_coroutine_threadsafe(self._wind_up(), thread.loop).result(CLOSING_SECONDS)
+        except Exception:
+            self.logger.exception("the actors' event loop did not wind up in order")
+        set_event_loop_thread(None)
+        thread.stop()  # type: ignore[no-untyped-call]
+
+    async def _wind_up(self) -> None:
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        while self._closers:
+            try:
+                await self._closers.pop()()
+            except Exception:
+                self.logger.exception("closing something on the actors' event loop failed")
+
+
+class InProcessBroker(StubBroker):
+    """The broker inside the process. It forgets dead bells: the rows are the record, not the messages."""
+
+    def __init__(self, middleware: list[dramatiq.Middleware]) -> None:
+        super().__init__(middleware=middleware)
+        self.dead_letters_by_queue = defaultdict(_few)
+
+
+def _few() -> list[dramatiq.MessageProxy]:
+    return cast(list[dramatiq.MessageProxy], deque(maxlen=DEAD_BELLS))
+
+
+def make_broker(url: str) -> dramatiq.Broker:
+    """The broker of an URL ("" in-process, redis://, rediss://) with one queue per lane; connects later.
+
+    There is no retry middleware: a bell that failed is made up for by the sweep, and when a row is tried
+    again is the row's own affair. Raises SettingsError for another kind of URL.
+    """
+    middleware: list[dramatiq.Middleware] = [ActorLoop()]
+    if not url:
+        broker: dramatiq.Broker = InProcessBroker(middleware)
+    elif url.partition("://")[0] in ("redis", "rediss"):
+        broker = _redis_broker(url, middleware)
+    else:
+        raise SettingsError("the broker's URL must begin with redis:// or rediss://")
+    broker.logger.addFilter(_is_news)
+    for lane in Lane:
+        broker.declare_queue(lane.value)
+    return broker
+
+
+def actor_loop(broker: dramatiq.Broker) -> ActorLoop:
+    """The middleware that owns the actors' event loop."""
+    return next(part for part in broker.middleware if isinstance(part, ActorLoop))
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    # dramatiq warns of every Worker but the first on a broker; here there is one per lane on purpose.
+    return "middleware of the same type twice" not in str(record.msg)
+
+
+def _redis_broker(url: str, middleware: list[dramatiq.Middleware]) -> dramatiq.Broker:
+    import redis  # 15 MB that an embedded installation does without
+    from dramatiq.brokers.redis import RedisBroker
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
+    # All commands are answered at once, so a Redis that stays silent for seconds is as good as gone. One
+    # retry heals a connection that was closed while it lay idle.
+    pool = redis.ConnectionPool.from_url(
+        url,
+        socket_connect_timeout=REDIS_CONNECT_SECONDS,
+        socket_timeout=REDIS_ANSWER_SECONDS,
+        retry=Retry(NoBackoff(), 1),
+    )
+    return RedisBroker(  # type: ignore[no-untyped-call]
+        client=redis.Redis(connection_pool=pool),
+        middleware=middleware,
+        namespace=NAMESPACE,
+        dead_message_ttl=DEAD_BELL_MS,
+    )
+
+
+def make_workers(broker: dramatiq.Broker, threads: Mapping[Lane, int]) -> list[dramatiq.Worker]:
+    """One Worker, not yet started, per lane in `threads` (lane → number of threads that are its own).
+
+    Each thread carries one batch at a time; concurrency within a batch is the actor's.
+    """
+    idle = IN_PROCESS_IDLE_MS if isinstance(broker, StubBroker) else REDIS_IDLE_MS
+    workers = []
+    for lane, count in threads.items():
+        worker = dramatiq.Worker(broker, queues={lane.value}, worker_timeout=idle, worker_threads=count)
+        # A delay queue is read in order of arrival: bells that do not fit would hold up nearer ones.
+        worker.delay_prefetch = DELAYED_BELLS
+        workers.append(worker)
+    return workers

@@ -1,0 +1,137 @@
+"""The clockwork: rings ahead for what gets due in the next 30 s, and sweeps each second for what was missed.
+
+It changes nothing in the database, so any number of schedulers may run; a second one only rings twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+
+import structlog
+
+from models.base import Promised
+from models.vocabulary import Lane
+from workers.bells import SLOT, Bell, Ring, slot_of
+from workers.clock import Clock
+from workers.metrics import Metrics
+from workers.promises import lanes_due, slots_between
+from workers.unit_of_work import UnitOfWork, Workshop
+
+HORIZON = timedelta(seconds=30)
+SWEEP = timedelta(seconds=1)
+CLOCKS_MAY_PART = 5.0
+ROUND_SECONDS = 15.0
+
+
+def _steady() -> float:
+    # Unlike the monotonic clock, the boot-time clock goes on while a laptop sleeps: waking is no jump.
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
+class Scheduler:
+    """Looks at the desks' tables and rings. `desks` maps a desk's name to its table of promised rows."""
+
+    def __init__(
+        self,
+        workshop: Workshop,
+        ring: Ring,
+        desks: Mapping[str, type[Promised]],
+        *,
+        horizon: timedelta = HORIZON,
+        sweep: timedelta = SWEEP,
+        metrics: Metrics | None = None,
+        wall: Callable[[], float] = time.time,
+        steady: Callable[[], float] = _steady,
+    ) -> None:
+        self._workshop = workshop
+        self._clock = workshop.clock
+        self._ring = ring
+        self._desks = dict(desks)
+        self._horizon = horizon
+        self._sweep = sweep
+        self._metrics = metrics or Metrics()
+        self._wall = wall
+        self._steady = steady
+        self._apart_at_start = wall() - steady()
+        self._seen_until: datetime | None = None
+        self._log = structlog.get_logger(__name__)
+        self.parted = False
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Rounds until `stop` is set. Errors of database and broker are logged and the next round tried."""
+        while not stop.is_set():
+            await self.round()
+            try:
+                await asyncio.wait_for(stop.wait(), self._sweep.total_seconds())
+            except TimeoutError:
+                continue
+
+    async def round(self) -> None:
+        """One look at all desks. Never raises but for cancellation."""
+        if self._clocks_have_parted():
+            self._metrics.sweeps.labels("stopped").inc()
+            return
+        try:
+            with self._metrics.sweep_seconds.time():
+                async with asyncio.timeout(ROUND_SECONDS):
+                    await self._look()
+        except Exception:
+            self._metrics.sweeps.labels("failed").inc()
+            self._log.exception("sweep_failed")
+        else:
+            self._metrics.sweeps.labels("done").inc()
+
+    async def _look(self) -> None:
+        now = self._clock.now()
+        until = now + _promise_span(self._clock, now, self._horizon)
+        after = max(now, self._seen_until or now)
+        async with self._workshop.read() as uow:
+            overdue = await self._overdue(uow, now)
+            ahead = await self._ahead(uow, after, until)
+        self._metrics.overdue_lanes.set(len(overdue))
+        if overdue or ahead:
+            self._ring({*overdue, *ahead})
+        self._seen_until = max(after, until)
+
+    async def _overdue(self, uow: UnitOfWork, now: datetime) -> list[Bell]:
+        at_once = slot_of(now) - SLOT
+        return [
+            Bell(desk, lane, at_once)
+            for desk, model in self._desks.items()
+            for lane in await lanes_due(uow.session, model, self._clock)
+        ]
+
+    async def _ahead(self, uow: UnitOfWork, after: datetime, until: datetime) -> list[Bell]:
+        return [
+            Bell(desk, lane, slot)
+            for desk, model in self._desks.items()
+            for lane in Lane
+            for slot in await slots_between(uow.session, model, lane, after, until)
+        ]
+
+    def _clocks_have_parted(self) -> bool:
+        """Whether the wall clock was set while we ran: then nobody knows what is due.
+
+        Firing goes on when the clock is put right again, or after a restart if the new time is the true one.
+        """
+        jump = self._wall() - self._steady() - self._apart_at_start
+        parted = abs(jump) > CLOCKS_MAY_PART
+        if parted and not self.parted:
+            self._log.critical(
+                "clock_jumped", seconds=round(jump, 1), hint="firing is stopped; put it right or restart"
+            )
+        elif self.parted and not parted:
+            self._log.warning("clock_is_right_again")
+        self.parted = parted
+        self._metrics.clock_parted.set(parted)
+        return parted
+
+
+def _promise_span(clock: Clock, now: datetime, span: timedelta) -> timedelta:
+    """How much promise time passes during `span` of machine time (more than `span` in a sped-up demo)."""
+    probe = timedelta(seconds=1000)
+    seconds = clock.real_delay(now + probe)
+    return span * (probe.total_seconds() / seconds) if seconds > 0 else span
