@@ -116,3 +116,7 @@ class Dimension(StrEnum):
     SPEED = "speed"
     CONVENIENCE = "convenience"
     SOLVED = "solved"
+
+
+HUMAN_MESSAGES = frozenset({"reply_to_customer", "result_feedback", "progress_notice"})
+"""Messages in a person's words: they may be a first response, and are not marked as automatic (RFC 3834)."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from datetime import timedelta
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from sqlalchemy import select
 from models.base import new_id
 from models.links import Link
 from workers.errors import Conflict, NotFound
-from workers.unit_of_work import UnitOfWork
+from workers.unit_of_work import UnitOfWork, Vault
 
 PATHS = {"survey": "s", "confirm": "c", "not_resolved": "c", "unsubscribe": "u"}
 STAFF_PATH = "t"
@@ -26,37 +27,38 @@ class LinkExpired(Conflict):
     """A link whose time is over."""
 
 
-async def mint(
-    uow: UnitOfWork,
-    wanted: dict[str, Any],
-    *,
-    ticket_id: UUID | None,
-    staff_id: UUID | None,
-    customer_id: UUID | None,
-) -> str:
-    """Make a link and give its URL; only the token's hash is stored.
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Whom a link is given to, and on which ticket it lets them act."""
+
+    ticket_id: UUID | None
+    staff_id: UUID | None
+    customer_id: UUID | None
+
+
+def mint(
+    vault: Vault, public_url: str, now: datetime, wanted: Mapping[str, Any], holder: Holder
+) -> tuple[str, Link]:
+    """A fresh URL and the row to store with it: only the hash of the token is ever kept.
 
     `wanted`: purpose, subject (uuid as text), hours it lives (promise time), single_use.
     """
-    token = uow.vault.new_token()
-    now = uow.clock.now()
-    uow.session.add(
-        Link(
-            id=new_id(),
-            token_hash=uow.vault.token_hash(token),
-            purpose=wanted["purpose"],
-            ticket_id=ticket_id,
-            subject_id=UUID(wanted["subject"]),
-            staff_id=staff_id,
-            customer_id=customer_id,
-            facts=wanted.get("facts", {}),
-            created_at=now,
-            expires_at=now + timedelta(hours=wanted["hours"]),
-            single_use=bool(wanted.get("single_use")),
-        )
+    token = vault.new_token()
+    row = Link(
+        id=new_id(),
+        token_hash=vault.token_hash(token),
+        purpose=wanted["purpose"],
+        ticket_id=holder.ticket_id,
+        subject_id=UUID(wanted["subject"]),
+        staff_id=holder.staff_id,
+        customer_id=holder.customer_id,
+        facts={},
+        created_at=now,
+        expires_at=now + timedelta(hours=wanted["hours"]),
+        single_use=bool(wanted.get("single_use")),
     )
     path = PATHS.get(wanted["purpose"], STAFF_PATH)
-    return f"{uow.settings.public_url.rstrip('/')}/{path}/{token}"
+    return f"{public_url.rstrip('/')}/{path}/{token}", row
 
 
 async def find(uow: UnitOfWork, token: str, purposes: Collection[str], *, hold: bool = False) -> Link:

@@ -188,7 +188,7 @@ async def tell_reopened(uow: UnitOfWork, ticket: Ticket, note: str) -> None:
 async def reopen(
     uow: UnitOfWork, ticket: Ticket, reason: str, *, by: Staff | None = None, note: str = ""
 ) -> None:
-    """Work goes on: the next opening with new plan and resolution clocks; survey and confirmation are withdrawn."""
+    """Work goes on: the next opening with new clocks; survey and confirmation of this one are withdrawn."""
     now = uow.clock.now()
     await deadlines.withdraw(uow, ticket, AFTER_RESULT, "reopened")
     await uow.session.execute(

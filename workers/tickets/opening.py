@@ -117,7 +117,7 @@ async def _send_receipt(
 
 
 def language_of(words: str, default: str) -> str:
-    """The locale to write to a customer in: Chinese when they did, English when no Chinese character occurs."""
+    """The locale to write to a customer in: zh_CN when Chinese characters occur, en when only others do."""
     if not any(letter.isalpha() for letter in words):
         return default
     return "zh_CN" if _CJK.search(words) else "en"

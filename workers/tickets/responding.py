@@ -11,7 +11,7 @@ from models.deadlines import Deadline
 from models.notifications import Notification
 from models.people import Staff
 from models.tickets import Ticket, TicketEntry
-from models.vocabulary import DeadlineKind, Medium, TicketState
+from models.vocabulary import HUMAN_MESSAGES, DeadlineKind, Medium, TicketState
 from workers import deadlines, escalations
 from workers.errors import Conflict, InvalidInput
 from workers.history import record
@@ -29,7 +29,6 @@ from workers.tickets.loading import must_be_open
 from workers.unit_of_work import UnitOfWork
 
 BEFORE_LIMIT = timedelta(seconds=20)
-HUMAN_MESSAGES = frozenset({"reply_to_customer", "result_feedback", "progress_notice"})
 
 
 async def answer(uow: UnitOfWork, ticket: Ticket, by: Staff, text: str) -> Notification | None:
@@ -175,7 +174,7 @@ async def progress(
     plan: bool = False,
     next_at: datetime | None = None,
 ) -> TicketEntry:
-    """Log what was done; with `plan` it is the handling plan (meets the plan limit), and the customer may be told."""
+    """Log what was done; with `plan` it is the handling plan and meets that limit."""
     if not text.strip():
         raise InvalidInput("progress needs words: what was done or agreed")
     now = uow.clock.now()

@@ -1,0 +1,227 @@
+"""Claim due notifications of a lane, render them, send them, and record what became of each.
+
+`claimed` is not `sending`: bytes are stored and the attempt row is committed before the first byte goes out,
+and no send begins that might outlast the lease. No transaction stays open over a network call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from uuid import UUID
+
+import structlog
+from sqlalchemy import select, update
+
+from models.base import new_id
+from models.notifications import DeliveryAttempt, Notification, NotificationBody, Suppression
+from models.vocabulary import Lane, Medium, NotificationState
+from workers.channels.port import Channel, Outcome, Outgoing
+from workers.delivery.outcome import Sending, recover_lost
+from workers.delivery.prepare import SURVEY_KINDS, Preparer, Ready
+from workers.delivery.recorder import Recorder
+from workers.errors import CloseloopError
+from workers.promises import claim, settle
+from workers.rendering import Renderer
+from workers.unit_of_work import UnitOfWork, Workshop
+
+log = structlog.get_logger(__name__)
+
+BATCH = 100
+LEASE = timedelta(seconds=120)
+BODY = "notification_bodies.body"
+
+
+class Courier:
+    """Delivers one batch per call; one per event loop, as the channels it holds."""
+
+    def __init__(
+        self,
+        workshop: Workshop,
+        renderer: Renderer,
+        channels: Mapping[Medium, Channel],
+        *,
+        lease: timedelta = LEASE,
+    ) -> None:
+        self._workshop = workshop
+        self._channels = channels
+        self._lease = lease
+        self._preparer = Preparer(renderer, workshop.settings, workshop.vault)
+
+    async def deliver(self, lane: Lane) -> int:
+        """Send what is due in `lane`, at most BATCH messages; gives how many were claimed (BATCH: ring again)."""
+        started = time.monotonic()
+        claimed = await self._claim(lane)
+        if not claimed:
+            return 0
+        until = started + self._lease.total_seconds()
+        ready = await self._prepare(claimed)
+        groups: dict[Medium, list[Notification]] = {}
+        for row in claimed:
+            if row.id in ready:
+                groups.setdefault(row.channel, []).append(row)
+        await asyncio.gather(*(self._send(medium, rows, ready, until) for medium, rows in groups.items()))
+        return len(claimed)
+
+    async def aclose(self) -> None:
+        """Close all channels."""
+        for channel in set(self._channels.values()):
+            await channel.aclose()
+
+    async def _claim(self, lane: Lane) -> list[Notification]:
+        async with self._workshop.begin() as uow:
+            await recover_lost(uow, lane)
+            values = {"state": NotificationState.CLAIMED}
+            rows = await claim(uow, Notification, lane, limit=BATCH, lease=self._lease, values=values)
+            silent = await self._silences(uow, rows)
+            for row in rows:
+                if row.id in silent:
+                    row.state, row.reason = silent[row.id]
+                    settle(row)
+        return [row for row in rows if row.id not in silent]
+
+    async def _silences(
+        self, uow: UnitOfWork, rows: Sequence[Notification]
+    ) -> dict[UUID, tuple[NotificationState, str]]:
+        """What must not be sent after all, and why: too late, not wanted, not live, no such channel."""
+        surveyed = [row.recipient_hash for row in rows if row.customer_id is not None]
+        unwanted: set[tuple[bytes, Medium, str]] = set()
+        if surveyed:
+            found = await uow.session.execute(
+                select(Suppression.address_hash, Suppression.channel, Suppression.scope).where(
+                    Suppression.address_hash.in_(surveyed)
+                )
+            )
+            unwanted = {(hashed, channel, scope) for hashed, channel, scope in found}
+        now = uow.clock.now()
+        silent: dict[UUID, tuple[NotificationState, str]] = {}
+        for row in rows:
+            scopes = ("all", "surveys") if row.kind in SURVEY_KINDS else ("all",)
+            if row.expires_at is not None and row.expires_at <= now:
+                silent[row.id] = (NotificationState.EXPIRED, "too_late")
+            elif row.customer_id is not None and uow.settings.mode == "test":
+                silent[row.id] = (NotificationState.HELD, "test_mode")
+            elif any((row.recipient_hash, row.channel, scope) in unwanted for scope in scopes):
+                silent[row.id] = (NotificationState.SUPPRESSED, "opted_out")
+            elif row.channel not in self._channels:
+                silent[row.id] = (NotificationState.FAILED, "channel_not_configured")
+        return silent
+
+    async def _prepare(self, rows: Sequence[Notification]) -> dict[UUID, Ready]:
+        """Bytes for each row: the stored ones where it was rendered before, so that every try sends the same."""
+        vault = self._workshop.vault
+        async with self._workshop.read() as uow:
+            await vault.warm(uow.session, {row.data_key_id for row in rows})
+            stored = await self._stored(uow, rows)
+            sealers = {row.data_key_id: await vault.sealer(uow.session, row.data_key_id) for row in rows}
+        ready: dict[UUID, Ready] = {}
+        broken: dict[UUID, str] = {}
+        now = self._workshop.clock.now()
+        for row in rows:
+            sealer = sealers[row.data_key_id]
+            try:
+                if row.id in stored:
+                    recipient = sealer.text(row.recipient_sealed, "notifications.recipient")
+                    ready[row.id] = Ready(sealer.open(stored[row.id], BODY), recipient, kept=True)
+                else:
+                    ready[row.id] = self._preparer.prepare(row, sealer, now)
+            except (CloseloopError, ValueError) as error:
+                log.error("rendering_failed", notification=str(row.id), kind=row.kind, error=str(error))
+                broken[row.id] = "rendering_failed"
+            await asyncio.sleep(0)
+        await self._give_up(rows, broken)
+        return ready
+
+    async def _stored(self, uow: UnitOfWork, rows: Sequence[Notification]) -> dict[UUID, bytes]:
+        found = await uow.session.execute(
+            select(NotificationBody.notification_id, NotificationBody.body_sealed).where(
+                NotificationBody.notification_id.in_([row.id for row in rows])
+            )
+        )
+        return {ident: body for ident, body in found}
+
+    async def _give_up(self, rows: Sequence[Notification], broken: Mapping[UUID, str]) -> None:
+        if not broken:
+            return
+        async with self._workshop.begin() as uow:
+            for row in rows:
+                if row.id in broken:
+                    await uow.session.execute(
+                        update(Notification)
+                        .where(Notification.id == row.id, Notification.lease_token == row.lease_token)
+                        .values(
+                            state=NotificationState.FAILED,
+                            reason=broken[row.id],
+                            due_at=None,
+                            free_at=None,
+                            lease_token=None,
+                        )
+                        .execution_options(synchronize_session=False)
+                    )
+
+    async def _send(
+        self, medium: Medium, rows: Sequence[Notification], ready: Mapping[UUID, Ready], until: float
+    ) -> None:
+        channel = self._channels[medium]
+        size = channel.batch_size
+        for start in range(0, len(rows), size):
+            await self._send_together(channel, rows[start : start + size], ready, until)
+
+    async def _send_together(
+        self, channel: Channel, rows: Sequence[Notification], ready: Mapping[UUID, Ready], until: float
+    ) -> None:
+        sendings = await self._begin_attempts(rows, ready)
+        sender = self._workshop.settings.mail_from if rows and rows[0].channel is Medium.EMAIL else ""
+        batch = [
+            Outgoing(row.id, ready[row.id].recipient, sender, ready[row.id].payload, row.lane.value)
+            for row in rows
+            if row.id in sendings
+        ]
+        async with Recorder(self._workshop, sendings) as recorder:
+
+            async def report(outcome: Outcome) -> None:
+                recorder.note(outcome)
+
+            await channel.deliver(batch, report, until=until)
+
+    async def _begin_attempts(
+        self, rows: Sequence[Notification], ready: Mapping[UUID, Ready]
+    ) -> dict[UUID, Sending]:
+        """Commit bytes, links and attempts, and only then let the sending begin; rows whose lease is lost drop out."""
+        async with self._workshop.begin() as uow:
+            tokens = {row.lease_token for row in rows}
+            ours = await uow.session.scalars(
+                update(Notification)
+                .where(Notification.id.in_([row.id for row in rows]), Notification.lease_token.in_(tokens))
+                .where(Notification.state == NotificationState.CLAIMED)
+                .values(state=NotificationState.SENDING)
+                .returning(Notification.id)
+                .execution_options(synchronize_session=False)
+            )
+            mine = set(ours)
+            now = uow.clock.now()
+            sendings: dict[UUID, Sending] = {}
+            for row in rows:
+                if row.id not in mine or row.lease_token is None:
+                    continue
+                attempt = DeliveryAttempt(
+                    id=new_id(), notification_id=row.id, lease_token=row.lease_token, started_at=now
+                )
+                uow.session.add(attempt)
+                await self._keep(uow, row, ready[row.id])
+                sendings[row.id] = Sending(row, attempt.id, row.lease_token)
+        return sendings
+
+    async def _keep(self, uow: UnitOfWork, row: Notification, ready: Ready) -> None:
+        """Store the bytes of a first try, sealed, with the links that stand in them."""
+        if ready.kept:
+            return
+        uow.session.add_all(ready.links)
+        sealer = await uow.vault.sealer(uow.session, row.data_key_id)
+        uow.session.add(
+            NotificationBody(
+                notification_id=row.id, made_at=uow.clock.now(), body_sealed=sealer.seal(ready.payload, BODY)
+            )
+        )

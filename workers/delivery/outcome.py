@@ -1,0 +1,210 @@
+"""What became of a message: the only writer of attempts, receipts and delivery states.
+
+Each outcome is written under the lease it was sent with. What must be known further up (a person's answer
+was accepted, or came back) becomes an intake event in the same transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy import bindparam, select, update
+
+from models.base import new_id
+from models.intake import IntakeEvent
+from models.notifications import DeliveryAttempt, Notification
+from models.vocabulary import HUMAN_MESSAGES, EventState, Lane, Medium, NotificationState
+from workers.channels.port import Outcome, Verdict
+from workers.promises import retry_pause
+from workers.unit_of_work import UnitOfWork
+
+log = structlog.get_logger(__name__)
+
+GIVE_UP_AFTER = timedelta(hours=48)
+LONGEST_PAUSE = {Lane.URGENT: 60.0, Lane.NORMAL: 300.0, Lane.BULK: 1800.0}
+_STATES_WITH_NEWS = {NotificationState.SENT: "accepted", NotificationState.FAILED: "failed"}
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """What the recorder has to know of a message under way."""
+
+    notification: Notification
+    attempt_id: UUID
+    lease_token: UUID
+
+
+async def record_outcomes(
+    uow: UnitOfWork, sendings: Mapping[UUID, Sending], outcomes: Sequence[Outcome]
+) -> None:
+    """Write a group of outcomes in bulk; rows whose lease was lost keep the state their new holder gives them."""
+    now = uow.clock.now()
+    attempts, states, news = [], [], []
+    for outcome in outcomes:
+        sending = sendings[outcome.id]
+        values = _next_state(uow, sending.notification, outcome)
+        attempts.append(_attempt_values(sending, outcome, now))
+        states.append({"row_id": outcome.id, "row_token": sending.lease_token, **values})
+        event = _news(sending, values, now)
+        if event is not None:
+            news.append(event)
+    connection = await uow.session.connection()
+    await connection.execute(_ATTEMPT_DONE, attempts)
+    await connection.execute(_STATE_DONE, states)
+    for event in news:
+        await uow.insert_new(event)
+        uow.ring("intake", event.lane, now)
+
+
+_ATTEMPT_DONE = (
+    update(DeliveryAttempt.__table__)  # type: ignore[arg-type]
+    .where(DeliveryAttempt.__table__.c.id == bindparam("row_id"))
+    .values(
+        {
+            name: bindparam(f"new_{name}")
+            for name in (
+                "finished_at",
+                "outcome",
+                "reason",
+                "code",
+                "text",
+                "host",
+                "tls",
+                "provider_id",
+                "seconds",
+            )
+        }
+    )
+)
+_STATE_DONE = (
+    update(Notification.__table__)  # type: ignore[arg-type]
+    .where(
+        Notification.__table__.c.id == bindparam("row_id"),
+        Notification.__table__.c.lease_token == bindparam("row_token"),
+    )
+    .values(
+        {
+            name: bindparam(f"new_{name}")
+            for name in ("state", "reason", "sent_at", "due_at", "free_at", "lease_token", "tries")
+        }
+    )
+)
+
+
+def _attempt_values(sending: Sending, outcome: Outcome, now: datetime) -> dict[str, Any]:
+    return {
+        "row_id": sending.attempt_id,
+        "new_finished_at": outcome.accepted_at or now,
+        "new_outcome": outcome.verdict.value,
+        "new_reason": outcome.reason[:48],
+        "new_code": outcome.code,
+        "new_text": outcome.text[:500],
+        "new_host": outcome.host[:128],
+        "new_tls": outcome.tls,
+        "new_provider_id": outcome.provider_id,
+        "new_seconds": outcome.seconds,
+    }
+
+
+def _next_state(uow: UnitOfWork, row: Notification, outcome: Outcome) -> dict[str, Any]:
+    """The state after a try: see promise 5 (sent is not delivered, and unknown is said)."""
+    over: dict[str, Any] = {"new_due_at": None, "new_free_at": None, "new_lease_token": None, "new_sent_at": None}
+    over |= {"new_reason": outcome.reason[:64], "new_tries": row.tries}
+    match outcome.verdict:
+        case Verdict.SENT:
+            sent = {
+                "new_state": NotificationState.SENT,
+                "new_reason": None,
+                "new_sent_at": outcome.accepted_at,
+            }
+            return {**over, **sent}
+        case Verdict.REJECTED:
+            return {**over, "new_state": NotificationState.FAILED}
+        case Verdict.UNKNOWN if row.channel is Medium.SMS:
+            return {**over, "new_state": NotificationState.UNKNOWN}
+        case Verdict.NOT_STARTED:
+            state = NotificationState.RETRYING if row.tries > 1 else NotificationState.QUEUED
+            again = {"new_due_at": row.due_at, "new_tries": max(0, row.tries - 1), "new_reason": None}
+            return {**over, **again, "new_state": state}
+        case _:
+            return {**over, **_try_again(uow, row, outcome)}
+
+
+def _try_again(uow: UnitOfWork, row: Notification, outcome: Outcome) -> dict[str, Any]:
+    if uow.clock.now() - row.created_at > GIVE_UP_AFTER:
+        return {"new_state": NotificationState.FAILED, "new_reason": f"gave_up_{outcome.reason}"[:64]}
+    pause = outcome.retry_after or min(retry_pause(row.tries), LONGEST_PAUSE[row.lane])
+    return {
+        "new_state": NotificationState.RETRYING,
+        "new_due_at": row.due_at,
+        "new_free_at": uow.clock.machine() + timedelta(seconds=pause),
+    }
+
+
+def _news(sending: Sending, values: Mapping[str, Any], now: datetime) -> IntakeEvent | None:
+    """The fact that goes back up: an answer was accepted, or a person's words will never arrive."""
+    row = sending.notification
+    what = _STATES_WITH_NEWS.get(values["new_state"])
+    if what == "accepted" and row.meets is None:
+        return None
+    if what is None or (what == "failed" and row.kind not in HUMAN_MESSAGES):
+        return None
+    return delivery_event(row, what, sending.attempt_id.hex, values["new_reason"], now)
+
+
+def delivery_event(
+    row: Notification, what: str, which: str, reason: str | None, now: datetime
+) -> IntakeEvent:
+    """An intake event of our own making: `what` (accepted, failed, bounced) happened to `row`."""
+    return IntakeEvent(
+        id=new_id(),
+        source="delivery",
+        external_id=f"{row.id.hex}:{what}:{which}"[:128],
+        kind=what,
+        reason=reason,
+        received_at=now,
+        state=EventState.RECEIVED,
+        ticket_id=row.ticket_id,
+        data_key_id=row.data_key_id,
+        lane=Lane.URGENT,
+        due_at=now,
+    )
+
+
+async def recover_lost(uow: UnitOfWork, lane: Lane) -> int:
+    """Rows left in `sending` by a worker that died: said as unknown; mail goes again, SMS waits for a person.
+
+    Gives how many. Their stored bytes go out again with the same Message-ID.
+    """
+    lost = list(
+        await uow.session.scalars(
+            select(Notification)
+            .where(Notification.lane == lane, Notification.due_at.is_not(None))
+            .where(
+                Notification.state == NotificationState.SENDING, Notification.free_at <= uow.clock.machine()
+            )
+            .with_for_update(skip_locked=True)
+        )
+    )
+    if not lost:
+        return 0
+    tokens = {row.lease_token for row in lost if row.lease_token}
+    await uow.session.execute(
+        update(DeliveryAttempt)
+        .where(DeliveryAttempt.notification_id.in_([row.id for row in lost]))
+        .where(DeliveryAttempt.lease_token.in_(tokens), DeliveryAttempt.outcome.is_(None))
+        .values(outcome=Verdict.UNKNOWN.value, reason="worker_lost", finished_at=uow.clock.now())
+        .execution_options(synchronize_session=False)
+    )
+    for row in lost:
+        row.reason, row.lease_token, row.free_at = "worker_lost", None, None
+        row.state = NotificationState.UNKNOWN if row.channel is Medium.SMS else NotificationState.RETRYING
+        if row.channel is Medium.SMS:
+            row.due_at = None
+    log.warning("sends_recovered", lane=lane.value, rows=len(lost))
+    return len(lost)
