@@ -215,11 +215,15 @@ class ScriptedSmtp:
         )
         self.port = self._server.sockets[0].getsockname()[1]
 
-    async def stop(self) -> None:
-        """Hang up on everybody and refuse connections."""
+    def close_door(self) -> None:
+        """Refuse new connections; those there are go on."""
         if self._server is not None:
             self._server.close()
             self._server = None
+
+    async def stop(self) -> None:
+        """Hang up on everybody and refuse connections."""
+        self.close_door()
         for talk in tuple(self._talks):
             talk.cancel()
         await asyncio.gather(*self._talks, return_exceptions=True)
@@ -463,7 +467,7 @@ def _path(line: bytes) -> str:
 
 
 class ThreadedSmtp:
-    """A `ScriptedSmtp` in its own thread: `with ThreadedSmtp(script) as server: server.port, server.mails`."""
+    """A `ScriptedSmtp` in its own thread: `with ThreadedSmtp(script) as server: server.mails`."""
 
     def __init__(self, script: Script | None = None, *, port: int = 0) -> None:
         self._smtp = ScriptedSmtp(script, port=port)
