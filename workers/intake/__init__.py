@@ -1,0 +1,1 @@
+"""Mail and SMS as they really arrive: bytes in, facts out. Nothing here touches the database."""

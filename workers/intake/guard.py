@@ -1,0 +1,159 @@
+"""What stands between a stranger's bytes and the MIME parser: caps on size, parts, depth, header length and time.
+
+The standard parser takes quadratic time on some input (60 KB of quotation marks in a Content-Type, a
+hundred thousand boundary lines) and recursion depth on other. Everything here is linear in the input.
+"""
+
+import email.message
+import email.policy
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email.feedparser import BytesFeedParser
+
+from workers.errors import UnreadableMail
+
+_CHUNK = 32 * 1024
+_LINE_END = re.compile(rb"\r\n|\r|\n")
+_HEADER_LINE = re.compile(rb"[!-9;-~]{1,200}[ \t]*:")
+_BOUNDARY = re.compile(rb"boundary[*0-9]*[ \t]*=[ \t\r\n]*\"?([^\"\r\n;]{1,200})", re.IGNORECASE)
+_DASHES = re.compile(rb"[\r\n]--([^\r\n]{0,210})")
+_CONTAINER = re.compile(rb"(?:^|[\r\n])content-type[ \t]*:\s{0,80}(?:multipart|message)/", re.IGNORECASE)
+_MIME_HEADER = re.compile(
+    rb"(?:^|[\r\n])(?:content-(?:type|disposition|transfer-encoding)|mime-version)[ \t]*:"
+    rb"[^\r\n]*(?:(?:\r\n|\r|\n)[ \t][^\r\n]*)*",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Caps of reading one mail: bytes, counts, and seconds of machine time."""
+
+    size: int = 40 * 1024 * 1024
+    header_block: int = 512 * 1024
+    header: int = 128 * 1024
+    header_lines: int = 5_000
+    mime_header: int = 8 * 1024
+    containers: int = 250
+    parts: int = 1_000
+    depth: int = 40
+    text: int = 2 * 1024 * 1024
+    seconds: float = 5.0
+
+
+DEFAULT_LIMITS = Limits()
+
+
+class Deadline:
+    """The time one mail may take; `check()` raises UnreadableMail once it has run out."""
+
+    def __init__(self, seconds: float) -> None:
+        self._ends = time.monotonic() + seconds
+
+    def check(self) -> None:
+        """Raises UnreadableMail when the time has run out."""
+        if time.monotonic() > self._ends:
+            raise UnreadableMail("reading it takes too long")
+
+
+def parse_tree(raw: bytes, limits: Limits, deadline: Deadline) -> email.message.Message:
+    """The MIME tree (RFC 2045) of a mail, by the standard parser under caps.
+
+    Repairs what mail systems really break first: leading blank lines, an mbox "From " line, a byte-order
+    mark, header lines folded without the leading space. Raises UnreadableMail with the cap that was exceeded.
+    """
+    raw = _mended(raw)
+    _check_before(raw, limits)
+    parser: BytesFeedParser[email.message.Message] = BytesFeedParser(policy=email.policy.compat32)
+    for at in range(0, len(raw), _CHUNK):
+        parser.feed(raw[at : at + _CHUNK])
+        deadline.check()
+    try:
+        tree = parser.close()
+    except (RecursionError, ValueError, LookupError, AssertionError, UnicodeError) as error:
+        raise UnreadableMail(f"its structure cannot be read ({type(error).__name__})") from error
+    deadline.check()
+    for count, (_, depth) in enumerate(walk(tree), start=1):
+        if count > limits.parts:
+            raise UnreadableMail("it has too many parts")
+        if depth > limits.depth:
+            raise UnreadableMail("its parts are nested too deeply")
+    return tree
+
+
+def walk(tree: email.message.Message) -> Iterator[tuple[email.message.Message, int]]:
+    """All parts with their depth, in the order of the mail, without recursion."""
+    waiting = [(tree, 0)]
+    while waiting:
+        part, depth = waiting.pop()
+        yield part, depth
+        inner = part.get_payload()
+        if isinstance(inner, list):
+            waiting.extend((child, depth + 1) for child in reversed(inner) if isinstance(child, email.message.Message))
+
+
+def _check_before(raw: bytes, limits: Limits) -> None:
+    """Raises UnreadableMail where the standard parser would take too long or too deep."""
+    if len(raw) > limits.size:
+        raise UnreadableMail("it is too large")
+    if not raw.strip():
+        raise UnreadableMail("it is empty")
+    _check_headers(raw, limits)
+    for found in _MIME_HEADER.finditer(raw):
+        if found.end() - found.start() > limits.mime_header:
+            raise UnreadableMail("a MIME header is too long")
+    if sum(1 for _ in _CONTAINER.finditer(raw)) > limits.containers:
+        raise UnreadableMail("its parts are nested too deeply")
+    if raw.count(b"\n--") + raw.count(b"\r--") > limits.parts:
+        known = {found[1].strip() for found in _BOUNDARY.finditer(raw)}
+        lines = (found[1].rstrip() for found in _DASHES.finditer(raw))
+        if sum(1 for line in lines if line in known or line.removesuffix(b"--") in known) > limits.parts:
+            raise UnreadableMail("it has too many parts")
+
+
+def _check_headers(raw: bytes, limits: Limits) -> None:
+    """Length of the top header block, of each header and the number of lines (RFC 5322 section 2.2)."""
+    at, length, lines = 0, 0, 0
+    while at < len(raw):
+        found = _LINE_END.search(raw, at)
+        end = found.start() if found else len(raw)
+        if end == at:
+            return
+        length = length + end - at if raw[at : at + 1] in (b" ", b"\t") else end - at
+        lines += 1
+        if end > limits.header_block or length > limits.header or lines > limits.header_lines:
+            if lines == 1 and not _HEADER_LINE.match(raw, at):
+                return  # no header block at all: a body that begins with one long line
+            raise UnreadableMail("its header is too long")
+        at = found.end() if found else len(raw)
+
+
+def _mended(raw: bytes) -> bytes:
+    """The mail with a header block the standard parser reads to its end."""
+    raw = raw.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n")
+    first = raw[:5]
+    if first in (b"From ", b">From"):
+        found = _LINE_END.search(raw)
+        raw = raw[found.end() :] if found else raw
+    end = _header_end(raw)
+    block = raw[:end]
+    lines = block.splitlines(keepends=True)
+    if all(line[:1] in (b" ", b"\t") or _HEADER_LINE.match(line) for line in lines):
+        return raw
+    last = max((at for at, line in enumerate(lines) if _HEADER_LINE.match(line)), default=-1)
+    if last <= 0 or not _HEADER_LINE.match(lines[0]):
+        return raw
+    # A stray line between headers is the rest of the header above it, folded by somebody without a space.
+    # After the last header it is the body, whose blank line is missing.
+    mended = [
+        line if line[:1] in (b" ", b"\t") or _HEADER_LINE.match(line) else b" " + line for line in lines[:last]
+    ]
+    return b"".join(mended) + b"".join(lines[last:]) + raw[end:]
+
+
+def _header_end(raw: bytes) -> int:
+    """Where the first blank line begins; a mail without one is headers to its end, up to a bound."""
+    found = re.search(rb"\r\n\r\n|\n\n|\r\r|\n\r\n", raw[: 1024 * 1024])
+    return found.start() if found else 0

@@ -1,0 +1,220 @@
+"""The parts of a MIME tree: which of them are the text, and which are attachments."""
+
+import binascii
+import email.errors
+import email.message
+import hashlib
+import mimetypes
+import re
+from dataclasses import dataclass, field
+from email.generator import BytesGenerator
+from io import BytesIO
+
+from workers.intake.charset import decode, scrub
+from workers.intake.guard import Deadline, Limits
+from workers.intake.headers import base64_bytes, decode_words, raw_value
+
+_MAX_NAME = 200
+_UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*\u202a-\u202e\u2066-\u2069]+')
+_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,80}/[a-z0-9!#$&^_.+-]{1,120}\Z")
+_META = re.compile(rb"<meta[^>]{1,200}charset\s{0,5}=\s{0,5}[\"']?([\w:.-]{2,40})", re.IGNORECASE)
+_QP = re.compile(rb"=([0-9A-Fa-f]{2})|=[ \t]*\r?\n|=\Z")
+_UUENCODE = ("x-uuencode", "uuencode", "uue", "x-uue")
+_EXTENSIONS = {"application/pdf": ".pdf", "image/jpeg": ".jpg", "image/png": ".png", "text/plain": ".txt"}
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """One attached file or report part. `name` has no path and no control characters; `size` is in bytes,
+    `sha256` in hex, both of `content`, the decoded bytes.
+    """
+
+    name: str
+    content_type: str
+    size: int
+    sha256: str
+    content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Bodies:
+    """Plain text and HTML of a mail, the charset of its first text part, and what is attached."""
+
+    text: str
+    html: str
+    charset: str | None
+    attachments: tuple[Attachment, ...]
+    warnings: tuple[str, ...]
+
+
+class _Collector:
+    def __init__(self, limits: Limits, deadline: Deadline) -> None:
+        self.limits, self.deadline = limits, deadline
+        self.plain: list[str] = []
+        self.html: list[str] = []
+        self.attachments: list[Attachment] = []
+        self.warnings: list[str] = []
+        self.charset: str | None = None
+
+    def take(self, part: email.message.Message) -> None:
+        self.deadline.check()
+        kind = content_type(part)
+        name = file_name(part)
+        if kind in ("text/plain", "text/html") and not _is_attached(part, name):
+            self._take_text(part, kind)
+        elif kind.startswith("multipart/"):
+            self._take_text(part, "text/plain")  # a multipart without boundary is one text
+        else:
+            self._attach(part, kind, name)
+
+    def _take_text(self, part: email.message.Message, kind: str) -> None:
+        data = part_bytes(part)
+        if len(data) > 4 * self.limits.text:
+            data = data[: 4 * self.limits.text]
+            self.warnings.append("text_cut")
+        label = charset_label(part)
+        if label is None and kind == "text/html" and (meta := _META.search(data[:4096])):
+            label = meta[1].decode("ascii")
+        decoded = decode(data, label)
+        self.charset = self.charset or (decoded.codec if decoded.codec != "ascii" else None)
+        if decoded.doubtful and label is not None:
+            self.warnings.append("charset")
+        text = scrub(decoded.text)
+        if len(text) > self.limits.text:
+            text = text[: self.limits.text]
+            self.warnings.append("text_cut")
+        (self.html if kind == "text/html" else self.plain).append(text)
+
+    def _attach(self, part: email.message.Message, kind: str, name: str) -> None:
+        content = part_bytes(part)
+        number = len(self.attachments) + 1
+        self.attachments.append(
+            Attachment(
+                name=name or _neutral_name(part, kind, number),
+                content_type=kind,
+                size=len(content),
+                sha256=hashlib.sha256(content).hexdigest(),
+                content=content,
+            )
+        )
+
+
+def collect(tree: email.message.Message, limits: Limits, deadline: Deadline) -> Bodies:
+    """Text, HTML and attachments of a mail. Of alternatives, each form is taken once; text parts that stand
+    side by side are joined. An attached mail stays one attachment. Raises UnreadableMail when time runs out.
+    """
+    found = _Collector(limits, deadline)
+    waiting = [tree]
+    while waiting:
+        part = waiting.pop()
+        inner = part.get_payload()
+        if isinstance(inner, list) and content_type(part).startswith("multipart/"):
+            waiting.extend(child for child in reversed(inner) if isinstance(child, email.message.Message))
+        else:
+            found.take(part)
+    return Bodies(
+        text=_joined(found.plain, limits.text),
+        html=_joined(found.html, limits.text),
+        charset=found.charset,
+        attachments=tuple(found.attachments),
+        warnings=tuple(found.warnings),
+    )
+
+
+def _joined(pieces: list[str], limit: int) -> str:
+    return "\n".join(piece for piece in pieces if piece.strip())[:limit]
+
+
+def content_type(part: email.message.Message) -> str:
+    """The media type in lower case; what is none counts as text/plain, as RFC 2045 section 5.2 has it."""
+    kind = part.get_content_type().lower()
+    return kind if _TYPE.match(kind) else "text/plain"
+
+
+def charset_label(part: email.message.Message) -> str | None:
+    """The charset parameter as it was written, or None."""
+    value = part.get_param("charset")
+    if isinstance(value, tuple):
+        value = value[2]
+    return str(value).strip() or None if value else None
+
+
+def part_bytes(part: email.message.Message) -> bytes:
+    """The decoded bytes of a part (RFC 2045 section 6), forgiving; an attached mail as it was sent."""
+    if part.is_multipart():
+        return _serialised(part)
+    encoding = raw_value(part, "content-transfer-encoding").strip().lower().strip("\"';")
+    if encoding in _UUENCODE:
+        return _undecoded(part)  # the one encoding the standard parser reads well enough
+    # Without the header the standard parser hands out the bytes as they came.
+    del part["content-transfer-encoding"]
+    data = _undecoded(part)
+    try:
+        if encoding.startswith("base64"):
+            return base64_bytes(data)
+        if encoding.startswith("quoted"):
+            return _QP.sub(lambda found: bytes.fromhex(found[1].decode("ascii")) if found[1] else b"", data)
+    except (binascii.Error, ValueError):
+        pass
+    return data
+
+
+def _undecoded(part: email.message.Message) -> bytes:
+    data = part.get_payload(decode=True)
+    return data if isinstance(data, bytes) else b""
+
+
+def _serialised(part: email.message.Message) -> bytes:
+    pieces = []
+    for child in part.get_payload():
+        if not isinstance(child, email.message.Message):
+            continue
+        out = BytesIO()
+        try:
+            BytesGenerator(out, mangle_from_=False, maxheaderlen=0).flatten(child)
+        except (ValueError, LookupError, TypeError, AttributeError, KeyError, RecursionError, email.errors.MessageError):
+            out = BytesIO("".join(f"{key}: {value}\n" for key, value in child.raw_items()).encode("utf-8", "replace"))
+        pieces.append(out.getvalue())
+    return b"".join(pieces)
+
+
+def _is_attached(part: email.message.Message, name: str) -> bool:
+    disposition = raw_value(part, "content-disposition").strip().lower()
+    return disposition.startswith("attachment") or bool(name)
+
+
+def file_name(part: email.message.Message) -> str:
+    """The file name of a part (RFC 2183, RFC 2231, or an RFC 2047 word as many mailers write it), made
+    harmless: no path, no control or direction characters, no leading dot, at most 200 characters.
+    """
+    for header, key in (("content-disposition", "filename"), ("content-type", "name")):
+        try:
+            value = part.get_param(key, header=header)
+        except (ValueError, LookupError, TypeError):
+            value = None
+        if isinstance(value, tuple):
+            text = decode(value[2].encode("latin-1", "replace"), value[0]).text
+        else:
+            text = decode_words(value) if value else ""
+        name = _harmless(text)
+        if name:
+            return name
+    return ""
+
+
+def _harmless(text: str) -> str:
+    text = _UNSAFE.sub("_", scrub(text).replace("\\", "/").rpartition("/")[2]).strip(" .")
+    if len(text) > _MAX_NAME:
+        stem, dot, extension = text.rpartition(".")
+        text = f"{stem[: _MAX_NAME - 12]}.{extension[:10]}" if dot else text[:_MAX_NAME]
+    return text
+
+
+def _neutral_name(part: email.message.Message, kind: str, number: int) -> str:
+    if kind == "message/rfc822":
+        inner = part.get_payload()
+        first = inner[0] if isinstance(inner, list) and inner else None
+        subject = decode_words(raw_value(first, "subject")) if isinstance(first, email.message.Message) else ""
+        return f"{_harmless(subject)[:100] or f'message-{number}'}.eml"
+    extension = _EXTENSIONS.get(kind) or mimetypes.guess_extension(kind) or ".bin"
+    return f"attachment-{number}{extension}"

@@ -1,0 +1,1 @@
+"""One small module per provider: proves where a request comes from and reads what it says."""
