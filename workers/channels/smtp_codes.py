@@ -31,8 +31,11 @@ _FULL = re.compile(r"(mailbox|inbox|user|recipient)\b.{0,40}\b(full|over ?quota|
 _NOBODY = re.compile(
     r"(user|mailbox|recipient|account|address)\b.{0,40}"
     r"\b(unknown|not exist|doesn't exist|no such|not found|unavailable|invalid|non-?existent)"
-    r"|no such (user|mailbox)",
+    r"|no such (user|mailbox)|doesn't have an? (account|mailbox)",
     re.IGNORECASE,
+)
+_DISABLED = re.compile(
+    r"(mailbox|account|user)\b.{0,40}\b(disabled|inactive|suspended|locked)", re.IGNORECASE
 )
 _POLICY = re.compile(
     r"spam|block|black\s?list|denied|policy|reputation|relay|not allowed|authenticat"
@@ -137,6 +140,8 @@ def _permanent(step: Step, code: int, text: str) -> str:
 def _permanent_at_rcpt(code: int, text: str) -> str:
     if code == 552 or _FULL.search(text):
         return "mailbox_full"
+    if _DISABLED.search(text):
+        return "mailbox_disabled"
     if _POLICY.search(text) or (code == 554 and not _NOBODY.search(text)):
         return "policy_rejected"
     if code == 554:
