@@ -116,6 +116,7 @@ def test_a_file_saved_on_windows_reads_the_same(tmp_path: Path, text: str) -> No
     file = tmp_path / "windows.toml"
     file.write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
     assert load_policy(str(file)) == parse_policy(text)
+    assert load_policy(str(file)).version_text == text
 
 
 def test_a_special_period_relaxes_what_it_names_and_says_its_label(text: str) -> None:
@@ -157,6 +158,12 @@ def test_opening_hours_with_lunch_and_single_days_are_read(text: str) -> None:
     assert not calendar.is_open(at("2026-05-23 12:30"))
 
 
+def test_a_limit_of_three_quarters_of_an_hour_is_warned_of_half_way(text: str) -> None:
+    policy = parse_policy(changed(text, 'high = "4h"', 'high = "44m"')[0])
+    start = at("2026-05-20 10:00")
+    assert policy.alarms(FIRST, Priority.HIGH, start)[0].at == at("2026-05-20 10:22")
+
+
 # -- mistakes ------------------------------------------------------------------------------------------------
 
 MISTAKES = [
@@ -196,6 +203,12 @@ def test_a_mistake_is_said_with_file_line_and_hint(
     assert about[0].line == line or wrong.splitlines()[about[0].line - 1].startswith("[")
     assert hint in about[0].hint
     assert f"ours.toml, line {about[0].line}: " in caught.value.message
+
+
+def test_a_list_that_is_wrong_because_of_one_entry_is_said_once(text: str) -> None:
+    with pytest.raises(PolicyFileError) as caught:
+        parse_policy(changed(text, 'roles = ["head"]', 'roles = ["hed"]')[0])
+    assert len(caught.value.mistakes) == 1
 
 
 def test_every_mistake_is_listed_at_once_in_the_order_of_the_file(text: str) -> None:

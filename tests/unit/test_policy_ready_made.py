@@ -161,6 +161,11 @@ def test_a_promised_moment_replaces_the_limit(support: Policy) -> None:
     assert [each.step for each in over] == ["breach"]
 
 
+def test_an_extended_limit_wins_over_the_policys_own(after_sales: Policy) -> None:
+    extended = after_sales.alarms(RESOLUTION, HIGH, at("05-20 10:00"), limit=at("05-21 11:00"))
+    assert [each.at for each in extended] == [at("05-21 10:00"), at("05-21 11:00")]
+
+
 def test_nobody_accepted_handler_at_half_and_supervisor_at_three_quarters(support: Policy) -> None:
     assert support.alarms(ACCEPTANCE, HIGH, at("05-20 10:00")) == (
         alarm("05-20 12:00", "acceptance_reminder", "handler"),
@@ -186,7 +191,8 @@ def test_after_the_ladder_it_is_said_once_a_day(support: Policy) -> None:
     daily = alarm("05-25 12:45", "escalation", "administrator", "head", level=4)
     assert support.ladder_repeat(MEDIUM, at("05-24 12:45")) == daily
     assert support.ladder_repeat(MEDIUM, at("05-22 12:45")).at == at("05-25 09:00")
-    assert support.ladder_repeat(URGENT, at("05-22 12:45")).at == at("05-23 12:45")
+    urgent = alarm("05-23 12:45", "escalation", "administrator", "head", level=4)
+    assert support.ladder_repeat(URGENT, at("05-22 12:45")) == urgent
 
 
 def test_breaches_of_the_night_wait_for_the_opening_unless_urgent(support: Policy) -> None:

@@ -97,9 +97,9 @@ class Policy(Desk):
 
         `limit` replaces the policy's own: a promised, extended or re-planned moment.
         """
-        rule = self.limit_for(clock, priority, start, category) if limit is None else None
+        rule = self.limit_for(clock, priority, start, category)
         around = self.around_the_clock(priority)
-        if rule is not None:
+        if limit is None and rule is not None:
             limit = rule.end(self.calendar, start, around_the_clock=around)
         if limit is None:
             return ()
