@@ -28,6 +28,7 @@ from workers.unit_of_work import UnitOfWork
 CLOCKS = (DeadlineKind.FIRST_RESPONSE, DeadlineKind.PLAN, DeadlineKind.RESOLUTION)
 PATIENCE = timedelta(seconds=1)
 LINK_HOURS = 72
+ONE_GO = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +165,7 @@ async def tell(
     """Write one notice per person whom the roles mean; says in the log when there is nobody at all."""
     people = await people_for(uow, ticket, roles)
     common = await staff_ticket_facts(uow, ticket)
+    told = await _just_told(uow, row)
     for person in people:
         notice = Notice(
             kind=telling.kind,
@@ -178,6 +180,7 @@ async def tell(
             expires_at=telling.expires_at,
             deadline_id=row.id,
             survey_id=row.survey_id,
+            merged=person.id in told,
         )
         await notify(uow, staff_recipient(uow, person), notice)
     if not people:
@@ -185,6 +188,17 @@ async def tell(
             uow, ticket, "nobody_to_tell", facts={"notification": telling.kind, "roles": list(roles)}
         )
     return people
+
+
+async def _just_told(uow: UnitOfWork, row: Deadline) -> set[UUID | None]:
+    """Who heard of this fact a moment ago: several rungs in one go (after an outage) are one mail to a person."""
+    since = uow.clock.now() - ONE_GO
+    rows = await uow.session.scalars(
+        select(Notification.staff_id).where(
+            Notification.deadline_id == row.id, Notification.created_at >= since
+        )
+    )
+    return set(rows)
 
 
 def link(purpose: str, subject: UUID, *, hours: int = LINK_HOURS, single_use: bool = True) -> dict[str, Any]:

@@ -113,7 +113,12 @@ def _attempt_values(sending: Sending, outcome: Outcome, now: datetime) -> dict[s
 
 def _next_state(uow: UnitOfWork, row: Notification, outcome: Outcome) -> dict[str, Any]:
     """The state after a try: see promise 5 (sent is not delivered, and unknown is said)."""
-    over: dict[str, Any] = {"new_due_at": None, "new_free_at": None, "new_lease_token": None, "new_sent_at": None}
+    over: dict[str, Any] = {
+        "new_due_at": None,
+        "new_free_at": None,
+        "new_lease_token": None,
+        "new_sent_at": None,
+    }
     over |= {"new_reason": outcome.reason[:64], "new_tries": row.tries}
     match outcome.verdict:
         case Verdict.SENT:

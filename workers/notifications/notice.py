@@ -29,6 +29,7 @@ class Notice:
     link to mint at rendering: {"purpose": …, "subject": uuid-string, "hours": int, "single_use": bool}.
     `meets` names the deadline kind that is met when this message is accepted for delivery. `silenced` is the
     reason why it must not be sent: the row is written all the same, because every silence has a reason.
+    `merged` says that another mail of this moment tells the person already.
     """
 
     kind: str
@@ -45,6 +46,7 @@ class Notice:
     deadline_id: UUID | None = None
     survey_id: UUID | None = None
     silenced: str | None = None
+    merged: bool = False
 
 
 async def notify(uow: UnitOfWork, to: Recipient, notice: Notice) -> Notification | None:
@@ -101,6 +103,8 @@ async def notify(uow: UnitOfWork, to: Recipient, notice: Notice) -> Notification
 def _first_state(uow: UnitOfWork, to: Recipient, notice: Notice) -> tuple[NotificationState, str | None]:
     if notice.silenced:
         return NotificationState.SUPPRESSED, notice.silenced
+    if notice.merged:
+        return NotificationState.MERGED, "told_just_now"
     if to.is_customer and uow.settings.mode == "test":
         return NotificationState.HELD, "test_mode"
     return NotificationState.QUEUED, None

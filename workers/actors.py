@@ -1,0 +1,132 @@
+"""The queue's edge: hears a bell, claims what is due in its lane, calls the step. Knows which step handles what."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
+
+import dramatiq
+import structlog
+
+from models.base import Promised
+from models.deadlines import Deadline
+from models.intake import IntakeEvent
+from models.notifications import Notification
+from models.vocabulary import DeadlineKind, Lane
+from workers import deadlines, escalations, followups, surveys, tickets
+from workers.bells import Bell, Ring
+from workers.broker import actor_loop
+from workers.delivery.courier import BATCH as DELIVERY_BATCH
+from workers.delivery.courier import Courier
+from workers.intake.desk import BATCH as INTAKE_BATCH
+from workers.intake.desk import work_off
+from workers.policy import Alarm
+
+from workers.unit_of_work import UnitOfWork, Workshop
+
+log = structlog.get_logger(__name__)
+
+DESKS: Mapping[str, type[Promised]] = {
+    "intake": IntakeEvent,
+    "deadlines": Deadline,
+    "delivery": Notification,
+}
+ROUNDS = 20
+"""Batches that one bell may work off before it rings again and lets others have the thread."""
+
+
+async def _sla_alarm(uow: UnitOfWork, row: Deadline, alarm: Alarm) -> timedelta | None:
+    steps: Mapping[str, deadlines.Handler] = {
+        "warning": escalations.warn,
+        "acceptance_reminder": escalations.remind_to_accept,
+        "breach": escalations.breach,
+    }
+    return await steps[alarm.step](uow, row, alarm)
+
+
+HANDLERS: Mapping[DeadlineKind, deadlines.Handler] = {
+    DeadlineKind.FIRST_RESPONSE: _sla_alarm,
+    DeadlineKind.PLAN: _sla_alarm,
+    DeadlineKind.RESOLUTION: _sla_alarm,
+    DeadlineKind.ACCEPTANCE: _sla_alarm,
+    DeadlineKind.ESCALATION: escalations.climb,
+    DeadlineKind.SURVEY_INVITATION: surveys.invite,
+    DeadlineKind.SURVEY: surveys.chase,
+    DeadlineKind.CONFIRMATION: tickets.confirmation_alarm,
+    DeadlineKind.FOLLOWUP_START: followups.start_alarm,
+    DeadlineKind.FOLLOWUP_DUE: followups.due_alarm,
+}
+
+
+class Bench:
+    """Where the work is done: the workshop and the courier of one event loop."""
+
+    def __init__(self, workshop: Workshop, courier: Courier, ring: Ring) -> None:
+        self.workshop = workshop
+        self.courier = courier
+        self._ring = ring
+
+    async def hear(self, desk: str, lane: Lane) -> int:
+        """Work off what is due on a desk in a lane; gives how many rows were claimed.
+
+        A bell that finds more than its share rings again.
+        """
+        work, batch = self._work(desk)
+        total = 0
+        for _ in range(ROUNDS):
+            claimed = await work(lane)
+            total += claimed
+            if claimed < batch:
+                return total
+        self._ring({Bell(desk, lane, self.workshop.clock.now())})
+        return total
+
+    def _work(self, desk: str) -> tuple[Callable[[Lane], Awaitable[int]], int]:
+        match desk:
+            case "intake":
+                return self._take_in, INTAKE_BATCH
+            case "deadlines":
+                return self._fire, deadlines.BATCH
+            case _:
+                return self.courier.deliver, DELIVERY_BATCH
+
+    async def _take_in(self, lane: Lane) -> int:
+        return await work_off(self.workshop, lane)
+
+    async def _fire(self, lane: Lane) -> int:
+        return await deadlines.fire(self.workshop, lane, HANDLERS)
+
+    async def aclose(self) -> None:
+        """Close relay connections and the database engine."""
+        await self.courier.aclose()
+        await self.workshop.engine.dispose()
+
+
+def register(broker: dramatiq.Broker, make_bench: Callable[[], Bench]) -> None:
+    """Declare one actor per desk. `make_bench` is called once, on the event loop of the actors."""
+    loop = actor_loop(broker)
+    made: list[Bench] = []
+
+    def bench() -> Bench:
+        if not made:
+            made.append(make_bench())
+            loop.on_close(made[0].aclose)
+        return made[0]
+
+    for desk in DESKS:
+        actor = _actor(desk, bench)
+        dramatiq.actor(broker=broker, actor_name=desk, queue_name=Lane.NORMAL.value)(actor)
+
+
+def _actor(desk: str, bench: Callable[[], Bench]) -> Callable[[str, str], Awaitable[None]]:
+    async def hear(lane: str, slot: str) -> None:
+        try:
+            await bench().hear(desk, Lane(lane))
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            # The rows are still due: the sweep rings for them again within a second.
+            log.exception("bell_failed", desk=desk, lane=lane, slot=slot)
+
+    return hear

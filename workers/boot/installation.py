@@ -1,0 +1,159 @@
+"""The composition root: settings become database, broker, channels and processes. Nothing happens at import."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+
+import dramatiq
+import structlog
+
+from models.session import make_engine, make_gate, migrate
+from models.vocabulary import Lane, Medium
+from workers.actors import DESKS, Bench, register
+from workers.bells import Ring
+from workers.broker import Ringer, make_broker, make_workers
+from workers.channels.console import ConsoleChannel
+from workers.channels.port import Channel
+from workers.channels.sms.twilio import TwilioSms
+from workers.channels.sms.url import parse_sms_url
+from workers.channels.smtp import SmtpChannel
+from workers.channels.smtp_url import parse_smtp_urls
+from workers.clock import Clock, FastClock, SystemClock
+from workers.delivery.courier import LEASE, Courier
+from workers.directory import ensure_administrator
+from workers.errors import SettingsError
+from workers.metrics import Metrics
+from workers.policy import Policy, load_policy
+from workers.rendering import Renderer
+from workers.scheduler import Scheduler
+from workers.settings import Settings
+from workers.unit_of_work import Vault, Workshop
+
+log = structlog.get_logger(__name__)
+
+THREADS: Mapping[Lane, int] = {Lane.URGENT: 2, Lane.NORMAL: 3, Lane.BULK: 2}
+
+
+class Installation:
+    """What one process holds of an installation. Cheap until something is asked of it.
+
+    `clock` and `lease` are for tests and demonstrations. Raises SettingsError or PolicyError.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Clock | None = None,
+        policy: Policy | None = None,
+        lease: timedelta = LEASE,
+    ) -> None:
+        self.settings = settings
+        self.clock = clock or _clock(settings)
+        self.policy = policy or load_policy(settings.policy)
+        self.metrics = Metrics()
+        self.renderer = Renderer(_overrides(settings))
+        self.broker = make_broker(settings.broker_url)
+        self.ring = Ringer(self.broker, self.clock, metrics=self.metrics)
+        self._lease = lease
+        self._gate = make_gate(settings.database_url)
+        register(self.broker, self._bench)
+
+    def workshop(self, ring: Ring | None = None) -> Workshop:
+        """A workshop for the event loop that is going to use it; whoever asks disposes of its engine."""
+        return Workshop(
+            make_engine(self.settings.database_url),
+            self._gate,
+            self.clock,
+            Vault(self.settings.secret_keys),
+            self.settings,
+            self.policy,
+            ring or self.ring,
+        )
+
+    def channels(self) -> dict[Medium, Channel]:
+        """Fresh channels for one event loop; what has no provider goes to the console (development)."""
+        return {Medium.EMAIL: self._mail_channel(), Medium.SMS: self._sms_channel()}
+
+    def courier(self, workshop: Workshop) -> Courier:
+        """A courier with channels of its own."""
+        return Courier(workshop, self.renderer, self.channels(), lease=self._lease)
+
+    def scheduler(self, workshop: Workshop) -> Scheduler:
+        """The clockwork over all desks."""
+        return Scheduler(workshop, self.ring, DESKS, metrics=self.metrics)
+
+    def workers(self, lanes: Mapping[Lane, int] | None = None) -> list[dramatiq.Worker]:
+        """Dramatiq workers with reserved threads per lane, not yet started."""
+        return make_workers(self.broker, lanes or THREADS)
+
+    async def prepare(self) -> None:
+        """Make what a fresh database lacks: the installation's keys, the policy version, the administrator."""
+        workshop = self.workshop()
+        try:
+            async with workshop.begin() as uow:
+                await ensure_administrator(uow)
+        finally:
+            await workshop.engine.dispose()
+
+    async def broker_alive(self) -> bool:
+        """Whether the broker answers within two seconds; the one inside the process always does."""
+        client = getattr(self.broker, "client", None)
+        if client is None:
+            return True
+        try:
+            return bool(await asyncio.wait_for(asyncio.to_thread(client.ping), 2))
+        except Exception:
+            return False
+
+    def close(self) -> None:
+        """Stop ringing and let go of the broker; call after workers and loops have ended."""
+        self.ring.close()
+        with suppress(Exception):
+            self.broker.close()
+
+    def _bench(self) -> Bench:
+        workshop = self.workshop()
+        return Bench(workshop, self.courier(workshop), self.ring)
+
+    def _mail_channel(self) -> Channel:
+        if not self.settings.smtp_url:
+            return ConsoleChannel(self.clock)
+        ehlo = self.settings.mail_domain
+        return SmtpChannel(parse_smtp_urls(" ".join(self.settings.smtp_url)), self.clock, ehlo=ehlo)
+
+    def _sms_channel(self) -> Channel:
+        if not self.settings.sms_url:
+            return ConsoleChannel(self.clock)
+        callback = f"{self.settings.public_url.rstrip('/')}/hooks/receipts/twilio"
+        return TwilioSms(parse_sms_url(self.settings.sms_url, status_callback=callback), self.clock)
+
+
+def need_broker(settings: Settings, process: str) -> None:
+    """Separate processes need a broker between them: each would ring its own in-process bell.
+
+    Raises SettingsError.
+    """
+    if not settings.broker_url:
+        raise SettingsError(
+            f"closeloop {process} runs beside other processes and needs CLOSELOOP_BROKER_URL",
+            hint="set it to redis://host:6379/0, or run everything in one process with closeloop up",
+        )
+
+
+def migrate_database(settings: Settings) -> None:
+    """Bring the schema to the newest version; safe when several processes start at once."""
+    migrate(settings.database_url)
+
+
+def _clock(settings: Settings) -> Clock:
+    return SystemClock() if settings.clock_speed == 1 else FastClock(settings.clock_speed)
+
+
+def _overrides(settings: Settings) -> Path | None:
+    folder = settings.data / "templates"
+    return folder if folder.is_dir() else None

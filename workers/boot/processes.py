@@ -1,0 +1,168 @@
+"""The processes of an installation, each until it is told to stop: SIGTERM and SIGINT end them in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+
+import structlog
+import uvicorn
+
+from models.vocabulary import Lane
+from workers.boot.installation import THREADS, Installation
+from workers.smtpd import SmtpIntake
+from workers.unit_of_work import Workshop
+from workers.web.app import WebParts, make_app
+
+log = structlog.get_logger(__name__)
+
+GRACE_SECONDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """Where a process listens: (host, port) of HTTP and of the SMTP intake, None for a closed door."""
+
+    http: tuple[str, int] | None = ("127.0.0.1", 8000)
+    smtp: tuple[str, int] | None = None
+
+
+async def run_up(
+    installation: Installation, doors: Doors, *, ready: Callable[[], None] | None = None
+) -> None:
+    """Everything in one process; `ready` is called once all doors are open."""
+    stop = _stop_signal()
+    await installation.prepare()
+    with _workers(installation, set(Lane)):
+        async with _workshop(installation) as workshop, _doors(installation, workshop, doors):
+            scheduler = asyncio.create_task(installation.scheduler(workshop).run(stop))
+            if ready is not None:
+                ready()
+            await stop.wait()
+            await scheduler
+    installation.close()
+
+
+async def run_web(installation: Installation, doors: Doors) -> None:
+    """HTTP alone; other processes do the work."""
+    await _run_doors(installation, Doors(http=doors.http, smtp=None))
+
+
+async def run_smtpd(installation: Installation, doors: Doors) -> None:
+    """The SMTP intake alone."""
+    await _run_doors(installation, Doors(http=None, smtp=doors.smtp))
+
+
+async def run_worker(installation: Installation, lanes: Collection[Lane]) -> None:
+    """Hear the bells of these lanes."""
+    stop = _stop_signal()
+    await installation.prepare()
+    with _workers(installation, lanes):
+        await stop.wait()
+    installation.close()
+
+
+async def run_scheduler(installation: Installation) -> None:
+    """The clockwork alone; several may run."""
+    stop = _stop_signal()
+    await installation.prepare()
+    async with _workshop(installation) as workshop:
+        await installation.scheduler(workshop).run(stop)
+    installation.close()
+
+
+async def _run_doors(installation: Installation, doors: Doors) -> None:
+    stop = _stop_signal()
+    await installation.prepare()
+    async with _workshop(installation) as workshop, _doors(installation, workshop, doors):
+        await stop.wait()
+    installation.close()
+
+
+def _stop_signal() -> asyncio.Event:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
+    return stop
+
+
+@contextmanager
+def _workers(installation: Installation, lanes: Collection[Lane]) -> Iterator[None]:
+    """Workers of these lanes; at the end each finishes the batch it holds."""
+    running = installation.workers({lane: count for lane, count in THREADS.items() if lane in lanes})
+    for worker in running:
+        worker.start()
+    try:
+        yield
+    finally:
+        for worker in running:
+            worker.stop(timeout=GRACE_SECONDS * 1000)
+
+
+@asynccontextmanager
+async def _workshop(installation: Installation) -> AsyncIterator[Workshop]:
+    workshop = installation.workshop()
+    try:
+        yield workshop
+    finally:
+        await workshop.engine.dispose()
+
+
+@asynccontextmanager
+async def _doors(installation: Installation, workshop: Workshop, doors: Doors) -> AsyncIterator[None]:
+    """Open the doors, and close them in order: no new requests, what was accepted is finished."""
+    async with contextlib.AsyncExitStack() as stack:
+        if doors.http is not None:
+            await stack.enter_async_context(_http(installation, workshop, *doors.http))
+        if doors.smtp is not None:
+            host, port = doors.smtp
+            intake = SmtpIntake(workshop, installation.settings, host, port)
+            await intake.start()
+            stack.push_async_callback(intake.stop)
+        yield
+
+
+@asynccontextmanager
+async def _http(installation: Installation, workshop: Workshop, host: str, port: int) -> AsyncIterator[None]:
+    parts = WebParts(
+        workshop=workshop,
+        renderer=installation.renderer,
+        settings=installation.settings,
+        metrics=installation.metrics,
+        broker_alive=installation.broker_alive,
+    )
+    server = _Server(
+        uvicorn.Config(
+            make_app(parts),
+            host=host,
+            port=port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
+    )
+    task = asyncio.create_task(server.serve())
+    while not server.started and not task.done():
+        await asyncio.sleep(0.01)
+    if task.done():
+        await task
+        raise OSError(f"nobody listens on {host}:{port}")
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await task
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handling: one signal stops all doors, in order."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield

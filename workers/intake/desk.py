@@ -1,0 +1,100 @@
+"""Work off stored events: one transaction each; poison is kept raw with its reason and can be run again."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from uuid import UUID
+
+import structlog
+from sqlalchemy import select
+
+from models.intake import IntakeEvent
+from models.vocabulary import EventState, Lane
+from workers.errors import CloseloopError
+from workers.intake import mail_route, receipt_route, sms_route
+from workers.intake.filed import Filed
+from workers.intake.mail import InboundMail, parse_mail
+from workers.intake.store import Event, load
+from workers.promises import claim, pause, retry_pause, settle
+from workers.unit_of_work import UnitOfWork, Workshop
+
+log = structlog.get_logger(__name__)
+
+BATCH = 20
+LEASE = timedelta(seconds=120)
+MOST_TRIES = 8
+OWN_SOURCE = "delivery"
+
+
+async def work_off(workshop: Workshop, lane: Lane) -> int:
+    """Handle a batch of stored events, oldest first; gives how many were claimed (BATCH: ring again)."""
+    async with workshop.begin() as uow:
+        rows = await claim(uow, IntakeEvent, lane, limit=BATCH, lease=LEASE)
+        claimed = [(row.id, row.lease_token) for row in rows]
+    for ident, token in claimed:
+        await _handle(workshop, ident, token)
+    return len(claimed)
+
+
+async def _handle(workshop: Workshop, ident: UUID, token: UUID | None) -> None:
+    try:
+        event, mail = await _read(workshop, ident)
+        async with workshop.begin() as uow:
+            row = await _ours(uow, ident, token)
+            if row is not None:
+                await _file(uow, row, await _route(uow, row, event, mail))
+    except CloseloopError as error:
+        await _fail(workshop, ident, token, error.message, again=error.retryable)
+    except Exception as error:
+        log.exception("event_failed", event_id=str(ident))
+        await _fail(workshop, ident, token, type(error).__name__, again=True)
+
+
+async def _read(workshop: Workshop, ident: UUID) -> tuple[Event | None, InboundMail | None]:
+    """Open and parse outside of any write transaction; parsing may take a moment, so it runs in a thread."""
+    async with workshop.read() as uow:
+        row = await uow.session.get_one(IntakeEvent, ident)
+        event = None if row.source == OWN_SOURCE else await load(uow, row)
+    if event is None or event.kind != "mail":
+        return event, None
+    return event, await asyncio.to_thread(parse_mail, event.raw)
+
+
+async def _ours(uow: UnitOfWork, ident: UUID, token: UUID | None) -> IntakeEvent | None:
+    """The event, held, if the lease is still ours."""
+    return await uow.session.scalar(
+        select(IntakeEvent).where(IntakeEvent.id == ident, IntakeEvent.lease_token == token).with_for_update()
+    )
+
+
+async def _route(uow: UnitOfWork, row: IntakeEvent, event: Event | None, mail: InboundMail | None) -> Filed:
+    if event is None:
+        return await receipt_route.own_event(uow, row)
+    if mail is not None:
+        return await mail_route.mail_in(uow, row, event, mail)
+    if event.kind == "receipt":
+        return await receipt_route.sms_status(uow, row, event)
+    return await sms_route.sms_in(uow, row, event)
+
+
+async def _file(uow: UnitOfWork, row: IntakeEvent, filed: Filed) -> None:
+    row.state, row.reason = filed.state, filed.reason
+    row.kind = filed.kind or row.kind
+    row.ticket_id = filed.ticket_id or row.ticket_id
+    settle(row)
+
+
+async def _fail(workshop: Workshop, ident: UUID, token: UUID | None, reason: str, *, again: bool) -> None:
+    """Try later, or give up and keep the raw event as poison, to be looked at and run again."""
+    async with workshop.begin() as uow:
+        row = await _ours(uow, ident, token)
+        if row is None:
+            return
+        row.reason = reason[:200]
+        if again and row.tries < MOST_TRIES:
+            pause(row, retry_pause(row.tries), uow.clock)
+            return
+        row.state = EventState.POISON
+        settle(row)
+        log.error("event_poisoned", event_id=str(ident), reason=row.reason)

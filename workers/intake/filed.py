@@ -1,0 +1,16 @@
+"""What an event turned out to be."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from models.vocabulary import EventState
+
+
+@dataclass(frozen=True, slots=True)
+class Filed:
+    """The result of handling an event: its state, what kind it was, why nothing more came of it, its ticket."""
+
+    state: EventState = EventState.DONE
+    kind: str | None = None
+    reason: str | None = None
+    ticket_id: UUID | None = None

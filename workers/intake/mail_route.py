@@ -1,0 +1,195 @@
+"""What a mail is about: a new request, a customer's reply, an agent's answer, a rating, a bounce, or nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from uuid import UUID
+
+from sqlalchemy import select
+
+from models.intake import IntakeEvent
+from models.links import Link
+from models.notifications import Notification
+from models.people import Staff
+from models.tickets import Ticket, TicketMessage
+from models.vocabulary import EventState, Medium
+from workers import surveys, tickets
+from workers.directory import Contact, staff_by_email
+from workers.errors import InvalidInput
+from workers.history import record
+from workers.intake.bounces import read_bounce
+from workers.intake.filed import Filed
+from workers.intake.filters import Traits, classify
+from workers.intake.mail import InboundMail
+from workers.intake.quotes import find_tokens, plus_pattern, strip_internal, strip_tokens
+from workers.intake.receipt_route import bounce_in
+from workers.intake.store import Event
+from workers.unit_of_work import UnitOfWork
+
+NEVER_A_REQUEST = frozenset({"auto_reply", "complaint", "read_receipt", "list"})
+DELIVERED_TO = ("delivered-to", "x-original-to", "envelope-to", "x-forwarded-to")
+
+
+async def mail_in(uow: UnitOfWork, row: IntakeEvent, event: Event, mail: InboundMail) -> Filed:
+    """Act on one mail and say what it was."""
+    own = {uow.settings.mail_from.lower()}
+    traits = classify(
+        mail,
+        envelope_from=event.envelope.get("from"),
+        own_domains={uow.settings.mail_domain},
+        own_addresses=own,
+    )
+    if traits.kind == "bounce":
+        bounce = read_bounce(mail)
+        if bounce is not None:
+            return await bounce_in(uow, row, bounce)
+    if not traits.take_in:
+        return Filed(EventState.REJECTED, kind=traits.kind, reason=_why(traits))
+    link = await _reply_link(uow, event, mail)
+    if link is not None and link.staff_id is not None:
+        return await _from_staff(uow, row, mail, traits, link)
+    ticket = await _ticket_of(uow, link, mail)
+    if ticket is not None:
+        return await _from_customer(uow, row, mail, traits, ticket)
+    if traits.kind in NEVER_A_REQUEST:
+        return Filed(EventState.DONE, kind=traits.kind, reason=_why(traits))
+    return await _new_request(uow, row, mail, traits)
+
+
+def _why(traits: Traits) -> str:
+    return ", ".join(traits.reasons)[:200] or traits.kind
+
+
+def _addressees(event: Event, mail: InboundMail) -> Iterable[str]:
+    yield str(event.envelope.get("to") or "")
+    for _, address in (*mail.to, *mail.cc):
+        yield address
+    for name in DELIVERED_TO:
+        yield from mail.headers.get(name, ())
+
+
+async def _reply_link(uow: UnitOfWork, event: Event, mail: InboundMail) -> Link | None:
+    """The reply address this mail was sent to: it names the ticket and the one person it was given to."""
+    pattern = _own_pattern(uow)
+    for address in _addressees(event, mail):
+        for token in find_tokens(address, pattern):
+            hashed = uow.vault.token_hash(token.lower())
+            link = await uow.session.scalar(
+                select(Link).where(Link.token_hash == hashed, Link.purpose == "reply")
+            )
+            if link is not None:
+                return link
+    return None
+
+
+def _own_pattern(uow: UnitOfWork) -> re.Pattern[str]:
+    local = uow.settings.mail_from.partition("@")[0].partition("+")[0]
+    return plus_pattern([f"{local}@{uow.settings.mail_domain}"])
+
+
+async def _ticket_of(uow: UnitOfWork, link: Link | None, mail: InboundMail) -> Ticket | None:
+    """The ticket by reply address, else by In-Reply-To and References, the last first (RFC 5322 §3.6.4)."""
+    if link is not None and link.ticket_id is not None:
+        return await tickets.ticket_by_id(uow, link.ticket_id)
+    candidates = [mail.in_reply_to, *reversed(mail.references)]
+    for message_id in candidates:
+        if not message_id:
+            continue
+        hashed = uow.vault.lookup("message-id", message_id)
+        known = await uow.session.get(TicketMessage, hashed)
+        if known is not None:
+            return await tickets.ticket_by_id(uow, known.ticket_id)
+    return None
+
+
+async def _from_staff(
+    uow: UnitOfWork, row: IntakeEvent, mail: InboundMail, traits: Traits, link: Link
+) -> Filed:
+    """An agent's answer: only with the reply address given to that person *and* their own From."""
+    assert link.ticket_id is not None and link.staff_id is not None
+    ticket = await tickets.ticket_by_id(uow, link.ticket_id)
+    person = await uow.session.get_one(Staff, link.staff_id)
+    if traits.automatic:
+        await record(uow, ticket, "automatic_mail", by=person, facts={"kind": traits.kind})
+        return Filed(EventState.DONE, kind=traits.kind, reason=_why(traits), ticket_id=ticket.id)
+    pattern = _own_pattern(uow)
+    text = strip_internal(mail.reply).strip()
+    why = await _why_not(uow, person, mail, text, pattern)
+    if why is None:
+        try:
+            await tickets.answer(uow, ticket, person, strip_tokens(text, pattern))
+        except InvalidInput:
+            why = "empty"
+    if why is not None:
+        await tickets.tell_not_sent(uow, ticket, person, why, strip_tokens(text, pattern), row.id.hex)
+        return Filed(EventState.REJECTED, kind="answer", reason=why, ticket_id=ticket.id)
+    return Filed(EventState.DONE, kind="answer", ticket_id=ticket.id)
+
+
+async def _why_not(
+    uow: UnitOfWork, person: Staff, mail: InboundMail, text: str, pattern: re.Pattern[str]
+) -> str | None:
+    sender = await staff_by_email(uow, mail.from_email)
+    if sender is None or sender.id != person.id:
+        return "sender_mismatch"
+    if find_tokens(text, pattern):
+        # Our own reply address in what should be the answer: a quotation that could not be told apart.
+        return "quotation_uncut"
+    return None
+
+
+async def _from_customer(
+    uow: UnitOfWork, row: IntakeEvent, mail: InboundMail, traits: Traits, ticket: Ticket
+) -> Filed:
+    """A reply on a ticket: a rating, or words for its handler; what is automatic is only noted."""
+    if await staff_by_email(uow, mail.from_email) is not None:
+        return Filed(
+            EventState.REJECTED, kind="answer", reason="staff_without_reply_address", ticket_id=ticket.id
+        )
+    if traits.automatic or traits.kind in NEVER_A_REQUEST:
+        await record(uow, ticket, "automatic_mail", actor="customer", facts={"kind": traits.kind})
+        return Filed(EventState.DONE, kind=traits.kind, reason=_why(traits), ticket_id=ticket.id)
+    text = strip_tokens(mail.reply or mail.text, _own_pattern(uow))
+    if await rated(uow, ticket, text, "mail", await _asked_to_rate(uow, mail)):
+        return Filed(EventState.DONE, kind="rating", ticket_id=ticket.id)
+    await tickets.customer_wrote(uow, ticket, text, message_id=mail.message_id, event=row.id.hex)
+    return Filed(EventState.DONE, kind="reply", ticket_id=ticket.id)
+
+
+async def _asked_to_rate(uow: UnitOfWork, mail: InboundMail) -> bool:
+    """Whether this mail answers a survey invitation: only there a bare number is a rating."""
+    try:
+        ident = UUID(hex=mail.in_reply_to.strip("<>").partition("@")[0])
+    except ValueError:
+        return False
+    asked = await uow.session.get(Notification, ident)
+    return asked is not None and asked.kind in ("csat_invitation", "csat_reminder")
+
+
+async def rated(uow: UnitOfWork, ticket: Ticket, text: str, source: str, asked: bool) -> bool:
+    """Take a reply as a rating if it reads as one and a survey waits for it; gives whether it did."""
+    score = surveys.parse_score(text) if asked else None
+    survey = await surveys.open_survey_of(uow, ticket) if score is not None else None
+    if score is None or survey is None:
+        return False
+    comment = text.strip() if len(text.strip()) > 1 else ""
+    given = surveys.Answer(scores={"overall": score}, comment=comment, source=source)
+    await surveys.answer(uow, survey, ticket, given)
+    return True
+
+
+async def _new_request(uow: UnitOfWork, row: IntakeEvent, mail: InboundMail, traits: Traits) -> Filed:
+    name, address = mail.reply_to[0] if mail.reply_to else (mail.from_name, mail.from_email)
+    request = tickets.Request(
+        contact=Contact(email=address or mail.from_email, name=name or mail.from_name or None),
+        channel=Medium.EMAIL,
+        subject=mail.subject,
+        description=strip_tokens(mail.text, _own_pattern(uow)),
+        received_at=row.received_at,
+        message_id=mail.message_id or None,
+        silence=None if traits.may_answer else "loop_guard",
+        claimed=bool(mail.reply_to) and address.lower() != mail.from_email.lower(),
+    )
+    ticket = await tickets.open_ticket(uow, request)
+    return Filed(EventState.DONE, kind=traits.kind, ticket_id=ticket.id)

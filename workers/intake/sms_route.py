@@ -1,0 +1,78 @@
+"""What an SMS is about: stop, a rating, more words on an open ticket, or a new request."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from models.base import new_id
+from models.intake import IntakeEvent
+from models.notifications import Suppression
+from models.surveys import Survey
+from models.tickets import Ticket
+from models.vocabulary import EventState, Medium, TicketState
+from workers import surveys, tickets
+from workers.directory import Contact, find_or_make_customer, normal_phone, region_of
+from workers.intake.filed import Filed
+from workers.intake.mail_route import rated
+from workers.intake.providers.twilio import parse_inbound
+from workers.intake.store import Event
+from workers.unit_of_work import UnitOfWork
+
+STOP_WORDS = frozenset(
+    {"stop", "stopall", "unsubscribe", "cancel", "end", "quit", "arret", "退订", "td", "r", "n"}
+)
+
+
+async def sms_in(uow: UnitOfWork, row: IntakeEvent, event: Event) -> Filed:
+    """Act on one SMS and say what it was. Raises InvalidInput for a sender that is no number."""
+    sms = parse_inbound([(name, value) for name, value in event.envelope["params"]])
+    if sms.text.strip().casefold() in STOP_WORDS:
+        return await _stop(uow, sms.sender)
+    contact = Contact(phone=sms.sender)
+    customer = await find_or_make_customer(uow, contact)
+    waiting = await uow.session.scalar(
+        select(Survey.ticket_id)
+        .where(Survey.customer_id == customer.id, Survey.state == "invited", Survey.channel == Medium.SMS)
+        .order_by(Survey.invited_at.desc())
+        .limit(1)
+    )
+    if waiting is not None and surveys.parse_score(sms.text) is not None:
+        ticket = await tickets.ticket_by_id(uow, waiting)
+        if await rated(uow, ticket, sms.text, "sms", asked=True):
+            return Filed(EventState.DONE, kind="rating", ticket_id=ticket.id)
+    running = await uow.session.scalar(
+        select(Ticket.id)
+        .where(Ticket.customer_id == customer.id, Ticket.state != TicketState.CLOSED)
+        .where(Ticket.channel == Medium.SMS)
+        .order_by(Ticket.received_at.desc())
+        .limit(1)
+    )
+    if running is not None:
+        ticket = await tickets.ticket_by_id(uow, running)
+        await tickets.customer_wrote(uow, ticket, sms.text, event=row.id.hex)
+        return Filed(EventState.DONE, kind="reply", ticket_id=ticket.id)
+    request = tickets.Request(
+        contact=contact,
+        channel=Medium.SMS,
+        subject="",
+        description=sms.text,
+        received_at=row.received_at,
+    )
+    ticket = await tickets.open_ticket(uow, request)
+    return Filed(EventState.DONE, kind="person", ticket_id=ticket.id)
+
+
+async def _stop(uow: UnitOfWork, sender: str) -> Filed:
+    """STOP, 退订 and their like: no SMS goes to this number any more, until it is lifted."""
+    number = normal_phone(sender, region_of(uow.settings.timezone))
+    await uow.insert_new(
+        Suppression(
+            id=new_id(),
+            address_hash=uow.vault.lookup("phone", number),
+            channel=Medium.SMS,
+            scope="all",
+            reason="stop",
+            created_at=uow.clock.now(),
+        )
+    )
+    return Filed(EventState.DONE, kind="stop")
