@@ -13,6 +13,8 @@ from workers.policy.limits import DurationField, LimitField
 
 
 class QuestionnairePart(Part):
+    """`[survey.questionnaires.x]`: what is asked, overall first."""
+
     dimensions: Annotated[tuple[Dimension, ...], Field(min_length=1)]
     open_questions: tuple[Wording, ...] = ()
 
@@ -41,6 +43,8 @@ class ChasePart(Part):
 
 
 class SurveyPart(ChasePart):
+    """`[survey]`: when is asked, how the scores read, and what is asked."""
+
     delay: DurationField
     periodic_delay: LimitField
     link_expires: LimitField
@@ -64,6 +68,8 @@ class SurveyPart(ChasePart):
 
 
 class FollowupPart(Part):
+    """`[followup]`: which scores are low and how soon somebody calls back."""
+
     start_within: DurationField
     reminders: tuple[DurationField, ...]
     low_overall: Score

@@ -16,6 +16,8 @@ WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", 
 
 
 class WeekHours(Part):
+    """Opening hours of each weekday; at least one is open."""
+
     monday: Hours = ()
     tuesday: Hours = ()
     wednesday: Hours = ()
@@ -32,6 +34,8 @@ class WeekHours(Part):
 
 
 class CalendarPart(Part):
+    """`[calendar]`: when the team works."""
+
     holidays: CountryCode
     years_entered_by_hand: tuple[int, ...] = ()
     around_the_clock: tuple[Priority, ...]
@@ -40,6 +44,8 @@ class CalendarPart(Part):
 
 
 class PriorityPart(Part):
+    """`[priorities.x]`: what a priority is called, means, and by which media it is answered."""
+
     label: Wording
     meaning: Wording
     aliases: tuple[str, ...] = ()
@@ -47,6 +53,8 @@ class PriorityPart(Part):
 
 
 class CategoryPart(Part):
+    """`[categories.x]`: what a category is called, and its kinds."""
+
     label: Wording
     aliases: tuple[str, ...] = ()
     kinds: dict[Code, Wording] = {}
@@ -76,6 +84,8 @@ class SomePriorities(Part):
 
 
 class LimitsPart(Part):
+    """`[limits]`: a table for each clock; plan and resolution may be missing."""
+
     first_response: ByPriority
     plan: ByPriority | None = None
     resolution: ByPriority | None = None
@@ -83,6 +93,8 @@ class LimitsPart(Part):
 
 
 class CategoryLimits(Part):
+    """`[[category_limits]]`: other limits for one category."""
+
     category: Category
     first_response: SomePriorities = SomePriorities()
     plan: SomePriorities = SomePriorities()
@@ -90,6 +102,8 @@ class CategoryLimits(Part):
 
 
 class SpecialPeriod(Part):
+    """`[[special_periods]]`: days, both ends included, on which some limits are others."""
+
     label: str = Field(min_length=1)
     first_day: date
     last_day: date
@@ -105,6 +119,8 @@ class SpecialPeriod(Part):
 
 
 class WarningsPart(Part):
+    """`[warnings]`: how long before a limit who is warned."""
+
     first_response: DurationField
     plan: DurationField
     resolution: DurationField
@@ -114,17 +130,23 @@ class WarningsPart(Part):
 
 
 class AcceptanceReminder(Part):
+    """`[[acceptance_reminders]]`: who hears that nobody has accepted yet, and when."""
+
     at_part_of_response_limit: Fraction
     roles: Roles
 
 
 class EscalationLevel(Part):
+    """`[[escalation.levels]]`: one rung of the ladder."""
+
     after: LimitField
     urgent_after: LimitField
     roles: Roles
 
 
 class EscalationPart(Part):
+    """`[escalation]`: who hears of a breach, then and later."""
+
     at_breach: Roles
     daily: Roles
     night_digest: bool
@@ -143,17 +165,23 @@ class Rule(Part):
 
 
 class AssignmentPart(Part):
+    """`[assignment]`: the default team and the rules."""
+
     default_team: Code
     first_contact_owns: bool
     rules: tuple[Rule, ...] = ()
 
 
 class RepliesPart(Part):
+    """`[replies]`: the hold on agents' answers, the post to the chat group."""
+
     hold: DurationField
     chat_within: DurationField | None = None
 
 
 class ReviewPart(Part):
+    """`[review]`: when the standards themselves are looked at again."""
+
     standards_on: date | None = None
     every_months: Annotated[int, Field(ge=1, le=24)]
 
