@@ -17,7 +17,6 @@ from dramatiq.middleware import AsyncIO
 from models.vocabulary import Lane
 from workers.errors import SettingsError
 
-
 NAMESPACE = "closeloop"
 DEAD_BELL_MS = 3_600_000
 DEAD_BELLS = 20
