@@ -1,4 +1,4 @@
-"""Mailbox lists of RFC 5322 section 3.4, as they are rather than as the grammar has them, in one linear pass."""
+"""Mailbox lists of RFC 5322 section 3.4, as they are rather than as the grammar has them. Linear."""
 
 import re
 
@@ -24,7 +24,7 @@ def parse_addresses(raw: str, hint: str | None = None) -> tuple[Address, ...]:
     """
     found: list[Address] = []
     pending = ""
-    for piece in _split(raw[:_MAX_LENGTH]):
+    for piece in _Splitter(raw[:_MAX_LENGTH]).run():
         name, email = _one(pending + piece if pending and "<" in piece else piece, hint)
         if email:
             found.append((name, email))
@@ -42,44 +42,64 @@ def first_address(raw: str, hint: str | None = None) -> Address:
     return next(iter(parse_addresses(raw, hint)), ("", ""))
 
 
-def _split(raw: str) -> list[str]:
-    """Cuts at commas, semicolons and group colons that stand outside quotes, comments and angle brackets."""
-    pieces: list[str] = []
-    start = at = depth = opened = 0
-    quoted = angled = False
-    while at < len(raw):
-        char = raw[at]
-        if char == "\\" and (quoted or depth):
-            at += 1
-        elif char == '"' and not depth:
-            quoted = not quoted and raw.find('"', at + 1) != -1 if not quoted else False
-        elif quoted:
-            pass
-        elif char == "(" and not angled and (depth or raw.find(")", at, at + 1000) != -1):
-            depth += 1
-        elif char == ")" and depth:
-            depth -= 1
-        elif depth:
-            pass
-        elif char == "<":
-            angled, opened = True, at
+class _Splitter:
+    """Reads a list character by character and knows whether it is inside quotes, a comment or brackets."""
+
+    def __init__(self, raw: str) -> None:
+        self.raw = raw
+        self.pieces: list[str] = []
+        self.start = self.at = self.opened = self.depth = 0
+        self.quoted = self.angled = False
+
+    def run(self) -> list[str]:
+        while self.at < len(self.raw) and len(self.pieces) <= 2 * _MAX_ADDRESSES:
+            self._step(self.raw[self.at])
+            self.at += 1
+        self.pieces.append(self.raw[self.start :])
+        return self.pieces
+
+    def _step(self, char: str) -> None:
+        if char == "\\" and (self.quoted or self.depth):
+            self.at += 1
+        elif char == '"' and not self.depth:
+            # A quote that is never closed is a stray character.
+            self.quoted = not self.quoted and self.raw.find('"', self.at + 1) != -1
+        elif not self.quoted and not self._comment(char) and not self.depth:
+            self._plain(char)
+
+    def _comment(self, char: str) -> bool:
+        if (
+            char == "("
+            and not self.angled
+            and (self.depth or self.raw.find(")", self.at, self.at + 1000) != -1)
+        ):
+            self.depth += 1
+            return True
+        if char == ")" and self.depth:
+            self.depth -= 1
+            return True
+        return False
+
+    def _plain(self, char: str) -> None:
+        if char == "<":
+            self.angled, self.opened = True, self.at
         elif char == ">":
-            angled = False
-        elif char in ",;" or (char == ":" and not angled):
-            # An angle bracket that is never closed must not swallow the rest of the list.
-            if not angled or (raw[opened + 1 : opened + 2] != "@" and _ends_early(raw, start, at)):
-                if char != ":":
-                    pieces.append(raw[start:at])
-                start, angled = at + 1, False
-                if len(pieces) > 2 * _MAX_ADDRESSES:
-                    return pieces
-        at += 1
-    pieces.append(raw[start:])
-    return pieces
+            self.angled = False
+        elif char in ",;" or (char == ":" and not self.angled):
+            if self.angled and not self._unclosed():
+                return
+            if char != ":":  # what stands before a colon is a group's name
+                self.pieces.append(self.raw[self.start : self.at])
+            self.start, self.angled = self.at + 1, False
 
-
-def _ends_early(raw: str, start: int, at: int) -> bool:
-    return "@" in raw[max(start, at - 400) : at] or raw.find(">", at, at + 300) == -1
+    def _unclosed(self) -> bool:
+        """An angle bracket that is never closed must not swallow the rest of the list; a source route
+        ("<@relay,@relay:user@host>") is no such case.
+        """
+        if self.raw[self.opened + 1 : self.opened + 2] == "@":
+            return False
+        before = self.raw[max(self.start, self.at - 400) : self.at]
+        return "@" in before or self.raw.find(">", self.at, self.at + 300) == -1
 
 
 def _one(piece: str, hint: str | None) -> Address:

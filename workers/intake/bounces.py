@@ -1,4 +1,4 @@
-"""Mail that says another mail did not arrive: RFC 3464 reports, and the free texts of systems without them."""
+"""Mail that says another mail did not arrive: RFC 3464 reports, and free texts of systems without them."""
 
 import re
 from dataclasses import dataclass
@@ -14,52 +14,82 @@ _ADDRESS = re.compile(r"[\w.!#$%&'*+/=?^{|}~-]{1,80}@[\w-]{1,63}(?:\.[\w-]{1,63}
 _STATUS = re.compile(r"(?<![\d.])([245]\.\d{1,2}\.\d{1,3})(?![\d.])")
 _CODE = re.compile(r"(?<!\d)([45][0-5]\d)(?:[ -]|(?=[:：,，]))")
 _DAEMON = re.compile(
-    r"(?:mailer-?daemon|mail-daemon|postmaster|mdaemon|maildeliverysystem|bounces?|mail\.?delivery|exchange|nobody|"
+    r"(?:mailer-?daemon|mail-daemon|postmaster|mdaemon|maildeliverysystem|bounces?|mail\.?delivery|"
+    r"exchange|nobody|"
     r"microsoftexchange[0-9a-f]{20,40}|noreply-bounce|mail-?system|scanmail)(?:[+.-].{0,80})?@?",
     re.IGNORECASE,
 )
 _SUBJECT = re.compile(
-    r"(?:undeliver|mail delivery (?:fail|system|problem|status)|delivery (?:status notification|failure|has failed|notification|"
-    r"report|error|problem)|failure notice|returned mail|mail (?:delivery )?failure|nondeliverable|non[- ]?deliver|"
-    r"message (?:could not be|not) delivered|could not (?:send|deliver)|message (?:you sent|status)|warning: (?:message|could)|"
-    r"delayed mail|message delayed|delivery delay|rejected|returned to sender|bounce|auto-response: undeliver|"
+    r"(?:undeliver|mail delivery (?:fail|system|problem|status)|delivery (?:status notification|"
+    r"failure|has failed|notification|"
+    r"report|error|problem)|failure notice|returned mail|mail (?:delivery )?failure|nondeliverable|"
+    r"non[- ]?deliver|"
+    r"message (?:could not be|not) delivered|could not (?:send|deliver)|message (?:you sent|status)|"
+    r"warning: (?:message|could)|"
+    r"delayed mail|message delayed|delivery delay|rejected|returned to sender|bounce|"
+    r"auto-response: undeliver|"
     r"退信|系统退信|投递失败|发送失败|未送达|无法送达|無法傳遞|傳送失敗|邮件被退回|退回|延迟|"
-    r"unzustellbar|nicht zugestellt|zustellung|non remis|échec|retourné|no se puede entregar|no entregado|devuelto|"
-    r"non recapitabile|impossibile recapitare|não entregue|falha na entrega|onbestelbaar|niet bezorgd|niedostarcz|"
+    r"unzustellbar|nicht zugestellt|zustellung|non remis|échec|retourné|no se puede entregar|"
+    r"no entregado|devuelto|"
+    r"non recapitabile|impossibile recapitare|não entregue|falha na entrega|onbestelbaar|"
+    r"niet bezorgd|niedostarcz|"
     r"недоставлен|не доставлено|配信不能|配達|전송 실패|반송)",
     re.IGNORECASE,
 )
 _PHRASE = re.compile(
-    r"(?:this is the (?:mail system|qmail-send)|could not be delivered|couldn['’]t be delivered|was not delivered|not been delivered|"
-    r"undeliverable|delivery (?:has )?failed|permanent (?:fatal )?errors?|unable to deliver|wasn['’]t able to deliver|"
-    r"address (?:not found|rejected|couldn)|user unknown|unknown user|no such user|mailbox (?:unavailable|full|not found)|"
-    r"over quota|recipient(?:'s)? (?:address )?(?:rejected|unknown)|does not exist|returned to (?:you|sender)|"
-    r"the following (?:address|recipient|message)|delivery to the following|message will be retried|will (?:be|continue) "
+    r"(?:this is the (?:mail system|qmail-send)|could not be delivered|couldn['’]t be delivered|"
+    r"was not delivered|not been delivered|"
+    r"undeliverable|delivery (?:has )?failed|permanent (?:fatal )?errors?|unable to deliver|"
+    r"wasn['’]t able to deliver|"
+    r"address (?:not found|rejected|couldn)|user unknown|unknown user|no such user|"
+    r"mailbox (?:unavailable|full|not found)|"
+    r"over quota|recipient(?:'s)? (?:address )?(?:rejected|unknown)|does not exist|"
+    r"returned to (?:you|sender)|"
+    r"the following (?:address|recipient|message)|delivery to the following|message will be retried|"
+    r"will (?:be|continue) "
     r"(?:retried|to try|trying)|"
-    r"无法(?:发送|投递|送达)|未能(?:发送|投递|送达)|退信原因|退信|投递失败|被退回|收件人(?:邮箱)?(?:地址)?不存在|用户不存在|邮箱已满|"
-    r"konnte nicht zugestellt|n['’]a pas (?:pu|été)|no (?:se )?pudo|non è stato possibile|não (?:foi|pôde)|не (?:удалось|может быть))",
+    r"无法(?:发送|投递|送达)|未能(?:发送|投递|送达)|退信原因|退信|投递失败|被退回|"
+    r"收件人(?:邮箱)?(?:地址)?不存在|用户不存在|邮箱已满|"
+    r"konnte nicht zugestellt|n['’]a pas (?:pu|été)|no (?:se )?pudo|non è stato possibile|"
+    r"não (?:foi|pôde)|не (?:удалось|может быть))",
     re.IGNORECASE,
 )
 _DELAYED = re.compile(
-    r"(?:\bdelayed?\b|still (?:being )?(?:try|retr)|will (?:continue to (?:try|be)|keep trying|be retried|retry)|you do not need to "
+    r"(?:\bdelayed?\b|still (?:being )?(?:try|retr)|will (?:continue to (?:try|be)|keep trying|"
+    r"be retried|retry)|you do not need to "
     r"resend|no action is required|延迟|稍后重试|继续尝试|warning message only)",
     re.IGNORECASE,
 )
-_GIVEN_UP = re.compile(r"(?:failed permanently|permanent|giving up|given up|gave up|too long|will not be retried|expired)", re.IGNORECASE)
+_GIVEN_UP = re.compile(
+    r"(?:failed permanently|permanent|giving up|given up|gave up|too long|will not be retried|expired)",
+    re.IGNORECASE,
+)
 _ORIGINAL = re.compile(
-    r"^[ \t>*-]*(?:-{2,}[ \t]*)?(?:below this line is a copy|this is a copy of the message|original message|the header of the|"
+    r"^[ \t>*-]*(?:-{2,}[ \t]*)?(?:below this line is a copy|this is a copy of the message|"
+    r"original message|the header of the|"
     r"(?:return|returned) message|included is a copy|message headers follow|原始邮件|原邮件|received: )",
     re.IGNORECASE | re.MULTILINE,
 )
+_MESSAGE_ID = re.compile(
+    r"^[ \t>]{0,20}message-id:[ \t]{0,20}\r?\n?[ \t]{0,20}(<[^<>\r\n]{1,500}>)", re.IGNORECASE | re.MULTILINE
+)
 _REPORT_TYPES = ("message/delivery-status", "message/global-delivery-status")
-_ORIGINALS = ("message/rfc822", "text/rfc822-headers", "message/global", "message/global-headers", "message/rfc822-headers")
+_ORIGINALS = (
+    "message/rfc822",
+    "text/rfc822-headers",
+    "message/global",
+    "message/global-headers",
+    "message/rfc822-headers",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Bounce:
-    """What a delivery report says. `status` is an RFC 3463 code such as "5.1.1" or empty, `action` the RFC 3464
-    word (failed, delayed, delivered, relayed, expanded), `reason` the remote server's words. `is_delayed` means
-    that the other side still tries: no failure.
+    """What a delivery report says.
+
+    `status` is an RFC 3463 code such as "5.1.1" or empty, `action` the RFC 3464 word (failed, delayed,
+    delivered, relayed, expanded), `reason` the remote server's words. `is_delayed` means that the other side
+    still tries: no failure.
     """
 
     status: str
@@ -84,19 +114,29 @@ def read_bounce(mail: InboundMail) -> Bounce | None:
 
 def _is_report(mail: InboundMail) -> bool:
     kind = mail.header("content-type").lower()
-    return kind.startswith("multipart/report") and "disposition-notification" not in kind and "feedback" not in kind
+    return (
+        kind.startswith("multipart/report")
+        and "disposition-notification" not in kind
+        and "feedback" not in kind
+    )
 
 
 def _is_daemon(mail: InboundMail) -> bool:
     """Whether the mail claims to come from a mail system rather than from somebody."""
     if mail.header("return-path").strip() == "<>" or not mail.from_email:
-        return bool(_SUBJECT.search(mail.subject)) or bool(_DAEMON.match(mail.from_email or mail.header("from")))
+        return bool(_SUBJECT.search(mail.subject)) or bool(
+            _DAEMON.match(mail.from_email or mail.header("from"))
+        )
     return bool(_DAEMON.match(mail.from_email))
 
 
 def _from_report(mail: InboundMail, content: bytes) -> Bounce:
     """RFC 3464: one block of fields about the message, then one per recipient. The worst one counts."""
-    blocks = [block for block in _blocks(content) if block.keys() & {"final-recipient", "action", "status", "original-recipient"}]
+    blocks = [
+        block
+        for block in _blocks(content)
+        if block.keys() & {"final-recipient", "action", "status", "original-recipient"}
+    ]
     failed = [block for block in blocks if block.get("action", "failed").lower().startswith("fail")]
     told = failed or blocks
     first = told[0] if told else {}
@@ -107,7 +147,8 @@ def _from_report(mail: InboundMail, content: bytes) -> Bounce:
     return Bounce(
         status=status[1] if status else "",
         action=action,
-        recipients=tuple(dict.fromkeys(one for one in recipients if one)) or _recipients_of(mail, mail.text[:_MAX_TEXT]),
+        recipients=tuple(dict.fromkeys(one for one in recipients if one))
+        or _recipients_of(mail, mail.text[:_MAX_TEXT]),
         reason=reason[:500],
         original_message_id=_original_id(mail),
         is_delayed=action == "delayed",
@@ -129,7 +170,7 @@ def _blocks(content: bytes) -> list[dict[str, str]]:
 
 
 def _after_type(value: str) -> str:
-    """"smtp; 550 5.1.1 …" without the type in front (RFC 3464 section 2.1.2)."""
+    """What follows the type in "smtp; 550 5.1.1 …" (RFC 3464 section 2.1.2)."""
     kind, semicolon, rest = value.partition(";")
     return rest.strip() if semicolon and len(kind) < 20 else value.strip()
 
@@ -152,7 +193,8 @@ def _from_text(mail: InboundMail) -> Bounce | None:
     told = mail.text[: original.start() if original and original.start() > 80 else _MAX_TEXT][:_MAX_TEXT]
     subject = _SUBJECT.search(mail.subject)
     if not (subject and (_PHRASE.search(told) or _STATUS.search(told) or not told.strip())) and not (
-        _PHRASE.search(told) and (mail.header("x-failed-recipients") or mail.header("return-path").strip() == "<>")
+        _PHRASE.search(told)
+        and (mail.header("x-failed-recipients") or mail.header("return-path").strip() == "<>")
     ):
         return None
     delayed = bool(_DELAYED.search(mail.subject) or _DELAYED.search(told)) and not _GIVEN_UP.search(told)
@@ -190,13 +232,15 @@ def _recipients_of(mail: InboundMail, told: str) -> tuple[str, ...]:
         not_meant = {mail.from_email.lower(), *(email.lower() for _, email in mail.to)}
         not_ids = _ADDRESS.findall(_original_id(mail))
         named = [
-            one for one in _ADDRESS.findall(told) if one.lower() not in not_meant and one not in not_ids and not _DAEMON.match(one)
+            one
+            for one in _ADDRESS.findall(told)
+            if one.lower() not in not_meant and one not in not_ids and not _DAEMON.match(one)
         ]
     return tuple(dict.fromkeys(_lower_domain(one.strip(".'")) for one in named))[:20]
 
 
 def _original_id(mail: InboundMail) -> str:
-    """The id of the mail that did not arrive, from the copy or its headers, else from the report's threading."""
+    """The id of the mail that did not arrive, from the copy, else from the threading."""
     for part in mail.attachments:
         if part.content_type in _ORIGINALS:
             found = _id_in(part.content[:_MAX_REPORT].decode("utf-8", "replace"))
@@ -206,6 +250,8 @@ def _original_id(mail: InboundMail) -> str:
 
 
 def _id_in(text: str) -> str:
-    found = re.search(r"^[ \t>]*message-id:[ \t]*\r?\n?[ \t]*(<[^<>\r\n]{1,500}>)", text, re.IGNORECASE | re.MULTILINE)
+    found = re.search(
+        r"^[ \t>]*message-id:[ \t]*\r?\n?[ \t]*(<[^<>\r\n]{1,500}>)", text, re.IGNORECASE | re.MULTILINE
+    )
     ids = message_ids(found[1]) if found else ()
     return ids[0] if ids else ""

@@ -1,4 +1,4 @@
-"""What stands between a stranger's bytes and the MIME parser: caps on size, parts, depth, header length and time.
+"""What stands between a stranger's bytes and the MIME parser: caps on size, parts, depth, length and time.
 
 The standard parser takes quadratic time on some input (60 KB of quotation marks in a Content-Type, a
 hundred thousand boundary lines) and recursion depth on other. Everything here is linear in the input.
@@ -91,7 +91,9 @@ def walk(tree: email.message.Message) -> Iterator[tuple[email.message.Message, i
         yield part, depth
         inner = part.get_payload()
         if isinstance(inner, list):
-            waiting.extend((child, depth + 1) for child in reversed(inner) if isinstance(child, email.message.Message))
+            waiting.extend(
+                (child, depth + 1) for child in reversed(inner) if isinstance(child, email.message.Message)
+            )
 
 
 def _check_before(raw: bytes, limits: Limits) -> None:
@@ -148,7 +150,8 @@ def _mended(raw: bytes) -> bytes:
     # A stray line between headers is the rest of the header above it, folded by somebody without a space.
     # After the last header it is the body, whose blank line is missing.
     mended = [
-        line if line[:1] in (b" ", b"\t") or _HEADER_LINE.match(line) else b" " + line for line in lines[:last]
+        line if line[:1] in (b" ", b"\t") or _HEADER_LINE.match(line) else b" " + line
+        for line in lines[:last]
     ]
     return b"".join(mended) + b"".join(lines[last:]) + raw[end:]
 

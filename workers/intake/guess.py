@@ -85,8 +85,9 @@ def readable(text: str) -> bool:
 
 
 def rather_chinese(data: bytes) -> bool:
-    """Whether bytes that are valid UTF-8 by chance are Chinese all the same: a few words such as "系统" or "联通"
-    spell as pairs of Greek or Hebrew letters. Only when every character is among the most frequent ones.
+    """Whether bytes that are valid UTF-8 by chance are Chinese all the same.
+
+    A few words such as "系统" or "联通" spell as pairs of Greek or Hebrew letters. Only when every character is among the most frequent ones.
     """
     if len(data) > 200:
         return False
@@ -175,7 +176,12 @@ def _ideograph(char: str, codec: str) -> float:
     """National standards put the frequent characters into a first level, by lead byte."""
     if codec == "cp949":
         return -0.6
-    first, last = {"gb18030": (0xB0, 0xD7), "cp950": (0xA4, 0xC6), "cp932": (0x88, 0x97), "euc_jp": (0xB0, 0xCF)}[codec]
+    first, last = {
+        "gb18030": (0xB0, 0xD7),
+        "cp950": (0xA4, 0xC6),
+        "cp932": (0x88, 0x97),
+        "euc_jp": (0xB0, 0xCF),
+    }[codec]
     return _first_level(char, codec, first, last, 0.25)
 
 
@@ -196,7 +202,11 @@ def _narrow(text: str, sample: bytes, candidate: _Candidate) -> float:
         count += 1
         at = found.start()
         before, after = text[at - 1 : at], text[at + 1 : at + 2]
-        total += _cyrillic(found[0], before, after, candidate) if cyrillic else _latin(found[0], before, after, candidate)
+        total += (
+            _cyrillic(found[0], before, after, candidate)
+            if cyrillic
+            else _latin(found[0], before, after, candidate)
+        )
     return total / count if count else 0.0
 
 

@@ -1,4 +1,4 @@
-"""Header fields as people wrote them: RFC 2047 words, raw 8-bit text, addresses, ids and dates. All linear."""
+"""Header fields as people wrote them: RFC 2047 words, raw 8-bit text, ids and dates. All linear."""
 
 import binascii
 import email.message
@@ -14,7 +14,9 @@ _WORD = re.compile(r"=\?([!->@-~]{1,75})\?([bBqQ])\?((?:[^?=]|=(?!\?(?!=))|\?(?!
 _BETWEEN = re.compile(r"[ \t\r\n]*\Z")
 _SPACE = re.compile(r"\s+")
 _QP = re.compile(rb"=([0-9A-Fa-f]{2})")
-_NOT_BASE64 = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"))
+_NOT_BASE64 = bytes(
+    set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
+)
 _ID = re.compile(r"<([^<>]{1,2000})>")
 _MAX_IDS = 200
 
@@ -95,9 +97,10 @@ def _bytes(raw: str) -> bytes:
 
 
 def message_ids(raw: str) -> tuple[str, ...]:
-    """The ids of Message-ID, In-Reply-To or References (RFC 5322 section 3.6.4), in order, once each, in angle
-    brackets and without the blanks that folding left inside. An id without brackets is taken when it stands
-    alone; words beside bracketed ids ("Your message of …") are not.
+    """The ids of Message-ID, In-Reply-To or References (RFC 5322 section 3.6.4), in order, once each.
+
+    They stand in angle brackets, without the blanks that folding left inside. An id without brackets is taken
+    when it stands alone; words beside bracketed ids ("Your message of …") are not.
     """
     text = scrub(_bytes(raw[:100_000]).decode("utf-8", "replace"))
     found = [_SPACE.sub("", part) for part in _ID.findall(text)]

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import nh3
 from selectolax.lexbor import LexborHTMLParser
 
+from workers.intake import marks
 from workers.intake.charset import scrub
 
 _MAX_DEPTH = 300
@@ -21,25 +22,83 @@ _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9:]{0,40})([^<>]*)>")
 _LONG_TAG = re.compile(r"<[a-zA-Z][^<>]{8000,}")
 _ANY_TAG = re.compile(r"<[^<>]*>")
 # Elements that have no end tag or whose end the parser infers: they do not pile up.
-_SHALLOW = frozenset(["p", "li", "td", "tr", "th", "dd", "dt", "option", "br", "img", "hr", "input", "meta", "link", "base", "col", "wbr", "area", "source"])
-_SILENT = frozenset(["head", "style", "script", "title", "noscript", "template", "object", "embed", "iframe", "select", "button", "svg"])
+_SHALLOW = frozenset(
+    [
+        "p",
+        "li",
+        "td",
+        "tr",
+        "th",
+        "dd",
+        "dt",
+        "option",
+        "br",
+        "img",
+        "hr",
+        "input",
+        "meta",
+        "link",
+        "base",
+        "col",
+        "wbr",
+        "area",
+        "source",
+    ]
+)
+_SILENT = frozenset(
+    [
+        "head",
+        "style",
+        "script",
+        "title",
+        "noscript",
+        "template",
+        "object",
+        "embed",
+        "iframe",
+        "select",
+        "button",
+        "svg",
+    ]
+)
 _BLOCKS = frozenset(
-    ["div", "p", "br", "tr", "table", "ul", "ol", "li", "dl", "dt", "dd", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "pre", "hr", "section", "article", "header", "footer", "address", "center", "form", "fieldset", "main", "aside", "nav", "figure", "includetail"]
+    [
+        "div",
+        "p",
+        "br",
+        "tr",
+        "table",
+        "ul",
+        "ol",
+        "li",
+        "dl",
+        "dt",
+        "dd",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "blockquote",
+        "pre",
+        "hr",
+        "section",
+        "article",
+        "header",
+        "footer",
+        "address",
+        "center",
+        "form",
+        "fieldset",
+        "main",
+        "aside",
+        "nav",
+        "figure",
+        "includetail",
+    ]
 )
 _SPACED = frozenset(["p", "ul", "ol", "table", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "pre"])
-_QUOTE_CLASSES = frozenset({
-    "gmail_quote", "gmail_quote_container", "gmail_attr", "yahoo_quoted", "moz-cite-prefix", "protonmail_quote",
-    "tutanota_quote", "zmail_extra", "ms-outlook-mobile-reference-message", "ntes-mailmaster-quote",
-    "ntes-mailmaster-quoteheader", "xm_mail_oringinal_describe", "quote-original", "gmail_extra_quote",
-    "cloudhq__gmail_quote", "front-blockquote", "superhuman-quoted", "freshdesk_quote", "sparkquote",
-})
-_QUOTE_IDS = frozenset({
-    "divrplyfwdmsg", "appendonsend", "stopspelling", "isreplycontent", "olk_src_body_section",
-    "mail-editor-reference-message-container", "replybody", "replytxt", "yahoo_quoted", "spnetmailcontent",
-})
-# The rule Outlook draws above the header block of the mail it answers.
-_OUTLOOK_RULE = re.compile(r"border:\s*none;\s*border-top:\s*solid\s+#(?:e1e1e1|b5c4df)", re.IGNORECASE)
-_FORWARDED = re.compile(r"forwarded message|转发的邮件|轉寄的郵件|weitergeleitete nachricht|message transféré", re.IGNORECASE)
 _SPACES = re.compile(r"[ \t\r\n\f\u200b]+")
 _GAPS = re.compile(r"\n{3,}")
 
@@ -140,7 +199,11 @@ def _collect(body: Any, pieces: list[str], quotations: bool) -> bool:
             continue
         if not name or name.startswith(("-", "!", "_")) or name in _SILENT:
             continue
-        if not quotations and (mark := _quote_mark(node)) and not _FORWARDED.search(node.text()[:600]):
+        if (
+            not quotations
+            and (mark := _quote_mark(node))
+            and not marks.FORWARDED_IN_HTML.search(node.text()[:600])
+        ):
             cut = True
             if mark == "rest" and node.next is not None:
                 stack.pop()
@@ -174,19 +237,19 @@ def _append_text(pieces: list[str], text: str, preformatted: bool) -> None:
 
 
 def _quote_mark(node: Any) -> str:
-    """"this": the element is the quotation; "rest": it opens one that takes the siblings after it, too."""
+    """How an element marks a quotation: "this" is it, "rest" opens one that takes the siblings after it, too."""
     attributes = node.attributes
     if not attributes:
         return "this" if node.tag == "includetail" else ""
     identity = (attributes.get("id") or "").lower().removeprefix("x_")
-    if identity in _QUOTE_IDS:
-        return "rest" if identity in ("divrplyfwdmsg", "appendonsend", "stopspelling", "replytxt") else "this"
+    if identity in marks.QUOTE_IDS:
+        return "rest" if identity in marks.QUOTE_OPENERS else "this"
     classes = {one.removeprefix("x_") for one in (attributes.get("class") or "").lower().split()}
-    if classes & _QUOTE_CLASSES or identity.startswith("yahoo_quoted"):
+    if classes & marks.QUOTE_CLASSES or identity.startswith("yahoo_quoted"):
         return "this"
     if node.tag == "blockquote" and (attributes.get("type") or "").lower() == "cite":
         return "this"
-    if node.tag == "div" and _OUTLOOK_RULE.search((attributes.get("style") or "")[:500]):
+    if node.tag == "div" and marks.OUTLOOK_RULE.search((attributes.get("style") or "")[:500]):
         return "rest"
     return ""
 

@@ -172,8 +172,18 @@ def _serialised(part: email.message.Message) -> bytes:
         out = BytesIO()
         try:
             BytesGenerator(out, mangle_from_=False, maxheaderlen=0).flatten(child)
-        except (ValueError, LookupError, TypeError, AttributeError, KeyError, RecursionError, email.errors.MessageError):
-            out = BytesIO("".join(f"{key}: {value}\n" for key, value in child.raw_items()).encode("utf-8", "replace"))
+        except (
+            ValueError,
+            LookupError,
+            TypeError,
+            AttributeError,
+            KeyError,
+            RecursionError,
+            email.errors.MessageError,
+        ):
+            out = BytesIO(
+                "".join(f"{key}: {value}\n" for key, value in child.raw_items()).encode("utf-8", "replace")
+            )
         pieces.append(out.getvalue())
     return b"".join(pieces)
 
@@ -214,7 +224,9 @@ def _neutral_name(part: email.message.Message, kind: str, number: int) -> str:
     if kind == "message/rfc822":
         inner = part.get_payload()
         first = inner[0] if isinstance(inner, list) and inner else None
-        subject = decode_words(raw_value(first, "subject")) if isinstance(first, email.message.Message) else ""
+        subject = (
+            decode_words(raw_value(first, "subject")) if isinstance(first, email.message.Message) else ""
+        )
         return f"{_harmless(subject)[:100] or f'message-{number}'}.eml"
     extension = _EXTENSIONS.get(kind) or mimetypes.guess_extension(kind) or ".bin"
     return f"attachment-{number}{extension}"

@@ -45,8 +45,8 @@ def is_forward(subject: str) -> bool:
 
 
 def strip_internal(text: str) -> str:
-    """What of an agent's mail may reach the customer: all above the first line that begins with "#note"
-    (also full-width ＃); that line and every line after it stay internal.
+    """What of an agent's mail may reach the customer: all above the first line that begins with
+    "#note" (also full-width ＃); that line and every line after it stay internal.
     """
     kept: list[str] = []
     for line in text.split("\n"):
@@ -57,8 +57,10 @@ def strip_internal(text: str) -> str:
 
 
 def plus_pattern(addresses: Iterable[str]) -> re.Pattern[str]:
-    """A pattern for the plus-addresses made from our own `addresses` ("support@help.example"), with the groups
-    `local`, `token` and `domain`; the plus also as %2B or &#43;, as links and HTML spell it.
+    """A pattern for the plus-addresses made from our own `addresses` ("support@help.example").
+
+    Its groups are `local`, `token`, `at` and `domain`. It knows plus and at sign also as %2B and %40 or &#43;
+    and &#64;, as links and HTML spell them.
     """
     spelled = []
     for address in sorted(set(addresses)):
@@ -120,7 +122,7 @@ def _split_plain(text: str) -> Reply:
 
 def _is_quoted(line: str) -> bool:
     """A quote mark and not an arrow or comparison at the start of a sentence (">5% of our users")."""
-    return len(line) == 1 or not line[1].isdigit()
+    return not line[1:2].isdigit()
 
 
 def _opens_forward(line: str) -> bool:
@@ -152,7 +154,7 @@ def _header_block(lines: list[str], at: int) -> bool:
         filled += 1
         if label:
             seen.add(label)
-        elif filled > 1 and not label and len(seen) < 2:
+        elif filled > 1 and len(seen) < 2:
             break
         if len(seen) >= 3:
             break
@@ -185,7 +187,7 @@ def _attribution(lines: list[str], at: int) -> int:
 
 
 def _says_who_or_when(attribution: str) -> bool:
-    """"On Monday my boss wrote:" may be the customer's own sentence; a quotation gives an address or a date."""
+    """Whether an address or a date is given: "My boss wrote:" may be the customer's own sentence."""
     return "@" in attribution or len(marks.DIGITS.findall(attribution)) >= 2
 
 
@@ -195,7 +197,7 @@ def _quoted_below(lines: list[str], at: int) -> bool:
 
 
 def _without_signature(lines: list[str]) -> str:
-    """Drops all from a "-- " line (RFC 3676 section 4.3) and the advertisement of the mail program at the end."""
+    """Drops all from a "-- " line (RFC 3676 section 4.3) and the mail program's advertisement at the end."""
     for at, line in enumerate(lines):
         if line.rstrip("\r\n") in ("-- ", "--") and any(one.strip() for one in lines[:at]):
             lines = lines[:at]
@@ -205,7 +207,9 @@ def _without_signature(lines: list[str]) -> str:
         while end and not lines[end - 1].strip():
             end -= 1
         last = lines[end - 1].strip() if end else ""
-        if not last or not (marks.SENT_FROM.match(last[:200]) or (len(last) >= 3 and set(last) <= set("-_—=*"))):
+        if not last or not (
+            marks.SENT_FROM.match(last[:200]) or (len(last) >= 3 and set(last) <= set("-_—=*"))
+        ):
             break
         end -= 1
     return "\n".join(line.rstrip() for line in lines[:end]).strip()
