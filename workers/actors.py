@@ -1,4 +1,4 @@
-"""The queue's edge: hears a bell, claims what is due in its lane, calls the step. Knows which step handles what."""
+"""The queue's edge: hears a bell, claims what is due in its lane, calls the step for it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ from workers.delivery.courier import Courier
 from workers.intake.desk import BATCH as INTAKE_BATCH
 from workers.intake.desk import work_off
 from workers.policy import Alarm
-
 from workers.unit_of_work import UnitOfWork, Workshop
 
 log = structlog.get_logger(__name__)

@@ -140,7 +140,7 @@ async def meet(
 async def withdraw(
     uow: UnitOfWork, ticket: Ticket, kinds: Iterable[DeadlineKind], reason: str
 ) -> list[Deadline]:
-    """End deadlines that no longer make sense (re-planned, re-opened, acknowledged); their notices are dropped."""
+    """End deadlines that no longer make sense (re-planned, re-opened); their notices are dropped."""
     return await _withdraw(uow, await open_ones(uow, ticket, kinds), reason)
 
 

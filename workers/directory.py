@@ -21,7 +21,7 @@ from workers.unit_of_work import UnitOfWork
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """How a customer reached us; at least one of `email`, `phone` and `code` (an existing customer's) is set."""
+    """How a customer reached us: a mail address, a phone number, or the code of an existing customer."""
 
     email: str | None = None
     phone: str | None = None

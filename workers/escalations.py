@@ -56,7 +56,7 @@ async def warn(uow: UnitOfWork, row: Deadline, alarm: Alarm) -> timedelta | None
 
 
 async def remind_to_accept(uow: UnitOfWork, row: Deadline, alarm: Alarm) -> timedelta | None:
-    """Nobody has accepted the ticket while its response limit runs: remind the handler, then the supervisor."""
+    """Nobody has accepted while the response limit runs: remind the handler, then the supervisor."""
     ticket = await uow.session.get_one(Ticket, row.ticket_id)
     telling = Telling(
         "acceptance_reminder",
@@ -191,7 +191,7 @@ async def tell(
 
 
 async def _just_told(uow: UnitOfWork, row: Deadline) -> set[UUID | None]:
-    """Who heard of this fact a moment ago: several rungs in one go (after an outage) are one mail to a person."""
+    """Who heard of this a moment ago: several rungs in one go (after an outage) are one mail to a person."""
     since = uow.clock.now() - ONE_GO
     rows = await uow.session.scalars(
         select(Notification.staff_id).where(

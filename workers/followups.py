@@ -150,7 +150,7 @@ async def name_owner(uow: UnitOfWork, followup: Followup, ticket: Ticket, owner:
 async def record_contact(
     uow: UnitOfWork, followup: Followup, ticket: Ticket, by: Staff, text: str, *, reached: bool
 ) -> bool:
-    """Log a call or message to the customer; the first one *starts* the follow-up. Gives whether it is in time.
+    """Log a call or message to the customer; the first one *starts* the follow-up. Gives whether in time.
 
     A try that did not reach the customer is logged and starts nothing.
     """

@@ -1,4 +1,4 @@
-"""The composition root: settings become database, broker, channels and processes. Nothing happens at import."""
+"""One process of an installation: its settings become database, broker, channels, workers."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class Installation:
         return make_workers(self.broker, lanes or THREADS)
 
     async def prepare(self) -> None:
-        """Make what a fresh database lacks: the installation's keys, the policy version, the administrator."""
+        """Make what a fresh database lacks: the installation's keys, policy version, administrator."""
         workshop = self.workshop()
         try:
             async with workshop.begin() as uow:
@@ -151,7 +151,10 @@ def migrate_database(settings: Settings) -> None:
 
 
 def _clock(settings: Settings) -> Clock:
-    return SystemClock() if settings.clock_speed == 1 else FastClock(settings.clock_speed)
+    if settings.clock_speed == 1 and settings.clock_start is None:
+        return SystemClock()
+    start = settings.clock_start
+    return FastClock(settings.clock_speed, *(start or ()))
 
 
 def _overrides(settings: Settings) -> Path | None:

@@ -51,7 +51,7 @@ class Courier:
         self._preparer = Preparer(renderer, workshop.settings, workshop.vault)
 
     async def deliver(self, lane: Lane) -> int:
-        """Send what is due in `lane`, at most BATCH messages; gives how many were claimed (BATCH: ring again)."""
+        """Send what is due in `lane`; gives how many messages were claimed (BATCH: ring again)."""
         started = time.monotonic()
         claimed = await self._claim(lane)
         if not claimed:
@@ -110,7 +110,7 @@ class Courier:
         return silent
 
     async def _prepare(self, rows: Sequence[Notification]) -> dict[UUID, Ready]:
-        """Bytes for each row: the stored ones where it was rendered before, so that every try sends the same."""
+        """Bytes for each row: those of an earlier try where there was one, for every try sends the same."""
         vault = self._workshop.vault
         async with self._workshop.read() as uow:
             await vault.warm(uow.session, {row.data_key_id for row in rows})
@@ -128,7 +128,7 @@ class Courier:
                 else:
                     ready[row.id] = self._preparer.prepare(row, sealer, now)
             except (CloseloopError, ValueError) as error:
-                log.error("rendering_failed", notification=str(row.id), kind=row.kind, error=str(error))
+                log.exception("rendering_failed", notification=str(row.id), kind=row.kind, error=str(error))
                 broken[row.id] = "rendering_failed"
             await asyncio.sleep(0)
         await self._give_up(rows, broken)
@@ -140,7 +140,7 @@ class Courier:
                 NotificationBody.notification_id.in_([row.id for row in rows])
             )
         )
-        return {ident: body for ident, body in found}
+        return dict(found.tuples().all())
 
     async def _give_up(self, rows: Sequence[Notification], broken: Mapping[UUID, str]) -> None:
         if not broken:
@@ -189,7 +189,7 @@ class Courier:
     async def _begin_attempts(
         self, rows: Sequence[Notification], ready: Mapping[UUID, Ready]
     ) -> dict[UUID, Sending]:
-        """Commit bytes, links and attempts, and only then let the sending begin; rows whose lease is lost drop out."""
+        """Commit bytes, links and attempts before the sending begins; rows whose lease is lost drop out."""
         async with self._workshop.begin() as uow:
             tokens = {row.lease_token for row in rows}
             ours = await uow.session.scalars(

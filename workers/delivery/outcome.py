@@ -42,7 +42,7 @@ class Sending:
 async def record_outcomes(
     uow: UnitOfWork, sendings: Mapping[UUID, Sending], outcomes: Sequence[Outcome]
 ) -> None:
-    """Write a group of outcomes in bulk; rows whose lease was lost keep the state their new holder gives them."""
+    """Write a group of outcomes in bulk; a row whose lease was lost keeps what its new holder gives it."""
     now = uow.clock.now()
     attempts, states, news = [], [], []
     for outcome in outcomes:

@@ -98,7 +98,7 @@ class Preparer:
         return f"{local}+{token}@{self._settings.mail_domain}"
 
     def _thread(self, row: Notification, facts: Mapping[str, Any]) -> tuple[str, ...]:
-        """The customer's own ids, so that it stands in their thread; one made-up root per ticket for staff."""
+        """The customer's own ids, so that it stands in their thread; for staff one made-up root a ticket."""
         if row.staff_id is not None and row.ticket_id is not None:
             return (f"<ticket.{row.ticket_id.hex}@{self._settings.mail_domain}>",)
         return tuple(facts.get("thread", ()))

@@ -67,16 +67,15 @@ class Recorder:
             async with self._workshop.begin() as uow:
                 await record_outcomes(uow, self._sendings, outcomes)
         except Exception:
+            log.exception("outcomes_not_written", rows=len(outcomes))
             if len(outcomes) == 1:
                 await self._write_bare(outcomes[0])
                 return
-            log.exception("outcomes_one_by_one", rows=len(outcomes))
             for outcome in outcomes:
                 await self._write([outcome])
 
     async def _write_bare(self, outcome: Outcome) -> None:
         """One outcome that cannot be written as it is: without the other side's words, but written."""
-        log.exception("outcome_without_text", notification=str(outcome.id))
         bare = replace(outcome, text="", host="", provider_id=None)
         try:
             async with self._workshop.begin() as uow:

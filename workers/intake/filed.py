@@ -8,7 +8,7 @@ from models.vocabulary import EventState
 
 @dataclass(frozen=True, slots=True)
 class Filed:
-    """The result of handling an event: its state, what kind it was, why nothing more came of it, its ticket."""
+    """The result of handling an event: state, kind, why nothing more came of it, its ticket."""
 
     state: EventState = EventState.DONE
     kind: str | None = None

@@ -1,4 +1,4 @@
-"""What a mail is about: a new request, a customer's reply, an agent's answer, a rating, a bounce, or nothing."""
+"""What a mail is about: a request, a customer's reply, an agent's answer, a rating, a bounce, or nothing."""
 
 from __future__ import annotations
 
@@ -107,7 +107,8 @@ async def _from_staff(
     uow: UnitOfWork, row: IntakeEvent, mail: InboundMail, traits: Traits, link: Link
 ) -> Filed:
     """An agent's answer: only with the reply address given to that person *and* their own From."""
-    assert link.ticket_id is not None and link.staff_id is not None
+    assert link.ticket_id is not None
+    assert link.staff_id is not None
     ticket = await tickets.ticket_by_id(uow, link.ticket_id)
     person = await uow.session.get_one(Staff, link.staff_id)
     if traits.automatic:

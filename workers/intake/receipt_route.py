@@ -39,8 +39,8 @@ async def own_event(uow: UnitOfWork, row: IntakeEvent) -> Filed:
 
 
 async def sms_status(uow: UnitOfWork, row: IntakeEvent, event: Event) -> Filed:
-    """A provider's status call about an SMS; one that comes before we know the id waits as poison does not."""
-    status = parse_status([(name, value) for name, value in event.envelope["params"]])
+    """A provider's status call about an SMS. One of an unknown id is kept as a receipt of nothing."""
+    status = parse_status(list(event.envelope.items()))
     fate = _SMS_FATES.get(status.state)
     if fate is None:
         return Filed(EventState.DONE, kind="receipt", reason=f"status_{status.state}")

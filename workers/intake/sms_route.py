@@ -25,7 +25,7 @@ STOP_WORDS = frozenset(
 
 async def sms_in(uow: UnitOfWork, row: IntakeEvent, event: Event) -> Filed:
     """Act on one SMS and say what it was. Raises InvalidInput for a sender that is no number."""
-    sms = parse_inbound([(name, value) for name, value in event.envelope["params"]])
+    sms = parse_inbound(list(event.envelope.items()))
     if sms.text.strip().casefold() in STOP_WORDS:
         return await _stop(uow, sms.sender)
     contact = Contact(phone=sms.sender)

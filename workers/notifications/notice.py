@@ -116,8 +116,9 @@ def reply_parts(ticket_id: UUID, person: UUID) -> str:
 
 
 async def _remember_thread(uow: UnitOfWork, row: Notification, to: Recipient) -> None:
-    """So that an answer to this mail finds the ticket: by Message-ID, and by the recipient's reply address."""
-    assert row.ticket_id is not None and row.message_id is not None
+    """So that an answer finds the ticket: by Message-ID, and by the recipient's reply address."""
+    assert row.ticket_id is not None
+    assert row.message_id is not None
     hashed = uow.vault.lookup("message-id", row.message_id)
     await uow.insert_new(TicketMessage(message_hash=hashed, ticket_id=row.ticket_id))
     person = to.staff_id or to.customer_id
@@ -139,7 +140,7 @@ async def _remember_thread(uow: UnitOfWork, row: Notification, to: Recipient) ->
 async def cancel(
     uow: UnitOfWork, reason: str, *, deadline_ids: Collection[UUID] = (), ids: Collection[UUID] = ()
 ) -> int:
-    """Suppress what has not begun to be sent, with its reason; gives how many. A claimed one wins the race."""
+    """Suppress what has not begun to be sent, with its reason; gives how many. What is claimed goes out."""
     if not deadline_ids and not ids:
         return 0
     which = Notification.id.in_(ids) if ids else Notification.deadline_id.in_(deadline_ids)

@@ -108,7 +108,7 @@ async def _stop_asking(uow: UnitOfWork, survey_id: UUID, reason: str) -> None:
 
 
 async def withdraw_consent(uow: UnitOfWork, survey_id: UUID, customer_id: UUID) -> None:
-    """The customer wants no more surveys (RFC 8058 one-click or the page): all their addresses are suppressed."""
+    """The customer wants no more surveys (by page or RFC 8058 one-click): their addresses are suppressed."""
     customer = await uow.session.get_one(Customer, customer_id)
     for channel, hashed in ((Medium.EMAIL, customer.email_hash), (Medium.SMS, customer.phone_hash)):
         if hashed is not None:

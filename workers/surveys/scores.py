@@ -21,11 +21,12 @@ _WORDS = {
 _NUMERALS = {"一": 1, "二": 2, "三": 3, "四": 4, "五": 5}
 _LEADING = re.compile(r"([1-5一二三四五])(?:\s*[分星])?(?![\d一二三四五.])\s*(.*)", re.S)
 LONGEST = 80
+TRIMMINGS = "。.!,~ \t\r\n"
 
 
 def parse_score(text: str) -> int | None:
     """The score 1–5 that a short reply gives, None when it is no clear answer (longer mails never are)."""
-    words = unicodedata.normalize("NFKC", text).strip().strip("。.!!,,~ ").casefold()
+    words = unicodedata.normalize("NFKC", text).strip(TRIMMINGS).casefold()
     if not words or len(words) > LONGEST:
         return None
     if words in _WORDS:

@@ -1,6 +1,6 @@
-"""The life of a ticket, from received to closed. Each step takes the unit of work and happens in its transaction."""
+"""The life of a ticket, from received to closed. Each step happens in the caller's transaction."""
 
-from workers.tickets.assigning import accept, assign, name_cooperation, transfer, triage
+from workers.tickets.assigning import accept, assign, latest_resolution, name_cooperation, transfer, triage
 from workers.tickets.customer import customer_wrote
 from workers.tickets.extending import decide_request, extend, request_escalation
 from workers.tickets.finishing import (
@@ -36,6 +36,7 @@ __all__ = [
     "customer_wrote",
     "decide_request",
     "extend",
+    "latest_resolution",
     "message_accepted",
     "message_bounced",
     "missing_for_closing",

@@ -87,7 +87,7 @@ async def accept(uow: UnitOfWork, ticket: Ticket, by: Staff, expected_at: dateti
             f"ticket {ticket.number} is handled by somebody else", hint="have it transferred to you"
         )
     now = uow.clock.now()
-    latest = await _latest_resolution(uow, ticket, now)
+    latest = await latest_resolution(uow, ticket, now)
     expected = expected_at or latest
     if not now < expected <= latest:
         raise InvalidInput(
@@ -112,8 +112,11 @@ async def set_resolution_limit(uow: UnitOfWork, ticket: Ticket, limit: datetime,
     await start_clock(uow, ticket, DeadlineKind.RESOLUTION, uow.clock.now(), limit)
 
 
-async def _latest_resolution(uow: UnitOfWork, ticket: Ticket, now: datetime) -> datetime:
-    """The running resolution limit where the policy has one, else the policy's default from acceptance on."""
+async def latest_resolution(uow: UnitOfWork, ticket: Ticket, now: datetime) -> datetime:
+    """Until when a resolution may be promised at `now` without asking for more time.
+
+    The running resolution limit where the policy has one, else the policy's default from acceptance on.
+    """
     running = await deadlines.open_ones(uow, ticket, [DeadlineKind.RESOLUTION])
     limits = [row.limit_at for row in running if row.limit_at is not None and row.limit_at > now]
     policy = await uow.policy_of(ticket.policy_version_id)
@@ -149,7 +152,7 @@ async def transfer(
 async def name_cooperation(
     uow: UnitOfWork, ticket: Ticket, by: Staff, lead: Team, cooperating: list[str]
 ) -> None:
-    """The supervisor names the lead department and those who cooperate (row B5). Raises Forbidden for agents."""
+    """The supervisor names lead and cooperating departments (row B5). Raises Forbidden for agents."""
     if by.role is Role.AGENT:
         raise Forbidden("the lead department is named by a supervisor")
     ticket.team_id, ticket.cooperating = lead.id, cooperating

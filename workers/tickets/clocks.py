@@ -17,7 +17,7 @@ OPENING = (DeadlineKind.FIRST_RESPONSE, DeadlineKind.ACCEPTANCE, DeadlineKind.PL
 async def start_clocks(
     uow: UnitOfWork, ticket: Ticket, kinds: Sequence[DeadlineKind], start: datetime
 ) -> dict[str, datetime | None]:
-    """Arm the next generation of these clocks from `start`; gives each one's limit (None: the policy has none)."""
+    """Arm the next generation of these clocks from `start`; gives each one's limit (None: it has none)."""
     policy = await uow.policy_of(ticket.policy_version_id)
     limits: dict[str, datetime | None] = {}
     for kind in kinds:
@@ -37,7 +37,7 @@ async def start_clock(
     *,
     promised: bool = True,
 ) -> None:
-    """Arm the next generation of one clock: `promised` says that its limit was agreed, not the policy's own."""
+    """Arm the next generation of one clock; `promised`: its limit was agreed, not the policy's own."""
     policy = await uow.policy_of(ticket.policy_version_id)
     agreed = limit if promised else None
     alarms = policy.alarms(SlaClock(kind.value), ticket.priority, start, ticket.category, limit=agreed)

@@ -1,4 +1,4 @@
-"""What the customer writes after the first message: to the agent, as urging 催单, as confirmation, as re-opening."""
+"""What the customer writes later on: words for the agent, urging 催单, a confirmation, or a re-opening."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ from workers.tickets.finishing import confirm, reopen
 from workers.unit_of_work import UnitOfWork
 
 THREAD_LENGTH = 10
+TRIMMINGS = " .!。！,，~～"
 _URGING = re.compile(
     r"催|尽快|抓紧|还没(有)?(人|回复|处理)|多久|urgent|any (update|news)|still waiting|asap", re.I
 )
 _SOLVED = re.compile(
-    r"(好的?[,，。!！ ]*)?(问题)?(已经?)?(解决了?|可以了|好了|没问题了|收到)?[,，。!！ ]*(非常)?(感谢|谢谢|多谢)?(你|您|你们)?(的帮助)?"
+    r"(好的?[,，。!！ ]*)?(问题)?(已经?)?(解决了?|可以了|好了|没问题了|收到)?[,，。!！ ]*"
+    r"(非常)?(感谢|谢谢|多谢)?(你|您|你们)?(的帮助)?"
     r"|(it('s| is)? |that )?(now )?(works?|solved|fixed|resolved|all good|great)( now| again)?"
     r"|((ok|okay|great|perfect)[,.! ]*)?(many )?(thanks|thank you)( (so|very) much)?( for your help)?",
     re.I,
@@ -53,7 +55,7 @@ async def customer_wrote(
 
 def is_confirmation(text: str) -> bool:
     """Whether a short message says nothing but that it is solved, or thanks (both languages)."""
-    words = " ".join(text.split()).strip(" .!。!,,~~")
+    words = " ".join(text.split()).strip(TRIMMINGS)
     return 0 < len(words) <= 60 and _SOLVED.fullmatch(words) is not None
 
 
