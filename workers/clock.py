@@ -44,21 +44,24 @@ class SystemClock:
 class FastClock:
     """Promise time that runs `speed` times as fast as the machine's, from `start` on (for demonstrations).
 
-    It is driven by the monotonic clock, so that a correction of the wall clock does not make it jump.
+    `at` is the machine's time (seconds since 1970) at which it starts, default now: until then it stands
+    still at `start`. Clocks of several processes with the same three figures show the same time. It is
+    driven by the monotonic clock, so that a correction of the wall clock does not make it jump.
     """
 
-    def __init__(self, speed: float, start: datetime | None = None) -> None:
+    def __init__(self, speed: float, start: datetime | None = None, at: float | None = None) -> None:
         if speed <= 0:
             raise ValueError("speed must be positive")
         self.speed = speed
         self._start = start or datetime.now(UTC)
-        self._origin = time.monotonic()
+        self._origin = time.monotonic() + (at - time.time() if at is not None else 0.0)
 
     def now(self) -> datetime:
-        return self._start + timedelta(seconds=(time.monotonic() - self._origin) * self.speed)
+        return self._start + timedelta(seconds=max(0.0, time.monotonic() - self._origin) * self.speed)
 
     def machine(self) -> datetime:
         return datetime.now(UTC)
 
     def real_delay(self, due: datetime) -> float:
-        return max(0.0, (due - self.now()).total_seconds() / self.speed)
+        at_speed = (due - self._start).total_seconds() / self.speed
+        return max(0.0, at_speed - (time.monotonic() - self._origin)) if due > self._start else 0.0

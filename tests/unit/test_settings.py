@@ -3,13 +3,14 @@
 import base64
 import stat
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from models.crypto import KeyRing, new_key
 from workers.errors import SettingsError
-from workers.settings import Settings, ensure_secrets, load_settings
+from workers.settings import Settings, ensure_secrets, known_secrets, load_settings
 
 KEYS = f"k1:{base64.b64encode(new_key()).decode()}"
 LIVE = {
@@ -144,14 +145,56 @@ def test_a_secret_file_that_is_missing_or_doubled_is_a_mistake(tmp_path: Path) -
 
 
 def test_going_live_needs_a_way_out_a_sender_and_a_public_address(tmp_path: Path) -> None:
-    found = mistakes(tmp_path, MODE="live", CLOCK_SPEED="60")
+    found = mistakes(tmp_path, MODE="live", CLOCK_SPEED="60", CLOCK_START="2025-05-19T09:00+08:00")
     assert [line.split()[0] for line in found] == [
         "CLOSELOOP_SMTP_URL",
         "CLOSELOOP_MAIL_FROM",
         "CLOSELOOP_PUBLIC_URL",
         "CLOSELOOP_CLOCK_SPEED",
+        "CLOSELOOP_CLOCK_START",
     ]
     assert load_settings({"CLOSELOOP_SECRET_KEYS": KEYS, **LIVE}, tmp_path).mode == "live"
+
+
+CATCHER = {
+    "MODE": "live",
+    "MAIL_FROM": "a@example.org",
+    "PUBLIC_URL": "http://127.0.0.1:8000",
+    "CLOCK_SPEED": "600",
+}
+
+
+def test_a_demonstration_may_hurry_in_live_mode_because_nothing_leaves_the_machine(tmp_path: Path) -> None:
+    sms = "twilio://AC1:token@/+15550100?api=http://127.0.0.1:9"
+    settings = load(tmp_path, **CATCHER, SMTP_URL="smtp://127.0.0.1:2525?tls=none", SMS_URL=sms)
+    assert (settings.mode, settings.clock_speed) == ("live", 600)
+
+
+@pytest.mark.parametrize(
+    "ways_out",
+    [
+        {"SMTP_URL": "smtp://127.0.0.1:2525 smtp://relay.example.org"},
+        {"SMTP_URL": "smtp://localhost:2525", "SMS_URL": "twilio://AC1:token@/+15550100"},
+        {"SMTP_URL": "smtp://localhost:2525", "CHAT_URLS": "slack://a/b/c"},
+    ],
+)
+def test_no_outsider_is_written_to_by_a_hasty_clock(tmp_path: Path, ways_out: dict[str, str]) -> None:
+    assert mistakes(tmp_path, **CATCHER, **ways_out) == ["CLOSELOOP_CLOCK_SPEED must stay 1 in live mode"]
+
+
+def test_the_start_of_the_clock_is_a_moment_and_if_wanted_the_machines_time_of_it(tmp_path: Path) -> None:
+    monday = datetime(2025, 5, 19, 1, 0, tzinfo=UTC)
+    assert load(tmp_path, CLOCK_START="2025-05-19T09:00+08:00").clock_start == (monday, None)
+    assert load(tmp_path, CLOCK_START="2025-05-19T01:00Z@1716080400.5").clock_start == (monday, 1716080400.5)
+    for wrong in ("2025-05-19T09:00", "monday", "2025-05-19T01:00Z@soon"):
+        (line,) = mistakes(tmp_path, CLOCK_START=wrong)
+        assert line.startswith("CLOSELOOP_CLOCK_START must look like"), wrong
+
+
+def test_secrets_of_an_installation_are_found_again_without_making_any(tmp_path: Path) -> None:
+    assert known_secrets(tmp_path) == {}
+    made = ensure_secrets(tmp_path)
+    assert known_secrets(tmp_path) == made
 
 
 def test_lacking_secrets_are_made_once_and_kept_from_others(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Settings (CLOSELOOP_*), and the secrets an installation makes for itself."""
 
 from workers.settings.load import Settings, load_settings
-from workers.settings.own_secrets import ensure_secrets
+from workers.settings.own_secrets import ensure_secrets, known_secrets
 
-__all__ = ["Settings", "ensure_secrets", "load_settings"]
+__all__ = ["Settings", "ensure_secrets", "known_secrets", "load_settings"]

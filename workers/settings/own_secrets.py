@@ -60,6 +60,21 @@ def ensure_secrets(data: Path) -> dict[str, str]:
         raise SettingsError(f"the secrets cannot be kept in {path}: {error.strerror}") from error
 
 
+def known_secrets(data: Path) -> dict[str, str]:
+    """The secrets kept in `<data>/secrets.env`; empty when there is no such file. Nothing is made.
+
+    Raises SettingsError when the file is there and cannot be read.
+    """
+    path = data / FILE_NAME
+    try:
+        return _read(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not text"
+        raise SettingsError(f"the secrets in {path} cannot be read: {reason}") from error
+
+
 def _lock(descriptor: int) -> None:
     import fcntl  # there is none on Windows, where this module must still be importable
 

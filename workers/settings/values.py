@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
-from urllib.parse import SplitResult, urlsplit
+from datetime import UTC, datetime
+from typing import Literal, NamedTuple
+from urllib.parse import SplitResult, parse_qs, urlsplit
 from zoneinfo import ZoneInfo
 
 from models.session import async_url
@@ -13,10 +14,21 @@ LOCALES = {"en": "en", "en_us": "en", "en_gb": "en", "zh": "zh_CN", "zh_cn": "zh
 SMTP_TLS = ("start", "implicit", "none")
 SMS_SCHEMES = ("twilio", "vonage", "aliyun", "tencent", "http", "https")
 BROKER_SCHEMES = ("redis", "rediss")
+LOG_LEVELS = ("debug", "info", "warning", "error")
+THIS_MACHINE = frozenset({"127.0.0.1", "::1", "localhost"})
 SHORTEST_SECRET = 16
 MAIL_ADDRESS = re.compile(r"[^\s@<>,;]+@[^\s@<>,;]+")
 
 Mode = Literal["test", "live"]
+
+
+class ClockStart(NamedTuple):
+    """Where the clock of a demonstration begins: promise time, and the machine's time (seconds since 1970)
+    at which that is (None: when the process starts).
+    """
+
+    moment: datetime
+    machine: float | None
 
 
 def _split(url: str) -> SplitResult:
@@ -147,3 +159,31 @@ def speed(text: str) -> float:
     if not 0 < speed <= 1_000_000:
         raise ValueError("must be a positive number")
     return speed
+
+
+def clock_start(text: str) -> ClockStart | None:
+    """A moment with its offset (`2025-05-19T09:00+08:00`), and after an @ the Unix time it stands for."""
+    if not text:
+        return None
+    moment, at, machine = text.partition("@")
+    try:
+        parsed = datetime.fromisoformat(moment)
+        seconds = float(machine) if at else None
+    except ValueError:
+        parsed, seconds = datetime.min, None  # noqa: DTZ901 - naive on purpose: refused below
+    if parsed.tzinfo is None:
+        raise ValueError("must look like 2025-05-19T09:00+08:00 (after it @ and the Unix time, if you like)")
+    return ClockStart(parsed.astimezone(UTC), seconds)
+
+
+def log_level(text: str) -> str:
+    """From which level on the log is written."""
+    if text.lower() not in LOG_LEVELS:
+        raise ValueError(f"must be one of {', '.join(LOG_LEVELS)}")
+    return text.lower()
+
+
+def stays_here(smtp: tuple[str, ...], sms: str, chat: tuple[str, ...]) -> bool:
+    """Whether no message can leave this machine: all relays and providers are on loopback."""
+    apis = parse_qs(_split(sms).query).get("api", [""]) if sms else []
+    return not chat and all(_split(url).hostname in THIS_MACHINE for url in (*smtp, *apis))

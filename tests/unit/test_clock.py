@@ -1,0 +1,33 @@
+"""A demonstration's clock: fast, the same in every process, and patient until it starts."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from workers.clock import FastClock
+
+MONDAY = datetime(2025, 5, 19, 1, 0, tzinfo=UTC)
+
+
+def test_a_fast_clock_stands_still_until_its_start_and_then_runs() -> None:
+    clock = FastClock(3600, MONDAY, time.time() + 0.2)
+    assert clock.now() == MONDAY
+    assert clock.real_delay(MONDAY) == 0
+    assert clock.real_delay(MONDAY + timedelta(hours=1)) == pytest.approx(1.2, abs=0.1)
+    time.sleep(0.3)
+    assert MONDAY < clock.now() < MONDAY + timedelta(hours=1)
+
+
+def test_the_clocks_of_two_processes_show_the_same_time() -> None:
+    at = time.time() - 10
+    first, second = FastClock(600, MONDAY, at), FastClock(600, MONDAY, at)
+    assert abs(first.now() - second.now()) < timedelta(seconds=60)
+    assert first.now() - MONDAY == pytest.approx(timedelta(minutes=100), abs=timedelta(minutes=2))
+
+
+def test_a_clock_that_stands_still_is_no_clock() -> None:
+    with pytest.raises(ValueError, match="positive"):
+        FastClock(0)
