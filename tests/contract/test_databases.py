@@ -164,6 +164,20 @@ async def test_a_transaction_that_fails_leaves_no_row_and_rings_no_bell(backend:
         assert book.rung == []
 
 
+async def test_no_bell_rings_for_a_commit_that_the_database_refuses(backend: Backend) -> None:
+    book = BellBook()
+    async with workshop_on(backend.database_url, ring=book) as workshop:
+
+        async def point_nowhere() -> None:
+            async with workshop.begin() as uow:
+                await uow.add(Team(name="ghosts", supervisor_id=new_id()))
+                uow.ring("intake", Lane.NORMAL, uow.clock.now())
+
+        with pytest.raises(IntegrityError):
+            await point_nowhere()
+        assert book.rung == []
+
+
 async def test_a_ring_that_fails_does_not_turn_a_committed_fact_into_an_error(backend: Backend) -> None:
     def broken(bells: object) -> None:
         raise ConnectionError

@@ -48,8 +48,10 @@ async def test_a_row_that_was_new_belongs_to_the_session_and_can_be_changed(work
         assert (await uow.session.scalars(select(IntakeEvent.reason))).one() == "changed afterwards"
 
 
-async def test_numbers_are_drawn_once_each_by_many_at_once_from_two_loops(backend: Backend) -> None:
-    gate = make_gate(backend.database_url)
+@pytest.mark.parametrize("processes", [1, 2])
+async def test_numbers_are_drawn_once_each_by_many_at_once(backend: Backend, processes: int) -> None:
+    # Two event loops of one process share a gate; two processes have but the database between them.
+    gate = make_gate(backend.database_url) if processes == 1 else None
     settings = settings_on(backend.database_url)
 
     async def draw(count: int) -> list[str]:
@@ -74,3 +76,23 @@ async def test_a_series_outgrows_its_digits_instead_of_starting_again(workshop: 
         assert await uow.draw_number("CSAT20240520", 3) == "CSAT20240520999"
         assert await uow.draw_number("CSAT20240520", 3) == "CSAT202405201000"
         assert await uow.draw_number("customer", 3, "C202405") == "C202405001"
+
+
+@pytest.mark.parametrize("backend", ["postgresql-redis"], indirect=True)
+async def test_nobody_waits_for_the_transaction_that_drew_the_last_number(workshop: Workshop) -> None:
+    async with workshop.begin() as slow:
+        assert await slow.draw_number("CS20240520", 4) == "CS202405200001"
+        async with asyncio.timeout(5), workshop.begin() as quick:
+            assert await quick.draw_number("CS20240520", 4) == "CS202405200002"
+
+
+async def test_a_full_house_of_transactions_that_all_draw_numbers_does_not_stand_still(
+    workshop: Workshop,
+) -> None:
+    async def one() -> str:
+        async with workshop.begin() as uow:
+            await uow.session.execute(text("SELECT 1"))
+            return await uow.draw_number("CS20240520", 4)
+
+    async with asyncio.timeout(20):
+        assert len(set(await asyncio.gather(*(one() for _ in range(60))))) == 60

@@ -173,7 +173,7 @@ def test_a_redis_that_never_answers_holds_up_nobody() -> None:
     metrics = Metrics()
     with silent_redis() as url:
         broker = make_broker(url)
-        with ringing(broker, metrics, room=5) as ring:
+        with ringing(broker, metrics, capacity=5) as ring:
             start = time.monotonic()
             for number in range(1000):
                 ring([bell(seconds=-number)])
