@@ -31,7 +31,8 @@ _AUTO_HEADERS = (
 )
 _AUTO_SUBJECT = re.compile(
     r"\s*(?:(?:re|aw|sv|回复|答复)\s*[:：]\s*)?"
-    r"(?:\[?(?:自动回复|自動回覆|自动答复|自動回復|自動応答|自動返信|不在通知|부재중|자동 ?회신|자동 ?응답)\]?|"
+    r"(?:\[?(?:自动回复|自動回覆|自动答复|自動回復|自動応答|自動返信|不在通知|"
+    r"부재중|자동 ?회신|자동 ?응답)\]?|"
     r"(?:automatic|auto)[- ]?(?:reply|response|matic reply)\b|auto(?:reply|response|-?responder)\b|"
     r"out[- ]of[- ](?:the[- ])?office\b|ooo\s*[:：]|"
     r"vacation (?:reply|response|message)|away from (?:my )?(?:mail|email|office)|"

@@ -29,7 +29,7 @@ _MIME_HEADER = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Caps of reading one mail: bytes, counts, and seconds of machine time."""
+    """Caps of reading one mail: bytes, counts, and seconds of machine time (one more per 10 MB of mail)."""
 
     size: int = 40 * 1024 * 1024
     header_block: int = 512 * 1024
@@ -40,7 +40,7 @@ class Limits:
     parts: int = 1_000
     depth: int = 40
     text: int = 2 * 1024 * 1024
-    seconds: float = 5.0
+    seconds: float = 1.8
 
 
 DEFAULT_LIMITS = Limits()

@@ -87,7 +87,8 @@ def readable(text: str) -> bool:
 def rather_chinese(data: bytes) -> bool:
     """Whether bytes that are valid UTF-8 by chance are Chinese all the same.
 
-    A few words such as "系统" or "联通" spell as pairs of Greek or Hebrew letters. Only when every character is among the most frequent ones.
+    A few words such as "系统" or "联通" spell as pairs of Greek or Hebrew letters. Only
+    when every character is among the most frequent ones.
     """
     if len(data) > 200:
         return False

@@ -237,7 +237,7 @@ def _append_text(pieces: list[str], text: str, preformatted: bool) -> None:
 
 
 def _quote_mark(node: Any) -> str:
-    """How an element marks a quotation: "this" is it, "rest" opens one that takes the siblings after it, too."""
+    """How an element marks a quotation: "this" is it, "rest" opens one with all siblings after it."""
     attributes = node.attributes
     if not attributes:
         return "this" if node.tag == "includetail" else ""

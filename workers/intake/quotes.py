@@ -12,6 +12,7 @@ from workers.intake import marks
 from workers.intake.html import to_text
 
 _MAX_LINE = 1_000
+_MAX_LINES = 4_000
 
 
 class Reply(NamedTuple):
@@ -96,28 +97,27 @@ def _split_plain(text: str) -> Reply:
     kept: list[str] = []
     cut = False
     at = 0
-    while at < len(lines):
+    while at < min(len(lines), _MAX_LINES):
         line = lines[at][:_MAX_LINE].strip()
         if line.startswith((">", "＞")) and _is_quoted(line):
             cut = True
             at += 1
             continue
         if _opens_forward(line):
-            kept.extend(lines[at:])
             break
         if _opens_block(lines, at):
-            cut = True
-            break
+            return Reply(_without_signature(kept), True)
         length = _attribution(lines, at)
         if length:
             cut = True
             if not _quoted_below(lines, at + length):
-                break
+                return Reply(_without_signature(kept), True)
             at += length
             continue
         kept.append(lines[at])
         at += 1
-    return Reply(_without_signature(kept), cut)
+    # What is passed on stays, and so does what lies beyond any length a person writes.
+    return Reply(_without_signature(kept + lines[at:]), cut)
 
 
 def _is_quoted(line: str) -> bool:

@@ -39,8 +39,8 @@ class InboundSms:
 class SmsStatus:
     """What became of an SMS we sent.
 
-    `state` is Twilio's word (queued, sent, delivered, undelivered, failed …), `error_code` its number as text,
-    or empty.
+    `state` is Twilio's word (queued, sent, delivered, undelivered, failed …), `error_code` its number as
+    text, or empty.
     """
 
     external_id: str
@@ -51,10 +51,11 @@ class SmsStatus:
 def verify(url: str, params: Params, signature: str, auth_token: str) -> None:
     """Raises BadSignature unless Twilio signed this request with the account's `auth_token`.
 
-    `url` is the public URL as Twilio called it, with its query; `params` are all form fields as they arrived,
-    blank ones too, nothing trimmed. Base64 of HMAC-SHA1 over the URL followed by each name and value, sorted
-    by name; a name given several times contributes its different values in order. Twilio signs the URL
-    sometimes with and sometimes without the standard port, so both spellings count. Compared in constant time.
+    `url` is the public URL as Twilio called it, with its query; `params` are all form fields as they
+    arrived, blank ones too, nothing trimmed. The signature is the Base64 of HMAC-SHA1 over the URL followed
+    by each name and value, sorted by name; a name given several times adds its different values in order.
+    Twilio signs sometimes with and sometimes without the standard port, so both spellings of the URL count.
+    Compared in constant time.
     """
     if not auth_token or not signature:
         raise BadSignature(
