@@ -113,7 +113,7 @@ def lines(value: str) -> Markup:
 def _indent(line: str) -> Markup:
     stripped = line.lstrip(" \t")
     blanks = min(len(line) - len(stripped), 16)
-    return Markup("&nbsp;" * blanks) + escape(stripped)
+    return Markup("&nbsp;") * blanks + escape(stripped)
 
 
 def quoted(value: str) -> str:

@@ -25,11 +25,11 @@ _FOLD = str.maketrans("０１２３４５６７８９＠．＋－（）\u00a0\u2
 
 # Chinese runs into an address without a blank (邮箱alice@…), so a local part is all ASCII or all Chinese.
 _EMAIL = re.compile(
-    r"[A-Za-z0-9_+][A-Za-z0-9._%+-]{0,63}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}"
+    r"[A-Za-z0-9_+][A-Za-z0-9._%+-]{0,63}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}(?:@[A-Za-z0-9.-]{1,255})*"
     rf"|[{_HAN}]{{1,16}}@[A-Za-z0-9{_HAN}-]{{1,63}}(?:\.[A-Za-z0-9{_HAN}-]{{1,63}}){{1,8}}"
 )
 _IDENTITY = re.compile(
-    r"(?<!\d)[1-9]\d{5}(?:18|19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}[\dXx](?!\d)"
+    r"(?<!\d)[1-9]\d{5}(?:18|19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}(?:\d(?!\d)|[Xx])"
     r"|(?<=身份证)\D{0,8}[1-9]\d{7}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}(?!\d)"
     r"|(?<=护照)\D{0,8}[A-Z]{1,2}\d{7,8}(?!\d)|(?<=[Pp]assport)\D{0,8}[A-Z]{0,2}\d{7,9}(?!\d)"
 )
@@ -60,8 +60,13 @@ _LABELLED = re.compile(
     rf"|(?P<kept2>(?:我叫|名叫|我是|叫做)\s?)(?P<name2>{_SURNAMES}[{_HAN}]{{1,2}})(?![{_HAN}])"
     rf"|(?P<kept3>\n\s{{0,8}})(?P<name3>{_SURNAMES}[{_HAN}]{{1,2}})(?=\s{{0,8}}\Z)"
 )
+# Somebody who leaves a number or an address mostly puts the name before it; those are masked by then.
+_SIGNED = re.compile(
+    rf"(?:{_SURNAMES}(?!电话|手机|号码|联系|微信|邮箱|邮件|姓名|名字|地址)[{_HAN}]{{1,2}}|[A-Z][a-z'-]{{1,30}}\s[A-Z][a-z'-]{{1,30}})"
+    r"(?=[\s,，:：]{0,3}(?:\d{3}\*{4}\d|\*{4}\d|[A-Za-z0-9_+]\*\*\*@))"
+)
 _ENGLISH_TITLED = re.compile(
-    r"\b(?P<title>Mr|Mrs|Ms|Miss|Dr)\.?\s[A-Z][\w'-]{0,30}(?:\s[A-Z][\w'-]{1,30}){0,2}"
+    r"\b(?P<title>Mr|Mrs|Ms|Miss|Dr)\.?\s[A-Z][A-Za-z'-]{0,30}(?:\s[A-Z][A-Za-z'-]{1,30}){0,2}"
 )
 _ENGLISH_NAMED = re.compile(
     r"(?P<kept>\b(?:[Mm]y name is|[Nn]ame:|[Cc]ontact:)\s{1,3})"
@@ -195,6 +200,7 @@ _RULES: tuple[tuple[re.Pattern[str], _Mask], ...] = (
     (_STREET, lambda m: "****"),
     (_TITLED, lambda m: f"*{m['title']}"),
     (_LABELLED, _named),
+    (_SIGNED, lambda m: mask_name(m[0])),
     (_ENGLISH_TITLED, lambda m: f"{m['title']} *"),
     (_ENGLISH_NAMED, _named),
 )
