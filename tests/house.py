@@ -281,7 +281,7 @@ def text_of(mail: CaughtMail) -> str:
 
 def link_in(mail: CaughtMail, path: str, nth: int = 0) -> str:
     """A link of our own in a mail's text, by its path's first part (s, t, c, u)."""
-    found = re.findall(rf"{re.escape(PUBLIC)}/{path}/[a-z2-7]+", text_of(mail))
+    found: list[str] = re.findall(rf"{re.escape(PUBLIC)}/{path}/[a-z2-7]+", text_of(mail))
     distinct = list(dict.fromkeys(found))
     assert len(distinct) > nth, f"no /{path}/ link in {mail.message['Subject']}"
     return distinct[nth]

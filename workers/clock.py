@@ -65,3 +65,8 @@ class FastClock:
     def real_delay(self, due: datetime) -> float:
         at_speed = (due - self._start).total_seconds() / self.speed
         return max(0.0, at_speed - (time.monotonic() - self._origin)) if due > self._start else 0.0
+
+
+def clock_for(speed: float, start: datetime | None = None, at: float | None = None) -> Clock:
+    """The clock of an installation: the machine's own, or for a demonstration one that hurries."""
+    return SystemClock() if speed == 1 and start is None else FastClock(speed, start, at)

@@ -48,8 +48,8 @@ async def test_a_request_goes_from_mail_to_a_verified_improvement(backend: Backe
         assert (await house.mail_of("first_response_warning")).recipient == handler
         await house.pass_time(until=limit)
         assert (await house.ticket()).attention
-        assert await house.mail_of("breach", to=handler)
-        assert await house.mail_of("breach", to=CAROL)
+        await house.mail_of("breach", to=handler)
+        await house.mail_of("breach", to=CAROL)
         await house.pass_time(until=limit + timedelta(days=1))
         assert "escalated" in await house.log_kinds()
         assert house.mails_to(DORA), "the head of department was never told"
@@ -104,9 +104,9 @@ async def test_a_request_goes_from_mail_to_a_verified_improvement(backend: Backe
         assert "太慢了" in text_of(alert)
         rated_at = house.clock.now()
         await house.pass_time(until=rated_at + timedelta(hours=44))
-        assert await house.mail_of("followup_reminder", to=CAROL)
+        await house.mail_of("followup_reminder", to=CAROL)
         await house.pass_time(until=rated_at + timedelta(hours=48))
-        assert await house.mail_of("followup_overdue", to=CAROL)
+        await house.mail_of("followup_overdue", to=CAROL)
 
         # it is taken, the customer is called, a measure is set and verified
         case = (await house.api("GET", "/followups"))["items"][0]
@@ -224,4 +224,4 @@ async def test_in_test_mode_outsiders_get_nothing_and_staff_get_everything(backe
         (receipt,) = await house.notifications("receipt")
         assert (receipt.state, receipt.reason) == (NotificationState.HELD, "test_mode")
         assert not house.mails_to(ZHANG)
-        assert await house.mail_of("assignment")
+        await house.mail_of("assignment")

@@ -22,7 +22,7 @@ from workers.channels.sms.twilio import TwilioSms
 from workers.channels.sms.url import parse_sms_url
 from workers.channels.smtp import SmtpChannel
 from workers.channels.smtp_url import parse_smtp_urls
-from workers.clock import Clock, FastClock, SystemClock
+from workers.clock import Clock, clock_for
 from workers.delivery.courier import LEASE, Courier
 from workers.directory import ensure_administrator
 from workers.errors import SettingsError
@@ -41,7 +41,8 @@ THREADS: Mapping[Lane, int] = {Lane.URGENT: 2, Lane.NORMAL: 3, Lane.BULK: 2}
 class Installation:
     """What one process holds of an installation. Cheap until something is asked of it.
 
-    `clock` and `lease` are for tests and demonstrations. Raises SettingsError or PolicyError.
+    `clock`, `lease` and `smtp_timeout` (seconds a mail may take; less than the lease) are for tests and
+    demonstrations. Raises SettingsError or PolicyError.
     """
 
     def __init__(
@@ -51,15 +52,17 @@ class Installation:
         clock: Clock | None = None,
         policy: Policy | None = None,
         lease: timedelta = LEASE,
+        smtp_timeout: float = 30,
     ) -> None:
         self.settings = settings
-        self.clock = clock or _clock(settings)
-        self.policy = policy or load_policy(settings.policy)
+        self.clock = clock or clock_for(settings.clock_speed, *(settings.clock_start or ()))
+        self.policy = policy or load_policy(settings.policy, zone=settings.timezone, locale=settings.locale)
         self.metrics = Metrics()
         self.renderer = Renderer(_overrides(settings))
         self.broker = make_broker(settings.broker_url)
         self.ring = Ringer(self.broker, self.clock, metrics=self.metrics)
         self._lease = lease
+        self._smtp_timeout = smtp_timeout
         self._gate = make_gate(settings.database_url)
         register(self.broker, self._bench)
 
@@ -124,7 +127,8 @@ class Installation:
         if not self.settings.smtp_url:
             return ConsoleChannel(self.clock)
         ehlo = self.settings.mail_domain
-        return SmtpChannel(parse_smtp_urls(" ".join(self.settings.smtp_url)), self.clock, ehlo=ehlo)
+        relays = parse_smtp_urls(" ".join(self.settings.smtp_url))
+        return SmtpChannel(relays, self.clock, ehlo=ehlo, timeout=self._smtp_timeout)
 
     def _sms_channel(self) -> Channel:
         if not self.settings.sms_url:
@@ -148,13 +152,6 @@ def need_broker(settings: Settings, process: str) -> None:
 def migrate_database(settings: Settings) -> None:
     """Bring the schema to the newest version; safe when several processes start at once."""
     migrate(settings.database_url)
-
-
-def _clock(settings: Settings) -> Clock:
-    if settings.clock_speed == 1 and settings.clock_start is None:
-        return SystemClock()
-    start = settings.clock_start
-    return FastClock(settings.clock_speed, *(start or ()))
 
 
 def _overrides(settings: Settings) -> Path | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from uuid import UUID
 
 from sqlalchemy import select
@@ -21,6 +22,7 @@ from workers.history import record
 from workers.intake.bounces import read_bounce
 from workers.intake.filed import Filed
 from workers.intake.filters import Traits, classify
+from workers.intake.forwards import Forwarded, read_forward
 from workers.intake.mail import InboundMail
 from workers.intake.quotes import find_tokens, plus_pattern, strip_internal, strip_tokens
 from workers.intake.receipt_route import bounce_in
@@ -181,16 +183,38 @@ async def rated(uow: UnitOfWork, ticket: Ticket, text: str, source: str, asked: 
 
 
 async def _new_request(uow: UnitOfWork, row: IntakeEvent, mail: InboundMail, traits: Traits) -> Filed:
+    request = _request(uow, row, mail)
+    colleague = await staff_by_email(uow, mail.from_email)
+    if colleague is not None or mail.from_email.lower() == uow.settings.mail_from.lower():
+        passed_on = read_forward(mail)
+        if passed_on is not None:
+            request = _passed_on(uow, request, passed_on)
+    request = replace(request, silence=None if traits.may_answer else "loop_guard")
+    ticket = await tickets.open_ticket(uow, request)
+    return Filed(EventState.DONE, kind=traits.kind, ticket_id=ticket.id)
+
+
+def _request(uow: UnitOfWork, row: IntakeEvent, mail: InboundMail) -> tickets.Request:
     name, address = mail.reply_to[0] if mail.reply_to else (mail.from_name, mail.from_email)
-    request = tickets.Request(
+    return tickets.Request(
         contact=Contact(email=address or mail.from_email, name=name or mail.from_name or None),
         channel=Medium.EMAIL,
         subject=mail.subject,
         description=strip_tokens(mail.text, _own_pattern(uow)),
         received_at=row.received_at,
         message_id=mail.message_id or None,
-        silence=None if traits.may_answer else "loop_guard",
         claimed=bool(mail.reply_to) and address.lower() != mail.from_email.lower(),
     )
-    ticket = await tickets.open_ticket(uow, request)
-    return Filed(EventState.DONE, kind=traits.kind, ticket_id=ticket.id)
+
+
+def _passed_on(uow: UnitOfWork, request: tickets.Request, inner: Forwarded) -> tickets.Request:
+    """A colleague forwarded a customer's mail by hand: it is the customer's request, its sender only claimed."""
+    return replace(
+        request,
+        contact=Contact(email=inner.from_email, name=inner.from_name or None),
+        subject=inner.subject or request.subject,
+        description=strip_tokens(inner.text, _own_pattern(uow)),
+        background=inner.note,
+        message_id=None,
+        claimed=True,
+    )
