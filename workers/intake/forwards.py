@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
+from workers.errors import UnreadableMail
 from workers.intake import marks
 from workers.intake.addresses import first_address
 from workers.intake.headers import moment
@@ -37,8 +38,8 @@ def read_forward(mail: InboundMail) -> Forwarded | None:
     """
     attached = [part for part in mail.attachments if part.content_type == "message/rfc822"]
     if len(attached) == 1 and (is_forward(mail.subject) or len(mail.text.strip()) < 200):
-        inner = parse_mail(attached[0].content)
-        if inner.from_email:
+        inner = _attached(attached[0].content)
+        if inner is not None and inner.from_email:
             return Forwarded(
                 inner.from_email, inner.from_name, inner.subject, inner.date, inner.text, mail.text.strip()
             )
@@ -50,6 +51,13 @@ def read_forward(mail: InboundMail) -> Forwarded | None:
             if found is not None:
                 return found
     return None
+
+
+def _attached(content: bytes) -> InboundMail | None:
+    try:
+        return parse_mail(content)
+    except UnreadableMail:
+        return None
 
 
 def _label(line: str) -> str:

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass, field
 from email.generator import BytesGenerator
 from io import BytesIO
+from typing import cast
 
 from workers.intake.charset import decode, scrub
 from workers.intake.guard import Deadline, Limits
@@ -133,10 +134,25 @@ def content_type(part: email.message.Message) -> str:
 
 def charset_label(part: email.message.Message) -> str | None:
     """The charset parameter as it was written, or None."""
-    value = part.get_param("charset")
+    value = _parameter(part, "content-type", "charset")
     if isinstance(value, tuple):
         value = value[2]
-    return str(value).strip() or None if value else None
+    return value.strip() or None if value else None
+
+
+def _parameter(
+    part: email.message.Message, header: str, key: str
+) -> str | tuple[str | None, str | None, str] | None:
+    """A parameter of a MIME header, plain or as RFC 2231 has it: (charset, language, value). Raw 8-bit text in
+    it is decoded first, which the standard parser would turn into question marks.
+    """
+    raw = raw_value(part, header)
+    probe = email.message.Message()
+    probe[header] = raw if raw.isascii() else decode(raw.encode("ascii", "surrogateescape")).text
+    try:
+        return cast("str | tuple[str | None, str | None, str] | None", probe.get_param(key, header=header))
+    except (ValueError, LookupError, TypeError):
+        return None
 
 
 def part_bytes(part: email.message.Message) -> bytes:
@@ -198,10 +214,7 @@ def file_name(part: email.message.Message) -> str:
     harmless: no path, no control or direction characters, no leading dot, at most 200 characters.
     """
     for header, key in (("content-disposition", "filename"), ("content-type", "name")):
-        try:
-            value = part.get_param(key, header=header)
-        except (ValueError, LookupError, TypeError):
-            value = None
+        value = _parameter(part, header, key)
         if isinstance(value, tuple):
             text = decode(value[2].encode("latin-1", "replace"), value[0]).text
         else:
