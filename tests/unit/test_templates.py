@@ -24,7 +24,7 @@ CUSTOMER = [
 ]
 STAFF = [
     "acceptance_reminder", "answer_bounced", "assignment", "breach", "customer_reply", "escalation_decided",
-    "escalation_request", "first_response_warning", "followup_overdue", "followup_reminder",
+    "escalation_request", "first_response_warning", "followup_due", "followup_overdue", "followup_reminder",
     "low_score_alert", "phone_task", "plan_warning", "reply_not_sent", "reply_on_hold", "resolution_warning",
     "survey_task", "transfer",
 ]  # fmt: skip

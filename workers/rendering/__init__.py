@@ -4,6 +4,6 @@ An operator's folder may shadow any single file below `templates/`; all template
 """
 
 from workers.rendering.environment import LOCALES
-from workers.rendering.renderer import RenderedMail, Renderer, preview
+from workers.rendering.renderer import RenderedMail, Renderer, fall_back, preview
 
-__all__ = ["LOCALES", "RenderedMail", "Renderer", "preview"]
+__all__ = ["LOCALES", "RenderedMail", "Renderer", "fall_back", "preview"]
