@@ -9,7 +9,6 @@ import re
 from dataclasses import dataclass, field
 from email.generator import BytesGenerator
 from io import BytesIO
-from typing import cast
 
 from workers.intake.charset import decode, scrub
 from workers.intake.guard import Deadline, Limits
@@ -22,6 +21,10 @@ _META = re.compile(rb"<meta[^>]{1,200}charset\s{0,5}=\s{0,5}[\"']?([\w:.-]{2,40}
 _QP = re.compile(rb"=([0-9A-Fa-f]{2})|=[ \t]*\r?\n|=\Z")
 _UUENCODE = ("x-uuencode", "uuencode", "uue", "x-uue")
 _EXTENSIONS = {"application/pdf": ".pdf", "image/jpeg": ".jpg", "image/png": ".png", "text/plain": ".txt"}
+
+
+# A parameter is text, or charset, language and text as RFC 2231 has it.
+_Parameter = str | tuple[str | None, str | None, str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,17 +143,15 @@ def charset_label(part: email.message.Message) -> str | None:
     return value.strip() or None if value else None
 
 
-def _parameter(
-    part: email.message.Message, header: str, key: str
-) -> str | tuple[str | None, str | None, str] | None:
-    """A parameter of a MIME header, plain or as RFC 2231 has it: (charset, language, value). Raw 8-bit text in
-    it is decoded first, which the standard parser would turn into question marks.
+def _parameter(part: email.message.Message, header: str, key: str) -> _Parameter:
+    """A parameter of a MIME header. Raw 8-bit text in it is decoded first: the standard parser would turn it
+    into question marks.
     """
     raw = raw_value(part, header)
     probe = email.message.Message()
     probe[header] = raw if raw.isascii() else decode(raw.encode("ascii", "surrogateescape")).text
     try:
-        return cast("str | tuple[str | None, str | None, str] | None", probe.get_param(key, header=header))
+        return probe.get_param(key, header=header)
     except (ValueError, LookupError, TypeError):
         return None
 

@@ -1,5 +1,8 @@
 """Delivery reports: those of RFC 3464 and those in prose."""
 
+# Tables of mails as they are read best unbroken.
+# ruff: noqa: E501
+
 import pytest
 
 from workers.intake.bounces import Bounce, read_bounce

@@ -1,5 +1,8 @@
 """Text whose label is wrong, missing or unknown still reads as it was written."""
 
+# Tables of mails as they are read best unbroken.
+# ruff: noqa: E501
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,5 +1,8 @@
 """What kind a mail is, and whether it may be taken in and answered."""
 
+# Tables of mails as they are read best unbroken.
+# ruff: noqa: E501
+
 import pytest
 
 from workers.intake.filters import Traits, classify

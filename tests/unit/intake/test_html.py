@@ -1,5 +1,8 @@
 """HTML bodies as text, and made safe to show."""
 
+# Tables of mails as they are read best unbroken.
+# ruff: noqa: E501
+
 import time
 
 import pytest

@@ -1,5 +1,8 @@
 """Replies as mail programs really send them: what is new stays, what is quoted goes."""
 
+# Tables of mails as they are read best unbroken.
+# ruff: noqa: E501
+
 import pytest
 
 from workers.intake.quotes import (
