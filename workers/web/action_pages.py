@@ -1,0 +1,194 @@
+"""What staff do by a link from a mail: the page says what will happen, the button does it, once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from models.links import Link
+from models.notifications import Notification
+from models.people import Staff
+from models.tickets import Ticket, TicketEntry
+from workers import escalations, links, tickets
+from workers.errors import Forbidden, InvalidInput, NotFound
+from workers.followups import followup_by_id, name_owner
+from workers.notifications import staff_ticket_facts
+from workers.text import mask_free_text
+from workers.unit_of_work import UnitOfWork
+from workers.web.pages import form_fields, own_url, page
+from workers.web.parts import Parts
+
+router = APIRouter(include_in_schema=False)
+
+ACTIONS = {
+    "accept": "accept",
+    "acknowledge": "acknowledge",
+    "approve": "approve",
+    "decline": "decline",
+    "take_back": "take_back",
+    "take_followup": "take",
+}
+GONE = 410
+MOST_CHOICES = 3
+LONGEST_NOTE = 2_000
+SOON = timedelta(minutes=30)
+
+
+@router.api_route("/t/{token}", methods=["GET", "HEAD"])
+async def show(request: Request, parts: Parts, token: str) -> Response:
+    """What this link would do, and to which ticket. Nothing is written, however often it is opened."""
+    async with parts.workshop.read() as uow:
+        link = await links.find(uow, token, ACTIONS)
+        person = await _person(uow, link)
+        ticket = await tickets.ticket_by_id(uow, _ticket_id(link), hold=False)
+        try:
+            links.check(uow, link)
+        except links.LinkUsed:
+            return _done(request, link, ticket, person, already=True, status=GONE)
+        except links.LinkExpired:
+            return page(request, "error", {"code": "conflict"}, locale=person.locale, status=GONE)
+        facts = await _facts(uow, request, link, ticket)
+    return page(request, "action", facts, locale=person.locale)
+
+
+@router.post("/t/{token}")
+async def act(request: Request, parts: Parts, token: str) -> Response:
+    """Do it, and use the link up, in one transaction. What no longer applies leaves the link as it was."""
+    given = await form_fields(request)
+    async with parts.workshop.read() as uow:
+        link = await links.find(uow, token, ACTIONS)
+        person = await _person(uow, link)
+        ticket = await tickets.ticket_by_id(uow, _ticket_id(link), hold=False)
+        errors = _mistakes(uow, link, given)
+        if errors:
+            facts = {**await _facts(uow, request, link, ticket), "errors": errors}
+            facts["note"] = given.get("note", "")
+            return page(request, "action", facts, locale=person.locale, status=422)
+    try:
+        async with parts.workshop.begin() as uow:
+            used = await links.use(uow, token, ACTIONS)
+            done = await _do(uow, used, given)
+    except links.LinkUsed:
+        return _done(request, link, ticket, person, already=True, status=GONE)
+    except links.LinkExpired:
+        return page(request, "error", {"code": "conflict"}, locale=person.locale, status=GONE)
+    return _done(request, link, ticket, person, already=not done)
+
+
+async def _do(uow: UnitOfWork, link: Link, given: Mapping[str, str]) -> bool:
+    """The act itself, by the person the link was given to; gives False when there was nothing left to do."""
+    person = await _person(uow, link)
+    if link.purpose == "take_followup":
+        followup, ticket = await followup_by_id(uow, _subject(link))
+        await name_owner(uow, followup, ticket, person, person)
+        return True
+    ticket = await tickets.ticket_by_id(uow, _ticket_id(link))
+    if link.purpose == "accept":
+        await tickets.accept(uow, ticket, person, _moment(given.get("expected_at", "")))
+    elif link.purpose == "acknowledge":
+        return await escalations.acknowledge(uow, ticket, person) > 0
+    elif link.purpose == "take_back":
+        message = await uow.session.get_one(Notification, _subject(link))
+        await tickets.take_back(uow, ticket, person, message)
+    else:
+        note = given.get("note", "").strip()[:LONGEST_NOTE]
+        approved = link.purpose == "approve"
+        await tickets.decide_request(uow, ticket, person, _subject(link), approved=approved, note=note)
+    return True
+
+
+async def _person(uow: UnitOfWork, link: Link) -> Staff:
+    person = await uow.session.get(Staff, link.staff_id) if link.staff_id else None
+    if person is None or not person.active:
+        raise Forbidden("the member of staff whom this link was given to works here no more")
+    return person
+
+
+def _ticket_id(link: Link) -> UUID:
+    if link.ticket_id is None:
+        raise NotFound("this link belongs to no ticket")
+    return link.ticket_id
+
+
+def _subject(link: Link) -> UUID:
+    if link.subject_id is None:
+        raise NotFound("this link is about nothing")
+    return link.subject_id
+
+
+def _moment(text: str) -> datetime | None:
+    """An ISO 8601 time as the page offered it; None when none was chosen. Raises InvalidInput."""
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InvalidInput("the expected time is no time") from error
+    if moment.tzinfo is None:
+        raise InvalidInput("the expected time has no zone")
+    return moment
+
+
+def _mistakes(uow: UnitOfWork, link: Link, given: Mapping[str, str]) -> dict[str, str]:
+    """What the form lets its reader correct; the rules themselves are the steps'."""
+    if link.purpose == "accept":
+        try:
+            moment = _moment(given.get("expected_at", ""))
+        except InvalidInput:
+            return {"expected_at": "required"}
+        if moment is not None and moment <= uow.clock.now():  # the page lay open until the time had passed
+            return {"expected_at": "required"}
+    return {"note": "too_long"} if len(given.get("note", "")) > LONGEST_NOTE else {}
+
+
+def _done(
+    request: Request, link: Link, ticket: Ticket, person: Staff, *, already: bool, status: int = 200
+) -> Response:
+    facts = {"action": ACTIONS[link.purpose], "ticket_number": ticket.number, "already": already}
+    return page(request, "action_done", facts, locale=person.locale, status=status)
+
+
+async def _facts(uow: UnitOfWork, request: Request, link: Link, ticket: Ticket) -> dict[str, Any]:
+    known = await staff_ticket_facts(uow, ticket)
+    deciding = link.purpose in ("approve", "decline")
+    return {
+        "ticket": known["ticket"],
+        "action": ACTIONS[link.purpose],
+        "action_url": own_url(request),
+        "expected_choices": await _choices(uow, ticket) if link.purpose == "accept" else [],
+        "details": await _request_details(uow, link, ticket) if deciding else [],
+        "note_wanted": deciding,
+        "note": "",
+        "errors": {},
+    }
+
+
+async def _choices(uow: UnitOfWork, ticket: Ticket) -> list[dict[str, Any]]:
+    """Times to promise: the closing times of the next working days, and last the latest possible."""
+    now = uow.clock.now()
+    latest = await tickets.latest_resolution(uow, ticket, now)
+    calendar = (await uow.policy_of(ticket.policy_version_id)).calendar
+    closings = [calendar.close_of_working_day(now, day) for day in range(MOST_CHOICES)]
+    times = [*(at for at in closings if now + SOON < at < latest), latest]
+    return [{"value": at.isoformat(), "at": at.isoformat(), "chosen": at == latest} for at in times]
+
+
+async def _request_details(uow: UnitOfWork, link: Link, ticket: Ticket) -> list[dict[str, str]]:
+    """Who asks for what, as the supervisor has to decide on it."""
+    entry = await uow.session.get(TicketEntry, _subject(link))
+    if entry is None:
+        raise NotFound("there is no such escalation request")
+    sealer = await uow.vault.sealer(uow.session, ticket.data_key_id)
+    words: dict[str, str] = sealer.json(entry.words_sealed, "ticket_entries.words") or {}
+    asker = await uow.session.get(Staff, entry.staff_id) if entry.staff_id else None
+    rows = {
+        "requested_by": asker.name if asker else "",
+        "reason": mask_free_text(words.get("reason", "")),
+        "resources": mask_free_text(words.get("resources", "")),
+    }
+    return [{"name": name, "value": value} for name, value in rows.items() if value]

@@ -1,0 +1,164 @@
+"""Surveys: who was asked, who answered; scores only for supervisors and quality, never for the handler."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+from sqlalchemy import select
+
+from models.people import Customer, Staff
+from models.surveys import Survey, SurveyAnswer
+from models.vocabulary import Category, Dimension, Medium, Role
+from workers.errors import NotFound
+from workers.history import record
+from workers.surveys import Answer, answer, survey_by_id
+from workers.unit_of_work import UnitOfWork
+from workers.web.api.common import Calling, Given, Page, Paged, acting, opened, opened_words, page_of, picked
+from workers.web.api.notifications import ticket_id_of, ticket_numbers
+from workers.web.api.ticket_models import CustomerShown
+from workers.web.api.ticket_views import customer_view, staff_by_ids
+from workers.web.parts import Parts
+
+router = APIRouter(prefix="/surveys", tags=["surveys"])
+
+WORDS = 4_000
+
+
+class SurveyShown(BaseModel):
+    """One request for a rating."""
+
+    number: str = Field(examples=["CSAT20240520001"])
+    ticket: str | None
+    state: str = Field(description="invited, answered or withdrawn", examples=["invited"])
+    category: Category
+    channel: Medium
+    staff: str | None = Field(description="Number of the member of staff who is rated")
+    customer: CustomerShown
+    service_at: datetime
+    invited_at: datetime
+    expires_at: datetime
+    answered_at: datetime | None
+    anonymous: bool
+
+
+class SurveyDetail(SurveyShown):
+    """A survey with its answer, as far as the caller may see it."""
+
+    scores: dict[str, int] | None = Field(description="null if unanswered, anonymous or not for the caller")
+    words: dict[str, str] | None = Field(description="Comment and open answers, personal data masked")
+    source: str | None = Field(description="page, mail, sms or phone")
+
+
+class SurveyList(Page):
+    """Surveys, newest first."""
+
+    items: list[SurveyShown]
+
+
+class PhoneAnswer(Given):
+    """What the customer said on the phone (row D4)."""
+
+    scores: dict[Dimension, int] = Field(
+        description="1 (非常不满意) to 5 (非常满意); overall is needed", examples=[{"overall": 4, "speed": 5}]
+    )
+    comment: str = Field(default="", max_length=WORDS)
+    open_answers: dict[str, str] = Field(default={}, description="By question: q1, q2 …", max_length=10)
+    anonymous: bool = False
+
+
+class Answered(BaseModel):
+    """What became of an answer."""
+
+    survey: SurveyShown
+    followup_opened: bool
+
+
+@router.get("", summary="List surveys")
+async def list_surveys(
+    parts: Parts,
+    paging: Paged,
+    state: str | None = None,
+    ticket: Annotated[str | None, Query(description="Ticket number")] = None,
+) -> SurveyList:
+    """Newest first, without scores."""
+    async with parts.workshop.read() as uow:
+        query = select(Survey)
+        if state is not None:
+            query = query.where(Survey.state == state)
+        if ticket is not None:
+            query = query.where(Survey.ticket_id == ticket_id_of(ticket))
+        rows, cursor = await page_of(uow, query, Survey.id, paging)
+        items = [SurveyShown(**await _shown(uow, row)) for row in rows]
+    return SurveyList(items=items, next_cursor=cursor)
+
+
+@router.get("/{number}", summary="Look at a survey")
+async def get_survey(number: str, parts: Parts, calling: Calling) -> SurveyDetail:
+    """With scores for supervisors, quality and administrators who did not handle the request themselves."""
+    async with parts.workshop.read() as uow:
+        row = await uow.session.get_one(Survey, await _id_of(uow, number))
+        by = await acting(uow, calling.staff) if calling.staff else None
+        given = await uow.session.scalar(select(SurveyAnswer).where(SurveyAnswer.survey_id == row.id))
+        shown = given if given is not None and _may_see(by, row) else None
+        return SurveyDetail(
+            **await _shown(uow, row),
+            scores=dict(shown.scores) if shown else None,
+            words=await _words(uow, row, shown) if shown else None,
+            source=shown.source if shown else None,
+        )
+
+
+@router.post("/{number}/answer", summary="Enter an answer given by phone")
+async def phone_answer(number: str, given: PhoneAnswer, parts: Parts, calling: Calling) -> Answered:
+    """As the customer said it, once; it cannot be changed (row D9)."""
+    async with parts.workshop.begin() as uow:
+        by = await acting(uow, calling.staff)
+        survey, ticket = await survey_by_id(uow, await _id_of(uow, number))
+        said = Answer(
+            scores={dimension.value: score for dimension, score in given.scores.items()},
+            comment=given.comment,
+            open_answers=given.open_answers,
+            anonymous=given.anonymous,
+            source="phone",
+        )
+        low = await answer(uow, survey, ticket, said)
+        await record(uow, ticket, "rating_entered", by=by, facts={"survey": survey.number})
+        await uow.session.flush()
+        return Answered(survey=SurveyShown(**await _shown(uow, survey)), followup_opened=low)
+
+
+def _may_see(by: Staff | None, survey: Survey) -> bool:
+    """The key alone is the administrator's; a named person must not have been the one who is rated."""
+    if by is None or by.role is Role.ADMINISTRATOR:
+        return True
+    return by.role is not Role.AGENT and by.id != survey.staff_id
+
+
+async def _id_of(uow: UnitOfWork, number: str) -> UUID:
+    found = await uow.session.scalar(select(Survey.id).where(Survey.number == number.strip().upper()))
+    if found is None:
+        raise NotFound(f"there is no survey {number[:24]}", hint="numbers look like CSAT20240520001")
+    return found
+
+
+async def _shown(uow: UnitOfWork, row: Survey) -> dict[str, Any]:
+    customer = await uow.session.get_one(Customer, row.customer_id)
+    staff = await staff_by_ids(uow, [row.staff_id])
+    numbers = await ticket_numbers(uow, [row.ticket_id])
+    return {
+        **picked(row, "number state category channel service_at invited_at expires_at answered_at anonymous"),
+        "ticket": numbers.get(row.ticket_id),
+        "staff": next((person.number for person in staff.values()), None),
+        "customer": customer_view(customer),
+    }
+
+
+async def _words(uow: UnitOfWork, survey: Survey, given: SurveyAnswer) -> dict[str, str]:
+    customer = await uow.session.get_one(Customer, survey.customer_id)
+    name = await opened(uow, customer.data_key_id, customer.name_sealed, "customers.name")
+    names = (name,) if name else ()
+    return await opened_words(uow, given.data_key_id, given.words_sealed, "survey_answers.words", names)

@@ -1,0 +1,59 @@
+"""Make the web application out of its parts; nothing exists before it is called."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from workers import __version__
+from workers.errors import CloseloopError
+from workers.web import action_pages, customer_pages, health, hooks, survey_pages
+from workers.web.api import api_router
+from workers.web.middleware import ApiDoor, LastNet, SafeHeaders
+from workers.web.pages import error_page, wants_page
+from workers.web.parts import WebParts
+from workers.web.problems import problem_of, problem_response
+
+__all__ = ["WebParts", "make_app"]
+
+SUMMARY = "Asynchronous notification service for customer-support teams: nobody is forgotten."
+
+
+def make_app(parts: WebParts) -> FastAPI:
+    """The application with all its routes. It opens nothing and starts nothing by itself."""
+    app = FastAPI(
+        title="closeloop",
+        version=__version__,
+        summary=SUMMARY,
+        docs_url=None,  # it would load scripts from elsewhere; /openapi.json can be read by any viewer
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.parts = parts
+    for kind in (CloseloopError, HTTPException, RequestValidationError, SQLAlchemyError):
+        app.add_exception_handler(kind, _answer)
+    app.add_middleware(ApiDoor, settings=parts.settings)
+    app.add_middleware(LastNet, answer=_answer)
+    app.add_middleware(SafeHeaders, https=parts.settings.public_url.startswith("https:"))
+    for router in (
+        hooks.router,
+        api_router,
+        survey_pages.router,
+        action_pages.router,
+        customer_pages.router,
+        health.router,
+    ):
+        app.include_router(router)
+    return app
+
+
+async def _answer(request: Request, error: Exception) -> Response:
+    """The one place where errors become answers: a page for people, problem details for machines."""
+    route = request.scope.get("route")
+    problem = problem_of(error, getattr(route, "path", "(no route)"))
+    if wants_page(request):
+        return error_page(request, problem)
+    return problem_response(problem)

@@ -1,0 +1,120 @@
+"""What every request passes: headers of answers, the key of the API, the cap of its bodies, the last net."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from workers.errors import BadSignature
+from workers.settings import Settings
+from workers.web.bodies import MEGABYTE, bearer, read_body, same_secret
+
+API = "/api/"
+API_CAP = MEGABYTE
+BARE_CSP = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+
+Answer = Callable[[Request, Exception], Awaitable[Response]]
+
+
+class SafeHeaders:
+    """Puts the security headers on every answer that does not bring its own.
+
+    Nothing is cached or indexed, since nearly every address here holds a token or a customer's data.
+    """
+
+    def __init__(self, app: ASGIApp, *, https: bool) -> None:
+        self._app = app
+        self._headers = {
+            "X-Content-Type-Options": "nosniff",
+            "Referrer-Policy": "no-referrer",
+            "X-Frame-Options": "DENY",
+            "Content-Security-Policy": BARE_CSP,
+            "Cross-Origin-Opener-Policy": "same-origin",
+            "Cross-Origin-Resource-Policy": "same-origin",
+            "Cache-Control": "no-store",
+            "X-Robots-Tag": "noindex, nofollow",
+        }
+        if https:
+            self._headers["Strict-Transport-Security"] = "max-age=31536000"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
+
+
+class LastNet:
+    """Answers what no handler caught, unless the answer has begun; the server's log hears nothing."""
+
+    def __init__(self, app: ASGIApp, *, answer: Answer) -> None:
+        self._app = app
+        self._answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun = False
+
+        async def watch(message: Message) -> None:
+            nonlocal begun
+            begun = begun or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watch)
+        except Exception as error:
+            if begun:
+                raise
+            response = await self._answer(Request(scope), error)
+            await response(scope, receive, send)
+
+
+class ApiDoor:
+    """Lets nobody without the key into the API, before anything of the body is read, and caps the body."""
+
+    def __init__(self, app: ASGIApp, *, settings: Settings) -> None:
+        self._app = app
+        self._key = settings.api_key
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI. Raises BadSignature and TooLarge for the last net."""
+        if scope["type"] != "http" or not scope["path"].startswith(API):
+            await self._app(scope, receive, send)
+            return
+        self._check(Headers(scope=scope))
+        body = await read_body(Request(scope, receive), API_CAP)
+        given = False
+
+        async def replay() -> Message:
+            nonlocal given
+            if given:
+                return await receive()
+            given = True
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        await self._app(scope, replay, send)
+
+    def _check(self, headers: Headers) -> None:
+        if not self._key:
+            raise BadSignature("the API is closed", hint="set CLOSELOOP_API_KEY to open it")
+        given = bearer(headers.get("authorization")) or headers.get("x-api-key", "")
+        if not same_secret(given, self._key):
+            raise BadSignature(
+                "the API key is missing or wrong", hint="send Authorization: Bearer <key>, or X-API-Key"
+            )

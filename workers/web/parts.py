@@ -1,0 +1,37 @@
+"""What the web application is made of, and how a route gets at it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from workers.metrics import Metrics
+from workers.rendering import Renderer
+from workers.settings import Settings
+from workers.unit_of_work import Workshop
+
+
+@dataclass(frozen=True, slots=True)
+class WebParts:
+    """All that the routes need, made by the composition root for the event loop that serves them.
+
+    `broker_alive` says whether the broker answers; None: it lives in this process and cannot be away.
+    """
+
+    workshop: Workshop
+    renderer: Renderer
+    settings: Settings
+    metrics: Metrics
+    broker_alive: Callable[[], Awaitable[bool]] | None = None
+
+
+def web_parts(request: Request) -> WebParts:
+    """The parts of the application that this request came to."""
+    parts: WebParts = request.app.state.parts
+    return parts
+
+
+Parts = Annotated[WebParts, Depends(web_parts)]
