@@ -142,9 +142,8 @@ def test_all_lanes_share_one_event_loop_which_ends_in_order() -> None:
     assert left.count("cancelled") == 3
 
 
-def test_a_bell_that_failed_is_not_tried_again_and_not_kept_for_ever() -> None:
+def test_a_bell_that_failed_is_not_tried_again() -> None:
     broker = make_broker("")
-    assert isinstance(broker, InProcessBroker)
     tries: list[str] = []
 
     async def fail(lane: str, slot: str) -> None:
@@ -152,14 +151,36 @@ def test_a_bell_that_failed_is_not_tried_again_and_not_kept_for_ever() -> None:
         raise ZeroDivisionError
 
     dramatiq.actor(broker=broker, actor_name="desk", queue_name="normal")(fail)
+    with running(broker), ringing(broker) as ring:
+        ring([bell()])
+        assert eventually(lambda: len(tries) == 1)
+        time.sleep(0.3)
+    assert len(tries) == 1
+
+
+def test_bells_for_a_desk_that_is_not_there_do_not_pile_up() -> None:
+    broker = make_broker("")
+    assert isinstance(broker, InProcessBroker)
     with running(broker):
         for _ in range(50):
-            ((message, delay),) = messages([bell()], CLOCK)
+            ((message, delay),) = messages([bell(desk="nobody")], CLOCK)
             broker.enqueue(message, delay=delay)
-        assert eventually(lambda: len(tries) == 50)
-        time.sleep(0.2)
-    assert len(tries) == 50
-    assert len(broker.dead_letters) <= 20
+        broker.join("normal", timeout=5000, fail_fast=False)
+        assert 0 < len(broker.dead_letters) <= 20
+
+
+def test_when_one_lane_has_stopped_the_others_go_on_to_the_end() -> None:
+    broker = make_broker("")
+    heard: list[tuple[str, float]] = []
+    hear(broker, heard)
+    urgent, bulk = make_workers(broker, {Lane.URGENT: 1, Lane.BULK: 1})
+    for worker in (urgent, bulk):
+        worker.start()
+    urgent.stop(timeout=2000)
+    with ringing(broker) as ring:
+        ring([bell(Lane.BULK)])
+        assert eventually(lambda: [lane for lane, _ in heard] == ["bulk"])
+    bulk.stop(timeout=2000)
 
 
 @contextmanager
