@@ -11,13 +11,13 @@ from uuid import UUID
 import structlog
 from sqlalchemy import event, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import Mapper, ORMExecuteState, Session, make_transient_to_detached
 
 from models.base import Base, new_id
 from models.gate import WriteGate
 from models.keys import PolicyVersion
-from models.session import WRITE
+from models.session import WRITE, make_engine
 from models.tickets import NumberSeries
 from models.vocabulary import Lane
 from workers.bells import SLOT, Bell, Ring, slot_of
@@ -216,9 +216,7 @@ def _number_engine(engine: AsyncEngine) -> AsyncEngine:
     From the main pool, a full house of transactions that each want a second connection would wait for
     each other. Closed together with `engine`.
     """
-    numbers = create_async_engine(
-        engine.url, isolation_level="AUTOCOMMIT", pool_size=2, max_overflow=2, pool_pre_ping=True
-    )
+    numbers = make_engine(engine.url, isolation_level="AUTOCOMMIT", pool_size=2, max_overflow=2)
 
     def close(_: object) -> None:
         numbers.sync_engine.dispose()
