@@ -53,7 +53,7 @@ async def raw_mail(
     if not raw.strip():
         raise MalformedBody("the body is empty", hint="send the mail's RFC 5322 bytes")
     envelope = {
-        name: value.strip()[:LONGEST_ADDRESS]
+        name: value.strip(" <>")[:LONGEST_ADDRESS]
         for name, value in (("from", x_envelope_from), ("to", x_envelope_to))
         if value is not None
     }
