@@ -3,9 +3,11 @@
 import re
 from dataclasses import dataclass
 
+from workers.errors import UnreadableMail
+from workers.intake import bounce_marks
 from workers.intake.charset import scrub
 from workers.intake.headers import message_ids
-from workers.intake.mail import InboundMail
+from workers.intake.mail import InboundMail, parse_mail
 
 _MAX_REPORT = 256 * 1024
 _MAX_TEXT = 30_000
@@ -13,63 +15,6 @@ _FIELD = re.compile(r"^([A-Za-z][A-Za-z-]{0,60})[ \t]*:[ \t]*(.*)$")
 _ADDRESS = re.compile(r"[\w.!#$%&'*+/=?^{|}~-]{1,80}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
 _STATUS = re.compile(r"(?<![\d.])([245]\.\d{1,2}\.\d{1,3})(?![\d.])")
 _CODE = re.compile(r"(?<!\d)([45][0-5]\d)(?:[ -]|(?=[:：,，]))")
-_DAEMON = re.compile(
-    r"(?:mailer-?daemon|mail-daemon|postmaster|mdaemon|maildeliverysystem|bounces?|mail\.?delivery|"
-    r"exchange|nobody|"
-    r"microsoftexchange[0-9a-f]{20,40}|noreply-bounce|mail-?system|scanmail)(?:[+.-].{0,80})?@?",
-    re.IGNORECASE,
-)
-_SUBJECT = re.compile(
-    r"(?:undeliver|mail delivery (?:fail|system|problem|status)|delivery (?:status notification|"
-    r"failure|has failed|notification|"
-    r"report|error|problem)|failure notice|returned mail|mail (?:delivery )?failure|nondeliverable|"
-    r"non[- ]?deliver|"
-    r"message (?:could not be|not) delivered|could not (?:send|deliver)|message (?:you sent|status)|"
-    r"warning: (?:message|could)|"
-    r"delayed mail|message delayed|delivery delay|rejected|returned to sender|bounce|"
-    r"auto-response: undeliver|"
-    r"退信|系统退信|投递失败|发送失败|未送达|无法送达|無法傳遞|傳送失敗|邮件被退回|退回|延迟|"
-    r"unzustellbar|nicht zugestellt|zustellung|non remis|échec|retourné|no se puede entregar|"
-    r"no entregado|devuelto|"
-    r"non recapitabile|impossibile recapitare|não entregue|falha na entrega|onbestelbaar|"
-    r"niet bezorgd|niedostarcz|"
-    r"недоставлен|не доставлено|配信不能|配達|전송 실패|반송)",
-    re.IGNORECASE,
-)
-_PHRASE = re.compile(
-    r"(?:this is the (?:mail system|qmail-send)|could not be delivered|couldn['’]t be delivered|"
-    r"was not delivered|not been delivered|"
-    r"undeliverable|delivery (?:has )?failed|permanent (?:fatal )?errors?|unable to deliver|"
-    r"wasn['’]t able to deliver|"
-    r"address (?:not found|rejected|couldn)|user unknown|unknown user|no such user|"
-    r"mailbox (?:unavailable|full|not found)|"
-    r"over quota|recipient(?:'s)? (?:address )?(?:rejected|unknown)|does not exist|"
-    r"returned to (?:you|sender)|"
-    r"the following (?:address|recipient|message)|delivery to the following|message will be retried|"
-    r"will (?:be|continue) "
-    r"(?:retried|to try|trying)|"
-    r"无法(?:发送|投递|送达)|未能(?:发送|投递|送达)|退信原因|退信|投递失败|被退回|"
-    r"收件人(?:邮箱)?(?:地址)?不存在|用户不存在|邮箱已满|"
-    r"konnte nicht zugestellt|n['’]a pas (?:pu|été)|no (?:se )?pudo|non è stato possibile|"
-    r"não (?:foi|pôde)|не (?:удалось|может быть))",
-    re.IGNORECASE,
-)
-_DELAYED = re.compile(
-    r"(?:\bdelayed?\b|still (?:being )?(?:try|retr)|will (?:continue to (?:try|be)|keep trying|"
-    r"be retried|retry)|you do not need to "
-    r"resend|no action is required|延迟|稍后重试|继续尝试|warning message only)",
-    re.IGNORECASE,
-)
-_GIVEN_UP = re.compile(
-    r"(?:failed permanently|permanent|giving up|given up|gave up|too long|will not be retried|expired)",
-    re.IGNORECASE,
-)
-_ORIGINAL = re.compile(
-    r"^[ \t>*-]*(?:-{2,}[ \t]*)?(?:below this line is a copy|this is a copy of the message|"
-    r"original message|the header of the|"
-    r"(?:return|returned) message|included is a copy|message headers follow|原始邮件|原邮件|received: )",
-    re.IGNORECASE | re.MULTILINE,
-)
 _MESSAGE_ID = re.compile(
     r"^[ \t>]{0,20}message-id:[ \t]{0,20}\r?\n?[ \t]{0,20}(<[^<>\r\n]{1,500}>)", re.IGNORECASE | re.MULTILINE
 )
@@ -107,9 +52,25 @@ def read_bounce(mail: InboundMail) -> Bounce | None:
     report = next((one for one in mail.attachments if one.content_type in _REPORT_TYPES), None)
     if report is not None and (_is_report(mail) or _is_daemon(mail)):
         return _from_report(mail, report.content[:_MAX_REPORT])
-    if _is_daemon(mail) or mail.header("x-failed-recipients"):
+    wrapped = _wrapped_report(mail)
+    if wrapped is not None:
+        return read_bounce(wrapped)
+    if _is_daemon(mail) or _is_machine(mail) or mail.header("x-failed-recipients"):
         return _from_text(mail)
     return None
+
+
+def _wrapped_report(mail: InboundMail) -> InboundMail | None:
+    """The report inside a mail that a company's gateway has put its disclaimer around."""
+    attached = [part for part in mail.attachments if part.content_type == "message/rfc822"]
+    if len(attached) != 1 or "delivery-status" not in mail.header("content-type").lower():
+        return None
+    try:
+        inner = parse_mail(attached[0].content)
+    except UnreadableMail:
+        return None
+    # Only one wrapping is undone: what is deeper was put there by somebody.
+    return inner if any(part.content_type in _REPORT_TYPES for part in inner.attachments) else None
 
 
 def _is_report(mail: InboundMail) -> bool:
@@ -123,11 +84,17 @@ def _is_report(mail: InboundMail) -> bool:
 
 def _is_daemon(mail: InboundMail) -> bool:
     """Whether the mail claims to come from a mail system rather than from somebody."""
-    if mail.header("return-path").strip() == "<>" or not mail.from_email:
-        return bool(_SUBJECT.search(mail.subject)) or bool(
-            _DAEMON.match(mail.from_email or mail.header("from"))
-        )
-    return bool(_DAEMON.match(mail.from_email))
+    sender = mail.from_email or mail.header("from")
+    if bounce_marks.DAEMON.match(sender) or bounce_marks.PERHAPS_DAEMON.match(sender):
+        return True
+    unanswerable = mail.header("return-path").strip() == "<>" or not mail.from_email
+    return unanswerable and bool(bounce_marks.SUBJECT.search(mail.subject))
+
+
+def _is_machine(mail: InboundMail) -> bool:
+    """A program that writes under an ordinary address, known by how its text begins; nobody's answer."""
+    began = mail.text.lstrip()[:400]
+    return bool(bounce_marks.MACHINE.search(began) and bounce_marks.SUBJECT.search(mail.subject))
 
 
 def _from_report(mail: InboundMail, content: bytes) -> Bounce:
@@ -189,15 +156,13 @@ def _lower_domain(address: str) -> str:
 
 
 def _from_text(mail: InboundMail) -> Bounce | None:
-    original = _ORIGINAL.search(mail.text)
+    original = bounce_marks.ORIGINAL.search(mail.text)
     told = mail.text[: original.start() if original and original.start() > 80 else _MAX_TEXT][:_MAX_TEXT]
-    subject = _SUBJECT.search(mail.subject)
-    if not (subject and (_PHRASE.search(told) or _STATUS.search(told) or not told.strip())) and not (
-        _PHRASE.search(told)
-        and (mail.header("x-failed-recipients") or mail.header("return-path").strip() == "<>")
-    ):
+    if not _says_so(mail, told):
         return None
-    delayed = bool(_DELAYED.search(mail.subject) or _DELAYED.search(told)) and not _GIVEN_UP.search(told)
+    delayed = bool(
+        bounce_marks.DELAYED.search(mail.subject) or bounce_marks.DELAYED.search(told)
+    ) and not bounce_marks.GIVEN_UP.search(told)
     reason = _telling_line(told)
     status = _STATUS.search(reason) or _STATUS.search(told)
     code = _CODE.search(reason)
@@ -211,10 +176,21 @@ def _from_text(mail: InboundMail) -> Bounce | None:
     )
 
 
+def _says_so(mail: InboundMail, told: str) -> bool:
+    """Whether subject and words are those of a report; a name only programs use asks for less."""
+    subject = bool(bounce_marks.SUBJECT.search(mail.subject))
+    phrase = bool(bounce_marks.PHRASE.search(told) or bounce_marks.MACHINE.search(told[:400]))
+    if bounce_marks.DAEMON.match(mail.from_email) or mail.header("x-failed-recipients"):
+        return subject or phrase or bool(_STATUS.search(told))
+    if mail.header("return-path").strip() == "<>" and phrase:
+        return True
+    return subject and (phrase or bool(_STATUS.search(told)) or not told.strip())
+
+
 def _telling_line(text: str) -> str:
     """The line with a status, else the one with a telling phrase, else the first words."""
     lines = [line.strip() for line in text.split("\n")[:200] if line.strip()]
-    for pattern in (_STATUS, _CODE, _PHRASE):
+    for pattern in (_STATUS, _CODE, bounce_marks.PHRASE):
         for line in lines:
             if pattern.search(line[:1000]):
                 return line
@@ -234,7 +210,7 @@ def _recipients_of(mail: InboundMail, told: str) -> tuple[str, ...]:
         named = [
             one
             for one in _ADDRESS.findall(told)
-            if one.lower() not in not_meant and one not in not_ids and not _DAEMON.match(one)
+            if one.lower() not in not_meant and one not in not_ids and not bounce_marks.DAEMON.match(one)
         ]
     return tuple(dict.fromkeys(_lower_domain(one.strip(".'")) for one in named))[:20]
 

@@ -119,3 +119,42 @@ def test_a_bounce_is_classified_before_its_auto_submitted_header() -> None:
     mail = parse_mail(dsn("failed", "5.1.1", "x").encode())
     found = classify(mail, envelope_from="", own_domains=[], own_addresses=[])
     assert (found.kind, found.take_in, found.may_answer) == ("bounce", False, False)
+
+
+MACHINES = {
+    "InterScan": (
+        "Mail could not be delivered",
+        "****** Message from InterScan ******\n\nSent <<< RCPT TO:<lin@qq.example>",
+    ),
+    "a rejecting gateway": (
+        "Automatically rejected mail",
+        "Your message to <lin@qq.example> was automatically rejected:\nQuota exceeded",
+    ),
+}
+
+
+@pytest.mark.parametrize(("subject", "body"), MACHINES.values(), ids=MACHINES.keys())
+def test_a_program_under_an_ordinary_address_is_known_by_how_it_begins(subject: str, body: str) -> None:
+    found = bounce_of(f"From: imss@gateway.example\nTo: support@help.example\nSubject: {subject}\n\n{body}")
+    assert found is not None
+    assert found.recipients == ("lin@qq.example",)
+
+
+@pytest.mark.parametrize(
+    "sender", ["exchange-rates@bank.example", "bouncefitness@x.example", "postmasters-club@x.example"]
+)
+def test_an_address_that_resembles_a_daemons_is_no_daemon(sender: str) -> None:
+    raw = f"From: {sender}\nTo: support@help.example\nSubject: Your order\n\nIt could not be delivered to user unknown."
+    assert bounce_of(raw) is None
+
+
+def test_a_report_inside_a_gateways_disclaimer_is_found() -> None:
+    inner = dsn("failed", "5.1.1", "550 no")
+    raw = (
+        "From: postmaster@corp.example\nTo: support@help.example\nSubject: Delivery Status Notification (Failure)\n"
+        "Content-Type: multipart/mixed; report-type=delivery-status; boundary=o\n\n--o\n\nconfidential\n--o\n"
+        f"Content-Type: message/rfc822\n\n{inner}\n--o--\n"
+    )
+    found = bounce_of(raw)
+    assert found is not None
+    assert (found.status, found.recipients) == ("5.1.1", ("lin@qq.example",))
