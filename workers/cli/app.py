@@ -1,0 +1,117 @@
+"""All commands under one name, and what becomes of an error: what is wrong, what to do, and an exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+
+import typer
+
+from workers import __version__
+from workers.cli import checking, explaining, intake, preview, processes, roster_commands, sending
+from workers.cli.output import complain, is_machine_trouble
+
+WRONG_USE = 2
+FAILED = 1
+INTERRUPTED = 130
+
+RUN, LOOK, PEOPLE, IN = "Run it", "Look and check", "People", "What came in"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command and leave: exit code 0, 1 for a failure, 2 for wrong use, settings, policy or input.
+
+    Expected errors are told in two lines on standard error, never as a traceback.
+    """
+    try:
+        make_app()(args=list(arguments) if arguments is not None else None)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except Exception as error:
+        code = _told(error)
+        if code is None:
+            raise
+        sys.exit(code)
+
+
+def make_app() -> typer.Typer:
+    """The application with all its commands; nothing is read or opened before one of them runs."""
+    app = typer.Typer(
+        name="closeloop",
+        help="Nobody is forgotten: mail and SMS in, deadlines kept, results told, ratings followed up.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_options)
+    for panel, commands in _commands():
+        for name, command in commands.items():
+            app.command(name, rich_help_panel=panel)(command)
+    for name, help_text, panel, group in (
+        ("staff", "Who works here: add, list, import.", PEOPLE, roster_commands.STAFF),
+        ("team", "Teams and whom their escalations climb to.", PEOPLE, roster_commands.TEAM),
+        ("intake", "What came in: read a file, list, show, run again.", IN, intake.INTAKE),
+    ):
+        sub = typer.Typer(help=help_text, no_args_is_help=True)
+        for command_name, command in group.items():
+            sub.command(command_name)(command)
+        app.add_typer(sub, name=name, rich_help_panel=panel)
+    return app
+
+
+def _commands() -> tuple[tuple[str, dict[str, Callable[..., Any]]], ...]:
+    return (
+        (
+            RUN,
+            {
+                "up": processes.up,
+                "web": processes.web,
+                "worker": processes.worker,
+                "scheduler": processes.scheduler,
+                "smtpd": processes.smtpd,
+                "migrate": processes.migrate,
+            },
+        ),
+        (
+            LOOK,
+            {
+                "check": checking.check,
+                "send-test": sending.send_test,
+                "preview": preview.preview,
+                "explain": explaining.explain,
+            },
+        ),
+    )
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"closeloop {__version__}\n")
+        raise typer.Exit
+
+
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which version this is.")
+    ] = False,
+) -> None:
+    """Nobody is forgotten: mail and SMS in, deadlines kept, results told, ratings followed up."""
+
+
+def _told(error: Exception) -> int | None:
+    """Tell an expected error and give its exit code; None for one that nobody expected."""
+    from workers.errors import CloseloopError, InvalidInput, PolicyError, SettingsError, TooLarge
+
+    if isinstance(error, CloseloopError):
+        complain(error.message, error.hint)
+        return (
+            WRONG_USE if isinstance(error, SettingsError | PolicyError | InvalidInput | TooLarge) else FAILED
+        )
+    if isinstance(error, OSError) and (error.filename or error.errno):
+        complain(f"{error.strerror or error}" + (f": {error.filename}" if error.filename else ""))
+        return FAILED
+    if trouble := is_machine_trouble(error):
+        complain(*trouble)
+        return FAILED
+    return None

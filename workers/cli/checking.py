@@ -1,0 +1,156 @@
+"""`closeloop check`: settings, ways out, policy, templates and database, before anybody relies on them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import typer
+
+from workers.cli.opening import data_folder, find_settings
+from workers.cli.output import DataOption, JsonOption, print_json, verdict
+
+if TYPE_CHECKING:
+    from workers.settings import Settings
+
+
+class Finding(NamedTuple):
+    """One checked thing: what (settings, policy …), good, warning or bad, in words, and what to do."""
+
+    about: str
+    result: str
+    words: str
+    hint: str = ""
+
+
+def check(data: DataOption = None, as_json: JsonOption = False) -> None:
+    """Check settings, policy, templates (yours too) and the database. Exit code 1 when something is bad."""
+    findings = list(_findings(data))
+    if as_json:
+        good = all(each.result != "bad" for each in findings)
+        print_json({"ok": good, "findings": [each._asdict() for each in findings]})
+    else:
+        for each in findings:
+            verdict(each.result, f"{each.about}: {each.words}", each.hint)
+    if any(each.result == "bad" for each in findings):
+        raise typer.Exit(1)
+
+
+def _findings(data: Path | None) -> Iterator[Finding]:
+    from workers.errors import CloseloopError
+
+    settings: Settings | None = None
+    try:
+        settings, made_up = _settings(data)
+        yield Finding("settings", "good", f"complete, mode {settings.mode}, data in {settings.data}")
+        if made_up:
+            alone = not settings.broker_url
+            hint = (
+                "closeloop up makes them" if alone else "closeloop web, worker … need CLOSELOOP_SECRET_KEYS"
+            )
+            yield Finding("secrets", "warning" if alone else "bad", "there are none yet", hint)
+    except CloseloopError as error:
+        for line in error.message.splitlines():
+            yield Finding("settings", "bad", line)
+    parts: list[Callable[[], Iterator[Finding]]] = []
+    if settings is not None:
+        known = settings
+        parts = [lambda: _ways_out(known), lambda: _database(known)]
+    policy = settings.policy if settings else os.environ.get("CLOSELOOP_POLICY") or "support-response"
+    parts += [lambda: _policy(policy), lambda: _templates(settings.data if settings else data_folder(data))]
+    for part in parts:
+        try:
+            yield from part()
+        except CloseloopError as error:
+            yield Finding(part.__name__.strip("_<>"), "bad", error.message, error.hint)
+
+
+def _settings(data: Path | None) -> tuple[Settings, bool]:
+    """The settings, with a throw-away key where none was made yet (True): all else can be checked already."""
+    from workers.settings import known_secrets
+    from workers.settings.own_secrets import MAKERS
+
+    name = "CLOSELOOP_SECRET_KEYS"
+    folder = data_folder(data)
+    lacking = not (os.environ.get(name) or os.environ.get(f"{name}_FILE") or known_secrets(folder).get(name))
+    spare = {"SECRET_KEYS": MAKERS[name]()} if lacking else {}
+    return find_settings(data, **spare), lacking
+
+
+def _ways_out(settings: Settings) -> Iterator[Finding]:
+    from workers.channels.sms.url import parse_sms_url
+    from workers.channels.smtp_url import Tls, parse_smtp_urls
+    from workers.errors import CloseloopError
+
+    try:
+        for relay in parse_smtp_urls(" ".join(settings.smtp_url)) if settings.smtp_url else ():
+            clear = relay.tls is Tls.NONE and relay.password is not None
+            yield Finding(
+                "mail",
+                "warning" if clear else "good",
+                f"relay {relay.host}:{relay.port}, tls={relay.tls}",
+                "the password goes in clear: use tls=start or tls=implicit" if clear else "",
+            )
+    except CloseloopError as error:
+        yield Finding("mail", "bad", error.message, error.hint)
+    if not settings.smtp_url:
+        yield Finding("mail", "warning", "no relay: mails only show on the console", "set CLOSELOOP_SMTP_URL")
+    if settings.sms_url:
+        try:
+            yield Finding("sms", "good", f"sends as {parse_sms_url(settings.sms_url).sender}")
+        except CloseloopError as error:
+            yield Finding("sms", "bad", error.message, error.hint)
+
+
+def _database(settings: Settings) -> Iterator[Finding]:
+    from models.session import head_revision
+    from workers.cli.opening import must_be_migrated
+    from workers.cli.output import is_machine_trouble
+    from workers.errors import CloseloopError
+
+    try:
+        must_be_migrated(settings)
+        yield Finding("database", "good", f"at schema {head_revision()}")
+    except CloseloopError as error:
+        yield Finding("database", "warning", error.message, error.hint)
+    except Exception as error:
+        words, hint = is_machine_trouble(error) or (f"cannot be reached ({type(error).__name__})", "")
+        yield Finding("database", "bad", words, hint or "is CLOSELOOP_DATABASE_URL right?")
+
+
+def _policy(name: str) -> Iterator[Finding]:
+    from workers.errors import PolicyError
+    from workers.policy import load_policy
+
+    try:
+        policy = load_policy(name)
+    except PolicyError as error:
+        yield Finding("policy", "bad", error.message, error.hint)
+        return
+    yield Finding("policy", "good", f"{policy.name}, {policy.calendar.hours_text('en')}, {policy.zone}")
+    year = datetime.now(UTC).year
+    for notice in policy.notices(year, year + 1):
+        yield Finding(
+            "policy", "warning", notice, "enter them under [calendar.days] when the government has decided"
+        )
+
+
+def _templates(folder: Path) -> Iterator[Finding]:
+    from workers.rendering import Renderer
+
+    overrides = folder / "templates"
+    renderer = Renderer(overrides if overrides.is_dir() else None)
+    problems = renderer.check()
+    for problem in problems:
+        yield Finding("templates", "bad", problem, f"files in {overrides} win over ours: correct them there")
+    if not problems:
+        own = sum(1 for path in overrides.rglob("*") if path.is_file()) if overrides.is_dir() else 0
+        count = len(renderer.messages()) + len(renderer.sms_messages()) + len(renderer.pages())
+        yield Finding(
+            "templates",
+            "good",
+            f"{count} messages and pages render in both languages, {own} files of your own",
+        )

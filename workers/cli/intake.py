@@ -1,0 +1,202 @@
+"""`closeloop intake`: read mail files as the service would, and look after the events it has stored."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID
+
+import typer
+
+from workers.cli.opening import find_settings, workshop_of
+from workers.cli.output import DataOption, JsonOption, console, print_json, print_table
+
+if TYPE_CHECKING:
+    from workers.settings import Settings
+
+PREVIEW = 400
+
+
+def parse(
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="RFC 5322 files (.eml).", exists=True, dir_okay=False, allow_dash=False),
+    ],
+    own: Annotated[
+        list[str] | None,
+        typer.Option("--own", help="An address of ours, to tell loops (default: CLOSELOOP_MAIL_FROM)."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Read mail files as the service reads them; touches no database. One JSON line for each file.
+
+    Exit code 1 when a file is no readable mail (the line says why).
+    """
+    from workers.cli.reading import read_file
+
+    addresses = own or [os.environ.get("CLOSELOOP_MAIL_FROM") or "support@closeloop.localhost"]
+    unreadable = 0
+    for file in files:
+        facts = read_file(file, addresses)
+        unreadable += facts["kind"] == "unreadable"
+        if as_json:
+            print_json(facts, indent=None)
+        else:
+            _show_mail(facts)
+    if unreadable:
+        raise typer.Exit(1)
+
+
+def list_events(
+    state: Annotated[str, typer.Option(help="Only received, done, rejected or poison.")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many, newest first.")] = 50,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List stored events, newest first."""
+    from models.vocabulary import EventState
+    from workers.errors import InvalidInput
+
+    if state and state not in set(EventState):
+        raise InvalidInput(f"there is no state {state}", hint=f"there are {', '.join(EventState)}")
+    rows = asyncio.run(_listed(find_settings(data), state, limit))
+    if as_json:
+        print_json(rows)
+        return
+    names = ("id", "received_at", "source", "kind", "state", "reason", "ticket")
+    print_table(names, [[row[name] for name in names] for row in rows], "nothing came in yet")
+
+
+def show(
+    event: Annotated[str, typer.Argument(help="The event's id, as `list` shows it.")],
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Write the bytes as they came (a customer's words!).")
+    ] = False,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show one stored event; what it says is masked unless --raw is given."""
+    facts, body = asyncio.run(_one(find_settings(data), identifier(event)))
+    if raw:
+        sys.stdout.buffer.write(body)
+        sys.stdout.buffer.flush()
+    elif as_json:
+        print_json(facts)
+    else:
+        print_table(("", ""), facts.items(), "")
+
+
+def retry(
+    events: Annotated[list[str] | None, typer.Argument(help="Ids of poisoned events.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All that are poison.")] = False,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run poisoned events again: they are kept as they came."""
+    from workers.errors import InvalidInput
+
+    if bool(events) == every:
+        raise InvalidInput("say which events: their ids, or --all")
+    chosen = [identifier(event) for event in events or ()]
+    count = asyncio.run(_again(find_settings(data), chosen))
+    if as_json:
+        print_json({"again": count})
+    else:
+        console().print(f"{count} events will be read again, within a second if closeloop runs")
+
+
+INTAKE: Mapping[str, Callable[..., Any]] = {"parse": parse, "list": list_events, "show": show, "retry": retry}
+
+
+def identifier(text: str) -> UUID:
+    """An id as typed, with or without hyphens. Raises InvalidInput."""
+    from workers.errors import InvalidInput
+
+    try:
+        return UUID(text.strip())
+    except ValueError as error:
+        raise InvalidInput(f"{text[:40]} is no id", hint="ids look like 0196e1f0-…") from error
+
+
+def _show_mail(facts: Mapping[str, Any]) -> None:
+    out = console()
+    out.print(f"[bold]{Path(facts['file']).name}[/]  {facts['kind']}")
+    if facts["kind"] == "unreadable":
+        out.print("  " + ", ".join(facts["warnings"]), markup=False)
+        return
+    for name in ("from_name", "from_email", "subject", "message_id", "in_reply_to"):
+        if facts[name]:
+            out.print(f"  {name}: {facts[name]}", markup=False)
+    for attachment in facts["attachments"]:
+        out.print(f"  attached: {attachment['name']}, {attachment['size']} bytes", markup=False)
+    for line in facts["reply"].splitlines():
+        out.print(f"  │ {line}", markup=False)
+
+
+async def _listed(settings: Settings, state: str, limit: int) -> list[dict[str, Any]]:
+    from sqlalchemy import select
+
+    from models.intake import IntakeEvent
+    from workers.cli.dossier import event_facts
+
+    async with workshop_of(settings) as workshop, workshop.read() as uow:
+        query = (
+            select(IntakeEvent).order_by(IntakeEvent.received_at.desc(), IntakeEvent.id.desc()).limit(limit)
+        )
+        if state:
+            query = query.where(IntakeEvent.state == state)
+        rows = list(await uow.session.scalars(query))
+        return [await event_facts(uow, row) for row in rows]
+
+
+async def _one(settings: Settings, ident: UUID) -> tuple[dict[str, Any], bytes]:
+    from models.intake import IntakeEvent
+    from workers.cli.dossier import event_facts
+    from workers.errors import CloseloopError, NotFound
+    from workers.intake.mail import parse_mail
+    from workers.intake.store import load
+    from workers.text import mask_free_text
+
+    async with workshop_of(settings) as workshop, workshop.read() as uow:
+        row = await uow.session.get(IntakeEvent, ident)
+        if row is None:
+            raise NotFound("there is no such event")
+        facts = await event_facts(uow, row)
+        if row.source == "delivery":
+            return facts, b""
+        event = await load(uow, row)
+    facts["bytes"] = len(event.raw)
+    if event.kind == "mail":
+        try:
+            mail = parse_mail(event.raw)
+            facts["subject"] = mask_free_text(mail.subject)
+            facts["text"] = mask_free_text(mail.text)[:PREVIEW]
+        except CloseloopError as error:
+            facts["unreadable"] = error.message
+    return facts, event.raw
+
+
+async def _again(settings: Settings, chosen: list[UUID]) -> int:
+    from sqlalchemy import select
+
+    from models.intake import IntakeEvent
+    from models.vocabulary import EventState
+    from workers.errors import Conflict
+
+    async with workshop_of(settings) as workshop, workshop.begin() as uow:
+        query = select(IntakeEvent).where(IntakeEvent.state == EventState.POISON)
+        if chosen:
+            query = query.where(IntakeEvent.id.in_(chosen))
+        rows = list(await uow.session.scalars(query))
+        if len(rows) < len(set(chosen)):
+            raise Conflict(
+                "not all of these events are poison; nothing was done", hint="closeloop intake list"
+            )
+        for row in rows:
+            row.state, row.reason, row.tries = EventState.RECEIVED, None, 0
+            row.due_at, row.free_at, row.lease_token = uow.clock.now(), None, None
+        return len(rows)
