@@ -85,7 +85,9 @@ def test_subject_and_names_come_back_as_they_went(subject: str, sender: str, to:
     assert [a.addr_spec for a in mail["to"].addresses] == ["customer@example.org"]
     assert (name(raw, "From"), name(raw, "To")) == (spaced(sender), spaced(to))
     assert mail.defects == []
-    assert all(len(line) <= 998 for line in raw.split(b"\r\n"))
+    words = re.findall(rb"=\?utf-8\?b\?[^?]*\?=", raw)
+    assert all(len(word) <= 75 for word in words), "RFC 2047 §2"
+    assert all(len(line) <= 78 for line in raw.split(b"\r\n"))
 
 
 @given(text=_texts, html=_texts)

@@ -291,6 +291,7 @@ async def test_a_late_reply_is_never_taken_for_the_next_mails() -> None:
     script = Script().on("dot", Action(reply=b"550 5.7.1 bob's refusal\r\n", delay=0.6), recipient="bob")
     async with ScriptedSmtp(script) as server, channel_to(server, timeout=0.5) as channel:
         outcomes = await deliver(channel, mail_to("bob"), mail_to("eve"), mail_to("joe"))
+        await server.until(lambda: server.open_connections == 1)
     assert verdicts(outcomes) == [
         ("unknown", "timeout_after_data"),
         ("sent", "accepted"),
@@ -388,6 +389,20 @@ async def test_a_rested_connection_must_answer_before_it_is_trusted() -> None:
         assert server.connections == 2
 
 
+async def test_when_one_rested_connection_is_dead_the_others_are_not_asked() -> None:
+    script = Script().on("dot", delay(0.05))
+    async with (
+        ScriptedSmtp(script) as server,
+        channel_to(server, idle=0.1, connections={"normal": 3}) as channel,
+    ):
+        await deliver(channel, *(mail_to(f"p{number}") for number in range(3)))
+        assert server.connections == 3
+        script.on("noop", refuse("421 4.4.2 idle too long"))
+        await asyncio.sleep(0.15)
+        assert verdicts(await deliver(channel, mail_to("eve"))) == [("sent", "accepted")]
+        assert (server.count("NOOP"), server.connections) == (1, 4)
+
+
 async def test_no_check_is_made_while_mails_follow_each_other() -> None:
     async with ScriptedSmtp() as server, channel_to(server) as channel:
         await deliver(channel, *(mail_to(f"p{number}") for number in range(10)))
@@ -422,6 +437,24 @@ async def test_closing_says_goodbye() -> None:
         async with channel_to(server) as channel:
             await deliver(channel, mail_to())
         await server.until(lambda: server.count("QUIT") == 1 and server.open_connections == 0)
+
+
+async def test_a_kept_connection_lost_after_the_dot_is_unknown_and_not_tried_again() -> None:
+    async with ScriptedSmtp() as server, channel_to(server) as channel:
+        await deliver(channel, mail_to("bob"))
+        server.script.on("dot", cut())
+        assert verdicts(await deliver(channel, mail_to("eve"))) == [("unknown", "lost_after_data")]
+    assert [mail.recipient for mail in server.mails] == ["bob@example.org", "eve@example.org"]
+
+
+@pytest.mark.parametrize("step", ["rcpt", "data", "dot"])
+async def test_after_421_nothing_more_is_said_on_that_connection(step: str) -> None:
+    # RFC 5321 §3.8: the relay will close it; what we said there would be lost.
+    script = Script().on(step, refuse("421 4.3.2 shutting down"), times=1)
+    async with ScriptedSmtp(script) as server, channel_to(server) as channel:
+        outcomes = await deliver(channel, mail_to("bob"), mail_to("eve"))
+    assert verdicts(outcomes) == [("retry", "throttled"), ("sent", "accepted")]
+    assert server.connections == 2
 
 
 # -- relays

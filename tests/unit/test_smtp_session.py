@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from tests.fakes import MONDAY_MORNING, ManualClock
 from workers.channels.smtp_codes import Step
-from workers.channels.smtp_session import Answer, Session, SessionLost, wire_form
+from workers.channels.smtp_link import SessionLost
+from workers.channels.smtp_session import Answer, Session, wire_form
 
 pytestmark = pytest.mark.anyio
 

@@ -12,9 +12,10 @@ from workers.channels.address import wire_address
 from workers.channels.batch import Attempt, BatchRun, Queue
 from workers.channels.port import Outcome, Outgoing, Report, Verdict
 from workers.channels.smtp_codes import Step, judge
+from workers.channels.smtp_link import SessionLost
 from workers.channels.smtp_open import CannotConnect, own_host_name
 from workers.channels.smtp_pool import Dialer, LanePool
-from workers.channels.smtp_session import Answer, Session, SessionLost, wire_form
+from workers.channels.smtp_session import Answer, Session, wire_form
 from workers.channels.smtp_url import Relay
 from workers.clock import Clock
 from workers.errors import InvalidInput

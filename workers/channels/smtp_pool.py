@@ -105,8 +105,11 @@ class LanePool:
         """Return a usable session; only for a holder of `gate`. Raises CannotConnect."""
         while self._resting:
             session = self._resting.pop()
-            if session.usable and (not self._doubtful(session) or await self._answers(session)):
+            if not session.usable:
+                continue
+            if not self._doubtful(session) or await self._answers(session):
                 return session
+            self._drop_doubtful()
         return await self._dialer.dial()
 
     async def fresh(self) -> Session:
@@ -125,6 +128,12 @@ class LanePool:
         """Retire all resting sessions."""
         while self._resting:
             self._resting.pop().retire()
+
+    def _drop_doubtful(self) -> None:
+        # What has rested as long as a dead one is probably dead too; asking each would eat the mail's time.
+        for session in [resting for resting in self._resting if self._doubtful(resting)]:
+            self._resting.remove(session)
+            session.retire()
 
     def _doubtful(self, session: Session) -> bool:
         return time.monotonic() - session.idle_since > self._idle

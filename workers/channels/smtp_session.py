@@ -9,30 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
 from workers.channels.smtp_codes import Step
+from workers.channels.smtp_link import Link, Reply, SessionLost
 
-_LONGEST_REPLY = 32 * 1024
 _SMALL = 64 * 1024
 _BARE_NEWLINE = re.compile(rb"\r\n|\r|\n")
-
-
-class SessionLost(Exception):
-    """The connection ended or the relay broke the protocol; `args[0]` says which. It is of no more use."""
-
-
-class Reply(NamedTuple):
-    """One complete reply; `text` without codes, lines joined by a space; `at` = promise time of its
-    arrival.
-    """
-
-    code: int
-    text: str
-    at: datetime
 
 
 class Answer(NamedTuple):
@@ -43,14 +28,15 @@ class Answer(NamedTuple):
 
     @property
     def accepted(self) -> bool:
+        """Whether the relay took responsibility for the mail."""
         return self.step is Step.DOT and 200 <= self.reply.code < 300
 
 
-class Session(asyncio.Protocol):
+class Session(Link):
     """One connection to a relay, for one transaction at a time.
 
-    `now` gives promise time; it is read when a reply *arrives*, not when somebody gets round to looking at
-    it.
+    `extensions` are what the relay said in EHLO, lower-case name to parameter. `uses` counts mails,
+    `idle_since` is a moment of `time.monotonic()` that the pool sets.
     """
 
     def __init__(
@@ -62,6 +48,7 @@ class Session(asyncio.Protocol):
         tls: bool,
         extensions: Mapping[str, str],
     ) -> None:
+        super().__init__(transport, now)
         self.host = host
         self.tls = tls
         self.pipelining = "pipelining" in extensions
@@ -71,116 +58,7 @@ class Session(asyncio.Protocol):
         self.size_limit = int(limit) if limit.isdecimal() else 0
         self.uses = 0
         self.idle_since = 0.0
-        self.doomed = False
-        self._now = now
-        self._transport = transport
-        self._buffer = b""
-        self._replies: deque[Reply] = deque()
-        self._owed = 0
-        self._lost: str | None = None
         self._dirty = False
-        self._paused = False
-        self._waiter: asyncio.Future[None] | None = None
-        self._leaving = False
-
-    # -- asyncio's side
-
-    def take_over(self) -> None:
-        """Become the protocol of the opened connection, which must have no reply outstanding."""
-        transport = self._transport
-        transport.set_write_buffer_limits(high=0)  # so that "drained" means: handed to the system
-        transport.set_protocol(self)
-        if transport.is_closing():
-            self._lose("connection lost")
-
-    def data_received(self, data: bytes) -> None:
-        if self._lost is not None:
-            return
-        self._buffer += data
-        while (end := self._end_of_reply()) > 0:
-            block, self._buffer = self._buffer[:end], self._buffer[end:]
-            self._take(block)
-        if end < 0 or len(self._buffer) > _LONGEST_REPLY:
-            self._lose("malformed reply")
-        self._wake()
-
-    def pause_writing(self) -> None:
-        self._paused = True
-
-    def resume_writing(self) -> None:
-        self._paused = False
-        self._wake()
-
-    def eof_received(self) -> bool:
-        self._lose("connection lost")
-        return False
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._lose("connection lost")
-
-    def _end_of_reply(self) -> int:
-        """Length of the first complete reply in the buffer; 0 when there is none yet, -1 when it is no
-        reply.
-        """
-        start = 0
-        while (newline := self._buffer.find(b"\n", start)) >= 0:
-            line = self._buffer[start : newline + 1]
-            if not line[:3].isdigit() or line[3:4] not in (b" ", b"-", b"\r", b"\n"):
-                return -1
-            start = newline + 1
-            if line[3:4] != b"-":
-                return start
-        return 0
-
-    def _take(self, block: bytes) -> None:
-        lines = block.splitlines()
-        text = b" ".join(line[4:].strip() for line in lines).decode("utf-8", "backslashreplace")
-        if self._leaving:
-            self.abort()
-        elif self._owed > 0:
-            self._owed -= 1
-            self._replies.append(Reply(int(lines[-1][:3]), text, self._now()))
-        else:
-            # Usually 421 before the relay closes an idle connection. Nobody asked, so nobody can use the
-            # rest.
-            self._lose("reply without a command")
-
-    def _lose(self, why: str) -> None:
-        if self._lost is None:
-            self._lost = why
-            self._transport.abort()
-        self._wake()
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
-    # -- our side
-
-    @property
-    def usable(self) -> bool:
-        return self._lost is None and not self.doomed
-
-    def abort(self) -> None:
-        """Throw the connection away, at once and without a word."""
-        self._lose("closed by us")
-
-    def retire(self) -> None:
-        """Say QUIT and close when the relay has answered, or after two seconds (RFC 5321 §4.1.1.10)."""
-        if not self.usable or self._owed:
-            self.abort()
-            return
-        self.doomed = self._leaving = True
-        self._transport.write(b"QUIT\r\n")
-        asyncio.get_running_loop().call_later(2, self.abort)
-
-    async def alive(self) -> bool:
-        """Ask with NOOP whether a connection that has been idle still answers."""
-        try:
-            self._write(b"NOOP\r\n", replies=1)
-            return (await self._reply()).code == 250 and self.usable
-        except SessionLost:
-            return False
 
     async def transact(
         self, sender: bytes, recipient: bytes, mail: bytes, at_dot: Callable[[], None]
@@ -261,9 +139,8 @@ class Session(asyncio.Protocol):
             self._check()
             at_dot()
             self._write(mail + b".\r\n", replies=1)
-            return Answer(Step.DOT, await self._reply())
-        # A long mail goes first and its dot by itself: a loss on the way is then certainly a loss before
-        # the dot.
+            return await self._verdict()
+        # A long mail goes first and its dot by itself: a loss on the way is then a loss before the dot.
         self._write(mail, replies=1)
         while self._paused and not self._replies:
             await self._wait()
@@ -277,32 +154,13 @@ class Session(asyncio.Protocol):
         self._check()
         at_dot()
         self._write(b".\r\n", replies=0)
-        return Answer(Step.DOT, await self._reply())
+        return await self._verdict()
 
-    def _write(self, data: bytes, *, replies: int) -> None:
-        self._check()
-        self._owed += replies
-        self._transport.write(data)
-
-    def _check(self) -> None:
-        if self._lost is not None:
-            raise SessionLost(self._lost)
-
-    async def _reply(self) -> Reply:
-        while not self._replies:
-            await self._wait()
-        reply = self._replies.popleft()
-        if reply.code == 421:  # RFC 5321 §3.8: the relay closes the connection after this
-            self.doomed = True
-        return reply
-
-    async def _wait(self) -> None:
-        self._check()
-        self._waiter = asyncio.get_running_loop().create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
+    async def _verdict(self) -> Answer:
+        reply = await self._reply()
+        if reply.code < 200 or 300 <= reply.code < 400:
+            self.doomed = True  # no answer to a mail: we do not speak of the same thing any more
+        return Answer(Step.DOT, reply)
 
 
 def _goes_on(step: Step, reply: Reply) -> bool:
@@ -310,8 +168,7 @@ def _goes_on(step: Step, reply: Reply) -> bool:
 
 
 def wire_form(mail: bytes) -> bytes:
-    """Return the mail with CRLF line ends and doubled leading dots (RFC 5321 §4.5.2), ready for the final
-    dot.
+    """Return the mail with CRLF line ends and doubled leading dots (RFC 5321 §4.5.2), lacking its final dot.
 
     A bare CR or LF becomes CRLF: left alone, it would let a mail smuggle in a second one.
     """
