@@ -158,7 +158,7 @@ async def next_handler(uow: UnitOfWork, team: Team, skill: str | None = None) ->
     means that nobody at all is there.
     """
     present = await _present(uow, Staff.team_id == team.id)
-    agents = [person for person in present if person.role in (Role.AGENT, Role.ADMINISTRATOR)]
+    agents = [person for person in present if person.role is Role.AGENT]
     skilled = [person for person in agents if skill and skill in person.skills]
     pool = skilled or agents
     if pool:

@@ -124,9 +124,14 @@ async def due_alarm(uow: UnitOfWork, row: Deadline, alarm: Alarm) -> timedelta |
     assert row.followup_id is not None
     ticket = await uow.session.get_one(Ticket, row.ticket_id)
     followup = await uow.session.get_one(Followup, row.followup_id)
-    extra = {"start_by": alarm.at.isoformat(), "opened_at": followup.opened_at.isoformat()}
+    owner = await uow.session.get(Staff, followup.owner_id) if followup.owner_id else None
+    extra = {
+        "due_at": alarm.at.isoformat(),
+        "opened_at": followup.opened_at.isoformat(),
+        "owner": owner.name if owner else "",
+    }
     people = await _responsible(uow, ticket, followup)
-    await _tell(uow, ticket, followup, "followup_reminder", extra, people, rung=100 + followup.round)
+    await _tell(uow, ticket, followup, "followup_due", extra, people, rung=row.generation)
     return None
 
 

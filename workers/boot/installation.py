@@ -118,6 +118,9 @@ class Installation:
         self.ring.close()
         with suppress(Exception):
             self.broker.close()
+        client = getattr(self.broker, "client", None)
+        if client is not None:
+            client.close()
 
     def _bench(self) -> Bench:
         workshop = self.workshop()

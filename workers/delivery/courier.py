@@ -140,7 +140,7 @@ class Courier:
                 NotificationBody.notification_id.in_([row.id for row in rows])
             )
         )
-        return dict(found.tuples().all())
+        return {ident: body for ident, body in found}  # noqa: C416 - rows are no plain tuples to the type checker
 
     async def _give_up(self, rows: Sequence[Notification], broken: Mapping[UUID, str]) -> None:
         if not broken:

@@ -183,13 +183,12 @@ async def rated(uow: UnitOfWork, ticket: Ticket, text: str, source: str, asked: 
 
 
 async def _new_request(uow: UnitOfWork, row: IntakeEvent, mail: InboundMail, traits: Traits) -> Filed:
-    request = _request(uow, row, mail)
+    request = replace(_request(uow, row, mail), silence=None if traits.may_answer else "loop_guard")
     colleague = await staff_by_email(uow, mail.from_email)
     if colleague is not None or mail.from_email.lower() == uow.settings.mail_from.lower():
         passed_on = read_forward(mail)
-        if passed_on is not None:
+        if passed_on is not None and not traits.automatic:
             request = _passed_on(uow, request, passed_on)
-    request = replace(request, silence=None if traits.may_answer else "loop_guard")
     ticket = await tickets.open_ticket(uow, request)
     return Filed(EventState.DONE, kind=traits.kind, ticket_id=ticket.id)
 
@@ -208,7 +207,7 @@ def _request(uow: UnitOfWork, row: IntakeEvent, mail: InboundMail) -> tickets.Re
 
 
 def _passed_on(uow: UnitOfWork, request: tickets.Request, inner: Forwarded) -> tickets.Request:
-    """A colleague forwarded a customer's mail by hand: it is the customer's request, its sender only claimed."""
+    """A colleague passed a mail on by hand: it is its writer's request, the sender only claimed."""
     return replace(
         request,
         contact=Contact(email=inner.from_email, name=inner.from_name or None),
@@ -216,5 +215,6 @@ def _passed_on(uow: UnitOfWork, request: tickets.Request, inner: Forwarded) -> t
         description=strip_tokens(inner.text, _own_pattern(uow)),
         background=inner.note,
         message_id=None,
+        silence=None,
         claimed=True,
     )

@@ -111,7 +111,7 @@ async def _send_receipt(
     if to is None:
         return
     facts: dict[str, Any] = await ticket_facts(uow, ticket)
-    facts["promised_at"] = (promised_at or ticket.received_at).isoformat()
+    facts["promised_at"] = promised_at.isoformat() if promised_at else None
     notice = Notice(kind="receipt", fact=ticket.id.hex, ticket=ticket, facts=facts, silenced=silence)
     await notify(uow, to, notice)
 

@@ -24,6 +24,7 @@ from workers.notifications import (
     staff_ticket_facts,
     ticket_facts,
 )
+from workers.text import contact_tail
 from workers.tickets.clocks import start_clock
 from workers.tickets.loading import must_be_open
 from workers.unit_of_work import UnitOfWork
@@ -217,7 +218,7 @@ async def message_bounced(uow: UnitOfWork, ticket: Ticket, message: Notification
         return
     sealer = await uow.vault.sealer(uow.session, message.data_key_id)
     address = sealer.text(message.recipient_sealed, "notifications.recipient")
-    facts = {**await staff_ticket_facts(uow, ticket), "reason": reason, "address_tail": address[-4:]}
+    facts = {**await staff_ticket_facts(uow, ticket), "reason": reason, "address_tail": contact_tail(address)}
     notice = Notice(kind="answer_bounced", fact=message.id.hex, ticket=ticket, facts=facts)
     await notify(uow, staff_recipient(uow, handler), notice)
 
