@@ -1,0 +1,101 @@
+"""Alive, ready, measured: also while something is away."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from tests.conftest import Backend
+from tests.factories import Desk, make_desk, make_ticket
+from workers.metrics import Metrics
+from workers.rendering import Renderer
+from workers.web.app import WebParts, make_app
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_service_in_order_is_alive_and_ready(desk: Desk) -> None:
+    assert (await desk.web.get("/healthz")).json() == {"status": "alive"}
+    ready = await desk.web.get("/readyz")
+    assert (ready.status_code, set(ready.json()["checks"].values())) == (200, {"ok"})
+    assert (await desk.web.head("/readyz")).status_code == 200
+
+
+async def test_a_database_that_was_not_migrated_is_not_ready_but_alive(desk: Desk) -> None:
+    async with desk.workshop.begin() as uow:
+        await uow.session.execute(text("UPDATE alembic_version SET version_num = '0000'"))
+    answer = await desk.web.get("/readyz")
+    assert answer.status_code == 503
+    assert "closeloop migrate" in answer.json()["checks"]["schema"]
+    assert (await desk.web.get("/healthz")).status_code == 200
+
+
+async def test_a_broker_that_does_not_answer_is_named(backend: Backend) -> None:
+    async def silent() -> bool:
+        return False
+
+    async def broken() -> bool:
+        raise ConnectionError("redis://:secret@somewhere")
+
+    async with make_desk(backend) as desk:
+        for alive, words in ((silent, "does not answer"), (broken, "ConnectionError")):
+            parts = WebParts(desk.workshop, Renderer(), desk.workshop.settings, Metrics(), alive)
+            transport = httpx.ASGITransport(make_app(parts))
+            async with httpx.AsyncClient(transport=transport, base_url="http://inside") as web:
+                answer = await web.get("/readyz")
+            assert answer.status_code == 503
+            assert words in answer.json()["checks"]["broker"]
+            assert "secret" not in answer.text
+
+
+async def test_figures_tell_what_waits_at_each_desk(desk: Desk) -> None:
+    await make_ticket(desk.workshop)
+    body = (await desk.web.get("/metrics")).text
+    assert 'closeloop_due_rows{desk="delivery",lane="normal"} 2.0' in body
+    assert 'closeloop_oldest_overdue_seconds{desk="deadlines"} 0.0' in body
+    assert "closeloop_database_up 1.0" in body
+    assert "customer.example" not in body
+
+
+async def test_figures_are_given_also_while_the_database_is_in_trouble(desk: Desk) -> None:
+    async with desk.workshop.begin() as uow:
+        await uow.session.execute(text("ALTER TABLE deadlines RENAME TO away"))
+    answer = await desk.web.get("/metrics")
+    assert answer.status_code == 200
+    assert "closeloop_database_up 0.0" in answer.text
+    assert "closeloop_bells" in answer.text
+
+
+async def test_every_answer_carries_the_headers_that_keep_it_private(desk: Desk) -> None:
+    for path in ("/healthz", "/api/v1/tickets", "/s/x", "/nowhere", "/openapi.json"):
+        headers = (await desk.web.get(path)).headers
+        assert headers["referrer-policy"] == "no-referrer"
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["x-frame-options"] == "DENY"
+        assert headers["cache-control"] == "no-store"
+        assert "default-src 'none'" in headers["content-security-policy"]
+        assert headers["strict-transport-security"].startswith("max-age=")
+
+
+async def test_a_browser_gone_astray_gets_a_page_and_a_program_gets_a_problem(desk: Desk) -> None:
+    browser = await desk.web.get("/nowhere", headers={"Accept": "text/html,*/*;q=0.8"})
+    assert (browser.status_code, "<html" in browser.text) == (404, True)
+    program = await desk.web.get("/nowhere")
+    assert (program.status_code, program.json()["title"]) == (404, "Not Found")
+    wrong = await desk.web.put("/hooks/email/raw")
+    assert (wrong.status_code, wrong.headers["allow"]) == (405, "POST")
+
+
+async def test_an_error_nobody_expected_says_nothing_of_itself(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def explode(*_: object) -> None:
+        raise RuntimeError("li.na@customer.example has the password hunter2")
+
+    monkeypatch.setattr("workers.web.health._checked", explode)
+    answer = await desk.web.get("/readyz")
+    logged = capsys.readouterr()
+    assert answer.status_code == 500
+    assert answer.json()["reference"] in logged.out + logged.err
+    assert "hunter2" not in answer.text + logged.out + logged.err
