@@ -129,8 +129,7 @@ async def _second_crew(house: House) -> AsyncIterator[None]:
 async def test_a_server_that_takes_a_second_per_mail_and_a_short_lease_double_nothing(
     backend: Backend,
 ) -> None:
-    options = {"lease": timedelta(seconds=4), "smtp_timeout": 2.5}
-    async with open_house(backend, **options) as house:
+    async with open_house(backend, lease=timedelta(seconds=4), smtp_timeout=2.5) as house:
         house.relay.script.on("data", delay(1.0))
         await _open_tickets(house.workshop, 15)
         await house.settle(60)
@@ -227,8 +226,8 @@ async def test_a_worker_killed_in_the_middle_of_a_batch_loses_nothing(
         installation = Installation(load_settings(environ))
         await installation.prepare()
         workshop = installation.workshop()
-        await _open_tickets(workshop, 150)
-        for kill_after in (20, 70, 120):
+        await _open_tickets(workshop, 100)
+        for kill_after in (20, 80):
             await _work_until_killed(environ, relay, kill_after, tmp_path)
         worker = await _start_worker(environ, tmp_path)
         try:
