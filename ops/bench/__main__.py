@@ -1,0 +1,53 @@
+"""The dispatcher behind `ops/bench/run`: one benchmark, one JSON document."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ops.bench import delivery, loop
+from ops.bench.machine import describe
+from ops.bench.report import table
+
+Benchmark = Callable[[argparse.Namespace], dict[str, Any]]
+
+BENCHMARKS: Mapping[str, tuple[Benchmark, str]] = {
+    "delivery": (delivery.run, "mails delivered and recorded, beside the peers"),
+    "loop": (loop.run, "webhook to accepted receipt; start, memory and CPU at rest"),
+    "idle": (loop.run_idle, "start, memory and CPU of an embedded process at rest"),
+}
+
+
+def main(words: list[str] | None = None) -> int:
+    """Run the benchmark that `words` (default: the command line) name; gives the exit code."""
+    chosen = _parser().parse_args(words)
+    work, _ = BENCHMARKS[chosen.benchmark]
+    document = {"benchmark": chosen.benchmark, "machine": describe(), **work(chosen)}
+    document["machine"]["load_after"] = describe()["load"]
+    if chosen.json:
+        json.dump(document, sys.stdout, indent=2, ensure_ascii=False)
+        print()
+    else:
+        print(table(document))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="ops/bench/run", description="closeloop's benchmarks")
+    kinds = parser.add_subparsers(dest="benchmark", required=True)
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--json", action="store_true", help="one JSON document instead of a table")
+    for name, (_, words) in BENCHMARKS.items():
+        kind = kinds.add_parser(name, help=words, parents=[common])
+        if name == "delivery":
+            delivery.options(kind)
+        else:
+            loop.options(kind)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
