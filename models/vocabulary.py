@@ -4,6 +4,8 @@ from enum import StrEnum
 
 
 class Priority(StrEnum):
+    """How urgent a request is: 紧急, 高, 中, 低."""
+
     URGENT = "urgent"
     HIGH = "high"
     MEDIUM = "medium"
@@ -11,6 +13,8 @@ class Priority(StrEnum):
 
 
 class Category(StrEnum):
+    """The one primary type of a request (row A3, B3): 售前咨询, 售后技术, 售后请求, 投诉建议, 其他."""
+
     PRE_SALES = "pre_sales"
     AFTER_SALES_TECHNICAL = "after_sales_technical"
     AFTER_SALES_REQUEST = "after_sales_request"
@@ -19,6 +23,8 @@ class Category(StrEnum):
 
 
 class TicketState(StrEnum):
+    """Where a ticket stands: 待分配, 处理中, 待反馈, 已解决, 已关闭."""
+
     TO_ASSIGN = "to_assign"
     IN_PROGRESS = "in_progress"
     AWAITING_FEEDBACK = "awaiting_feedback"
@@ -27,6 +33,8 @@ class TicketState(StrEnum):
 
 
 class Role(StrEnum):
+    """What a member of staff may see and decide."""
+
     AGENT = "agent"
     SUPERVISOR = "supervisor"
     QUALITY = "quality"
@@ -67,6 +75,8 @@ class DeadlineKind(StrEnum):
 
 
 class DeadlineState(StrEnum):
+    """What became of a deadline; `breached` may still be met late."""
+
     RUNNING = "running"
     PAUSED = "paused"
     MET = "met"
@@ -75,6 +85,8 @@ class DeadlineState(StrEnum):
 
 
 class NotificationState(StrEnum):
+    """What became of a message; sent is not delivered, and unknown is said."""
+
     QUEUED = "queued"
     CLAIMED = "claimed"
     SENDING = "sending"
@@ -92,6 +104,8 @@ class NotificationState(StrEnum):
 
 
 class EventState(StrEnum):
+    """What became of an event that came in; `poison` is kept raw and can be run again."""
+
     RECEIVED = "received"
     DONE = "done"
     REJECTED = "rejected"
@@ -99,9 +113,10 @@ class EventState(StrEnum):
 
 
 class FollowupState(StrEnum):
+    """Where a second follow-up stands: open, started, 待验证 to_verify, 已达标 met, 未达标 not_met."""
+
     OPEN = "open"
     STARTED = "started"
-    MEASURED = "measured"
     TO_VERIFY = "to_verify"
     MET = "met"
     NOT_MET = "not_met"

@@ -1,3 +1,3 @@
-"""closeloop's working parts: what *happens* (see `models` for what is true, `templates` for what people read)."""
+"""closeloop's working parts: what *happens* (`models`: what is true; `templates`: what people read)."""
 
 __version__ = "0.1.0"

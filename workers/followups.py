@@ -257,7 +257,7 @@ async def evaluate(
     facts = {"met": met, "round": followup.round}
     await record(uow, ticket, "followup_evaluated", by=by, facts=facts, words=words, followup_id=followup.id)
     await deadlines.withdraw_for(uow, ticket, DeadlineKind.FOLLOWUP_DUE, followup.id, "evaluated")
-    followup.state = FollowupState.MET if met else FollowupState.STARTED
+    followup.state = FollowupState.MET if met else FollowupState.NOT_MET
     if not met:
         followup.round += 1
         followup.due_at = None

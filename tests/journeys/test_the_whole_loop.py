@@ -107,7 +107,9 @@ async def test_a_request_goes_from_mail_to_a_verified_improvement(backend: Backe
         await house.mail_of("followup_reminder", to=CAROL)
         await house.pass_time(until=rated_at + timedelta(hours=48))
         assert any(e.kind == "breached" and e.facts["clock"] == "followup_start" for e in await house.log())
-        await house.pass_time(timedelta(hours=18))  # what is not urgent and breaks at night is told at opening
+        await house.pass_time(
+            timedelta(hours=18)
+        )  # what is not urgent and breaks at night is told at opening
         await house.mail_of("followup_overdue", to=CAROL)
 
         # it is taken, the customer is called, a measure is set and verified

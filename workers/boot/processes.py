@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import socket
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -148,11 +149,12 @@ async def _http(installation: Installation, workshop: Workshop, host: str, port:
         )
     )
     task = asyncio.create_task(server.serve())
-    while not server.started and not task.done():
-        await asyncio.sleep(0.01)
+    opened = asyncio.create_task(server.opened.wait())
+    await asyncio.wait({task, opened}, return_when=asyncio.FIRST_COMPLETED)
+    opened.cancel()
     if task.done():
         await task
-        raise OSError(f"nobody listens on {host}:{port}")
+        raise OSError(f"nobody can listen on {host}:{port}")
     try:
         yield
     finally:
@@ -161,7 +163,17 @@ async def _http(installation: Installation, workshop: Workshop, host: str, port:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its own signal handling: one signal stops all doors, in order."""
+    """uvicorn without signal handling of its own (one signal stops all doors); says when it is open."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.opened = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Open the door, and say so."""
+        await super().startup(sockets)
+        if self.started:
+            self.opened.set()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
