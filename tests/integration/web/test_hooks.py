@@ -6,16 +6,30 @@ import asyncio
 from collections.abc import AsyncIterator
 from urllib.parse import urlencode
 
+import httpx
 import pytest
 from sqlalchemy import text
 
 from models.intake import IntakeBody, IntakeEvent
 from models.vocabulary import EventState
 from tests.conftest import Backend
-from tests.factories import HOOK_TOKEN, KEY, PUBLIC, TWILIO_TOKEN, Desk, all_of, make_desk
+from tests.factories import (
+    HOOK_TOKEN,
+    KEY,
+    PUBLIC,
+    TWILIO_TOKEN,
+    Desk,
+    all_of,
+    make_desk,
+    make_workshop,
+)
+from tests.fakes import ManualClock
 from tests.workbench import BellBook
 from workers.intake.providers import twilio
 from workers.intake.store import load
+from workers.metrics import Metrics
+from workers.rendering import Renderer
+from workers.web.app import WebParts, make_app
 
 pytestmark = pytest.mark.anyio
 
@@ -123,6 +137,24 @@ async def test_a_database_in_trouble_asks_the_provider_to_try_again(desk: Desk) 
         await uow.session.execute(text("ALTER TABLE away RENAME TO intake_bodies"))
     assert await events(desk) == []
     assert (await desk.web.post("/hooks/email/raw", content=MAIL, headers=BEARER)).json()["stored"] is True
+
+
+async def test_a_database_that_is_away_asks_the_provider_to_try_again() -> None:
+    nowhere = Backend("away", "postgresql+asyncpg://closeloop:secret@127.0.0.1:1/closeloop", "")
+    async with make_workshop(nowhere, ManualClock()) as workshop:
+        parts = WebParts(workshop, Renderer(), workshop.settings, Metrics())
+        transport = httpx.ASGITransport(make_app(parts))
+        async with httpx.AsyncClient(transport=transport, base_url="http://inside") as web:
+            answer = await web.post("/hooks/email/raw", content=MAIL, headers=BEARER)
+            page = await web.get("/s/" + "a" * 26)
+            ready = await web.get("/readyz")
+    assert (answer.status_code, "retry-after" in answer.headers, "secret" in answer.text) == (
+        503,
+        True,
+        False,
+    )
+    assert (page.status_code, "<html" in page.text) == (503, True)
+    assert (ready.status_code, ready.json()["checks"]["broker"]) == (503, "ok")
 
 
 async def test_an_unknown_provider_hears_which_are_known(desk: Desk) -> None:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
@@ -126,7 +126,7 @@ async def list_followups(
         if ticket is not None:
             query = query.where(Followup.ticket_id == ticket_id_of(ticket))
         rows, cursor = await page_of(uow, query, Followup.id, paging)
-        items = [FollowupShown(**await _shown(uow, row)) for row in rows]
+        items = await _shown(uow, rows)
     return FollowupList(items=items, next_cursor=cursor)
 
 
@@ -208,17 +208,20 @@ async def _detail(parts: WebParts, ident: UUID, calling: Caller, response: Respo
             select(TicketEntry).where(TicketEntry.followup_id == ident).order_by(TicketEntry.id)
         )
         log = await log_view(uow, ticket, list(entries))
-        shown = await _shown(uow, row)
+        (shown,) = await _shown(uow, [row])
     response.headers["ETag"] = etag(row.version)
-    return FollowupDetail(**shown, scores=None if hidden else dict(row.scores), log=log)
+    return FollowupDetail(**shown.model_dump(), scores=None if hidden else dict(row.scores), log=log)
 
 
-async def _shown(uow: UnitOfWork, row: Followup) -> dict[str, Any]:
-    staff = await staff_by_ids(uow, [row.owner_id])
-    numbers = await ticket_numbers(uow, [row.ticket_id])
-    return {
-        **picked(row, COPIED),
-        "ticket": numbers.get(row.ticket_id),
-        "owner": next((person.number for person in staff.values()), None),
-        "started_in_time": row.started_at <= row.start_by if row.started_at else None,
-    }
+async def _shown(uow: UnitOfWork, rows: list[Followup]) -> list[FollowupShown]:
+    staff = await staff_by_ids(uow, [row.owner_id for row in rows])
+    numbers = await ticket_numbers(uow, [row.ticket_id for row in rows])
+    return [
+        FollowupShown(
+            **picked(row, COPIED),
+            ticket=numbers.get(row.ticket_id),
+            owner=staff[row.owner_id].number if row.owner_id else None,
+            started_in_time=row.started_at <= row.start_by if row.started_at else None,
+        )
+        for row in rows
+    ]

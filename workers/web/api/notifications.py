@@ -108,6 +108,7 @@ async def list_notifications(
             query = _to(uow, query, recipient)
         rows, cursor = await page_of(uow, query, Notification.id, paging)
         numbers = await ticket_numbers(uow, [row.ticket_id for row in rows])
+        await uow.vault.warm(uow.session, [row.data_key_id for row in rows])
         items = [NotificationShown(**await _shown(uow, row, numbers)) for row in rows]
     return NotificationList(items=items, next_cursor=cursor)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
@@ -20,12 +20,13 @@ from workers.unit_of_work import UnitOfWork
 from workers.web.api.common import Calling, Given, Page, Paged, acting, opened, opened_words, page_of, picked
 from workers.web.api.notifications import ticket_id_of, ticket_numbers
 from workers.web.api.ticket_models import CustomerShown
-from workers.web.api.ticket_views import customer_view, staff_by_ids
+from workers.web.api.ticket_views import customer_view, customers_by_ids, staff_by_ids
 from workers.web.parts import Parts
 
 router = APIRouter(prefix="/surveys", tags=["surveys"])
 
 WORDS = 4_000
+COPIED = "number state category channel service_at invited_at expires_at answered_at anonymous"
 
 
 class SurveyShown(BaseModel):
@@ -92,7 +93,7 @@ async def list_surveys(
         if ticket is not None:
             query = query.where(Survey.ticket_id == ticket_id_of(ticket))
         rows, cursor = await page_of(uow, query, Survey.id, paging)
-        items = [SurveyShown(**await _shown(uow, row)) for row in rows]
+        items = await _shown(uow, rows)
     return SurveyList(items=items, next_cursor=cursor)
 
 
@@ -104,8 +105,9 @@ async def get_survey(number: str, parts: Parts, calling: Calling) -> SurveyDetai
         by = await acting(uow, calling.staff) if calling.staff else None
         given = await uow.session.scalar(select(SurveyAnswer).where(SurveyAnswer.survey_id == row.id))
         shown = given if given is not None and _may_see(by, row) else None
+        (summary,) = await _shown(uow, [row])
         return SurveyDetail(
-            **await _shown(uow, row),
+            **summary.model_dump(),
             scores=dict(shown.scores) if shown else None,
             words=await _words(uow, row, shown) if shown else None,
             source=shown.source if shown else None,
@@ -128,7 +130,8 @@ async def phone_answer(number: str, given: PhoneAnswer, parts: Parts, calling: C
         low = await answer(uow, survey, ticket, said)
         await record(uow, ticket, "rating_entered", by=by, facts={"survey": survey.number})
         await uow.session.flush()
-        return Answered(survey=SurveyShown(**await _shown(uow, survey)), followup_opened=low)
+        (shown,) = await _shown(uow, [survey])
+        return Answered(survey=shown, followup_opened=low)
 
 
 def _may_see(by: Staff | None, survey: Survey) -> bool:
@@ -145,16 +148,19 @@ async def _id_of(uow: UnitOfWork, number: str) -> UUID:
     return found
 
 
-async def _shown(uow: UnitOfWork, row: Survey) -> dict[str, Any]:
-    customer = await uow.session.get_one(Customer, row.customer_id)
-    staff = await staff_by_ids(uow, [row.staff_id])
-    numbers = await ticket_numbers(uow, [row.ticket_id])
-    return {
-        **picked(row, "number state category channel service_at invited_at expires_at answered_at anonymous"),
-        "ticket": numbers.get(row.ticket_id),
-        "staff": next((person.number for person in staff.values()), None),
-        "customer": customer_view(customer),
-    }
+async def _shown(uow: UnitOfWork, rows: list[Survey]) -> list[SurveyShown]:
+    customers = await customers_by_ids(uow, [row.customer_id for row in rows])
+    staff = await staff_by_ids(uow, [row.staff_id for row in rows])
+    numbers = await ticket_numbers(uow, [row.ticket_id for row in rows])
+    return [
+        SurveyShown(
+            **picked(row, COPIED),
+            ticket=numbers.get(row.ticket_id),
+            staff=staff[row.staff_id].number if row.staff_id else None,
+            customer=customer_view(customers[row.customer_id]),
+        )
+        for row in rows
+    ]
 
 
 async def _words(uow: UnitOfWork, survey: Survey, given: SurveyAnswer) -> dict[str, str]:

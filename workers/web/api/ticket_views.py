@@ -149,6 +149,12 @@ async def staff_by_ids(uow: UnitOfWork, ids: Iterable[UUID | None]) -> dict[UUID
     return {row.id: row for row in rows}
 
 
+async def customers_by_ids(uow: UnitOfWork, ids: Iterable[UUID]) -> dict[UUID, Customer]:
+    """Customers by id, in one query."""
+    rows = await uow.session.scalars(select(Customer).where(Customer.id.in_(set(ids))))
+    return {row.id: row for row in rows}
+
+
 async def log_view(uow: UnitOfWork, ticket: Ticket, entries: Sequence[TicketEntry]) -> list[EntryShown]:
     """Lines of the log with their words masked."""
     customer = await uow.session.get_one(Customer, ticket.customer_id)

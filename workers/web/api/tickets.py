@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Query, Response
 from pydantic import AwareDatetime, Field, model_validator
 from sqlalchemy import select
 
-from models.people import Customer, Staff
+from models.people import Customer
 from models.tickets import Ticket
 from models.vocabulary import Medium, Priority, Role, TicketState
 from workers import tickets
@@ -19,8 +19,8 @@ from workers.tickets import Request
 from workers.unit_of_work import UnitOfWork
 from workers.web.api.common import Calling, Given, Paged, acting, acting_on, etag, page_of, person_named
 from workers.web.api.opening_once import open_once
-from workers.web.api.ticket_models import TicketList, TicketShown
-from workers.web.api.ticket_views import full_view, shown_ticket, staff_by_ids, summary_view
+from workers.web.api.ticket_models import TicketList, TicketShown, TicketSummary
+from workers.web.api.ticket_views import customers_by_ids, full_view, shown_ticket, staff_by_ids, summary_view
 from workers.web.api.words import category_named, priority_named
 from workers.web.parts import Parts
 
@@ -150,14 +150,21 @@ async def list_tickets(
         ]
         query = query.where(*(each for each in conditions if each is not None))
         rows, cursor = await page_of(uow, query, Ticket.id, paging)
-        handlers = await staff_by_ids(uow, [row.handler_id for row in rows])
-        items = [await _summary(uow, row, handlers) for row in rows]
+        items = await _summaries(uow, rows)
     return TicketList(items=items, next_cursor=cursor)
 
 
-async def _summary(uow: UnitOfWork, row: Ticket, handlers: dict[Any, Staff]) -> Any:
-    customer = await uow.session.get_one(Customer, row.customer_id)
-    return await summary_view(uow, row, customer, handlers.get(row.handler_id))
+async def _summaries(uow: UnitOfWork, rows: list[Ticket]) -> list[TicketSummary]:
+    """A handful of queries for the whole page, however long."""
+    handlers = await staff_by_ids(uow, [row.handler_id for row in rows])
+    customers = await customers_by_ids(uow, [row.customer_id for row in rows])
+    await uow.vault.warm(uow.session, [row.data_key_id for row in rows])
+    return [
+        await summary_view(
+            uow, row, customers[row.customer_id], handlers.get(row.handler_id) if row.handler_id else None
+        )
+        for row in rows
+    ]
 
 
 @router.get("/{number}", summary="Look at a ticket")
