@@ -23,6 +23,7 @@ DOCUMENTS = sorted(
 COVERAGE = ROOT / "ops" / "coverage.md"
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
+PLACE = re.compile(r"`((?:workers|models|templates|tests|ops)/[\w./-]*)`")
 SETTING = re.compile(r"\bCLOSELOOP_[A-Z_]+\b")
 COMMAND = re.compile(r"(?<![\w/])(?:\.venv/bin/)?closeloop((?: +[a-z][a-z-]*)+)")
 FENCE = re.compile(r"^```(\S*)\n(.*?)^```", re.S | re.M)
@@ -39,6 +40,22 @@ def test_every_relative_link_leads_to_a_file(document: str) -> None:
     targets = [target for target in LINK.findall(_text(document)) if "://" not in target]
     paths = [target.partition("#")[0] for target in targets if not target.startswith(("#", "mailto:"))]
     assert [path for path in paths if not (folder / path).exists()] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_place_that_is_named_exists(document: str) -> None:
+    assert [place for place in PLACE.findall(_text(document)) if not (ROOT / place).exists()] == []
+
+
+def test_every_dependency_has_its_reason_on_record() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wanted = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
+    names = [re.split(r"[\[<>=; ]", each)[0] for each in wanted]
+    records = "".join(
+        path.read_text("utf-8") for path in (ROOT / "ops" / "decisions").glob("*-dependencies-*.md")
+    )
+    cells = " ".join(line.split("|")[1] for line in records.splitlines() if line.startswith("|")).lower()
+    assert [name for name in names if not re.search(rf"(?<![\w-]){name}(?![\w-])", cells)] == []
 
 
 def test_coverage_names_only_tests_that_exist() -> None:
