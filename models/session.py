@@ -77,16 +77,18 @@ def _postgresql_engine(url: URL, options: dict[str, Any]) -> AsyncEngine:
         "pool_size": 10,
         "max_overflow": 10,
         "pool_pre_ping": True,
+        "hide_parameters": True,  # a failed statement is logged without the values it was given
         "connect_args": {"server_settings": server, "timeout": 10, "command_timeout": 60},
     }
     if options.get("poolclass") is NullPool:
-        settings = {"connect_args": settings["connect_args"]}
+        settings = {name: settings[name] for name in ("hide_parameters", "connect_args")}
     return create_async_engine(url, **{**settings, **options})
 
 
 def _sqlite_engine(url: URL, options: dict[str, Any]) -> AsyncEngine:
     busy_ms = int(options.pop("busy_ms", BUSY_MS))
     settings: dict[str, Any] = {} if "poolclass" in options else {"pool_size": 6, "max_overflow": 6}
+    settings["hide_parameters"] = True
     engine = create_async_engine(url, **{**settings, "connect_args": {"timeout": busy_ms / 1000}, **options})
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)

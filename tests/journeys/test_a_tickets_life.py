@@ -260,3 +260,21 @@ async def test_a_mail_that_a_colleague_passes_on_is_its_writers_request(backend:
         assert "Printer broken" in str(receipt.message["Subject"])
         received = next(entry for entry in await house.log() if entry.kind == "received")
         assert received.facts["claimed_sender"] is True
+
+
+async def test_an_agents_mail_answers_a_customer_who_wrote_by_sms(backend: Backend) -> None:
+    async with open_house(backend) as house:
+        await house.sms("+15550111", "My parcel has not arrived")
+        assignment = await house.mail_of("assignment")
+        await house.mail(
+            assignment.recipient, "Hello, it comes today.\n#note courier lost it", answers=assignment
+        )
+        await house.pass_time(timedelta(minutes=2))
+        answer = house.sms_provider.messages[-1]
+        assert answer.to == "+15550111"
+        assert "it comes today" in answer.body
+        assert "courier" not in answer.body
+        assert (await house.ticket()).first_response_at == house.clock.now()
+
+        await house.mail(assignment.recipient, "word " * 300, answers=assignment)
+        assert "短信" in text_of(await house.mail_of("reply_not_sent", to=assignment.recipient))

@@ -17,7 +17,7 @@ from models.tickets import Ticket, TicketMessage
 from models.vocabulary import EventState, Medium
 from workers import surveys, tickets
 from workers.directory import Contact, staff_by_email
-from workers.errors import InvalidInput
+from workers.errors import Conflict, InvalidInput
 from workers.history import record
 from workers.intake.bounces import read_bounce
 from workers.intake.filed import Filed
@@ -123,7 +123,9 @@ async def _from_staff(
         try:
             await tickets.answer(uow, ticket, person, strip_tokens(text, pattern))
         except InvalidInput:
-            why = "empty"
+            why = "too_long" if text else "empty"
+        except Conflict:
+            why = "not_possible"
     if why is not None:
         await tickets.tell_not_sent(uow, ticket, person, why, strip_tokens(text, pattern), row.id.hex)
         return Filed(EventState.REJECTED, kind="answer", reason=why, ticket_id=ticket.id)

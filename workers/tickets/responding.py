@@ -30,22 +30,25 @@ from workers.tickets.loading import must_be_open
 from workers.unit_of_work import UnitOfWork
 
 BEFORE_LIMIT = timedelta(seconds=20)
+LONGEST_SMS = 600
 
 
 async def answer(uow: UnitOfWork, ticket: Ticket, by: Staff, text: str) -> Notification | None:
     """Pass an agent's answer on to the customer after the hold in which it can be taken back.
 
     The hold is cut short when it would carry the answer over the first-response limit. Gives the queued
-    notification, None when the customer has no written address (then the agent gets a phone task).
-    Raises InvalidInput for an empty answer.
+    notification, None when it was queued before. Raises InvalidInput for an empty answer or one too long for
+    an SMS, Conflict when the customer can only be rung up.
     """
     must_be_open(ticket)
     if not text.strip():
         raise InvalidInput("the answer is empty once quotations and notes are taken out")
     to = await customer_recipient(uow, ticket, ticket.channel)
-    entry = await record(uow, ticket, "answer_written", by=by, words={"text": text})
     if to is None:
-        return None
+        raise Conflict("this customer has no written address", hint="ring them up and log the first response")
+    if to.channel is Medium.SMS and len(text) > LONGEST_SMS:
+        raise InvalidInput(f"an SMS holds no more than {LONGEST_SMS} characters", hint="write less")
+    entry = await record(uow, ticket, "answer_written", by=by, words={"text": text})
     leaves_at = await _leaves_at(uow, ticket)
     facts = {**await ticket_facts(uow, ticket), "text": text, "agent": by.name, "from_name": by.name}
     notice = Notice(
