@@ -6,9 +6,12 @@ import argparse
 import asyncio
 import os
 import shutil
+import signal
 import sys
 import tempfile
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
 from ops.demo_play.director import make_play, perform
 from ops.demo_play.stage import Stage, StageFailure
@@ -26,14 +29,27 @@ def main() -> int:
     with _folder(given.data) as folder:
         play = make_play(Stage(folder, given.port))
         try:
-            missing = asyncio.run(perform(play, once=given.once))
+            missing = asyncio.run(_until_told(perform(play, once=given.once)))
         except StageFailure as failure:
             print(f"✗ {failure}", file=sys.stderr)
             return 1
-        except KeyboardInterrupt:
-            print("\nStopped.")
-            return 0 if not given.once else 130
+    if missing is None:
+        print("\nStopped.")
+        return 130 if given.once else 0
+    if given.data is None:
+        print("The temporary folder is gone; --data DIR keeps database, mails and log.")
     return 1 if missing else 0
+
+
+async def _until_told(play: Coroutine[Any, Any, list[str]]) -> list[str] | None:
+    """The play's result; None when told to stop: Ctrl-C, kill, a closed terminal. It clears up first."""
+    task, loop = asyncio.create_task(play), asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, task.cancel)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        return None
 
 
 class _folder:  # noqa: N801 - reads as the function it replaces

@@ -89,8 +89,10 @@ async def perform(play: Play, *, once: bool) -> list[str]:
 
 async def _story(play: Play) -> None:
     play.ready_seconds = await _start(play, MONDAY, DAY_SPEED)
-    began = time.monotonic()
     await _enter_staff(play.stage)
+    while play.stage.clock.now() <= MONDAY:  # noqa: ASYNC110 - a clock tells nobody that it has begun to run
+        await asyncio.sleep(0.05)
+    began = time.monotonic()
     posting = asyncio.create_task(_post_all(play, began))
     try:
         await _watch(play, lambda: posting.done() and _day_is_done(play), DAY_SECONDS)
@@ -149,18 +151,18 @@ def _day_is_done(play: Play) -> bool:
 async def _watch(play: Play, done: Callable[[], bool], seconds: float) -> None:
     """Show what happens until `done`, at most so many seconds."""
     until = time.monotonic() + seconds
-    look = 0
+    look = proved = 0
     while time.monotonic() < until:
         if not play.stage.alive():
-            raise StageFailure(
-                f"closeloop ended by itself ({play.stage.exit_code}):\n{play.stage.last_words()}"
-            )
+            words = play.stage.last_words()
+            raise StageFailure(f"closeloop ended by itself ({play.stage.exit_code}):\n{words}")
         _show_news(play)
-        look += 1
         if look % 4 == 0:
-            play.telling.tick(play.stage.clock.now(), _proved(play), play.stage.clock.speed)
+            proved = _proved(play)
             if done():
                 return
+        play.telling.tick(play.stage.clock.now(), proved, play.stage.clock.speed)
+        look += 1
         await asyncio.sleep(LOOK_EVERY)
 
 

@@ -18,7 +18,7 @@ from ops.demo_play.parts import ADMINISTRATOR, SMS_NUMBER, SUPPORT
 from ops.demo_play.post_office import ACCOUNT, TOKEN
 from workers.clock import FastClock
 
-HEAD_START = 3.0
+HEAD_START = 4.0
 """Seconds that the clock stands still while the process starts."""
 READY_SECONDS = 40
 

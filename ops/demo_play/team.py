@@ -146,7 +146,7 @@ class Team:
         await self._api(f"/tickets/{ticket}/confirm", agent, {"solved": True})
 
     async def _main_plot(self, mail: Caught, ticket: str, agent: Colleague) -> None:
-        """Answered by mail with an internal note, accepted by link, planned, more time asked for, resolved."""
+        """Answered by mail with an internal note, accepted by link, planned, prolonged, resolved."""
         await self._acts.reply(mail, MAIN_ANSWER, name=agent.name)
         await self._people.pause(8)
         await self._acts.press(mail, "accept")
