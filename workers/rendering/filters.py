@@ -42,14 +42,19 @@ def moment(context: Context, value: str | datetime, offset: bool = False) -> str
     other countries get `offset`, as "14:30" alone would promise them another time. Raises TemplateError.
     """
     _refuse_missing(value)
+    return _moment_words(value, _fact(context, "zone"), _fact(context, "locale").startswith("zh"), offset)
+
+
+@lru_cache(maxsize=256)  # a mail says the same few times in its text, its HTML and its preview line
+def _moment_words(value: str | datetime, zone: str, chinese: bool, offset: bool) -> str:
     try:
         at = value if isinstance(value, datetime) else datetime.fromisoformat(value)
     except (TypeError, ValueError):
         raise TemplateError("a time is not in ISO 8601", "give e.g. 2024-05-20T06:30:00+00:00") from None
     if at.tzinfo is None:
         raise TemplateError("a time has no zone", "give UTC, e.g. 2024-05-20T06:30:00+00:00")
-    local = at.astimezone(_zone(_fact(context, "zone")))
-    if _fact(context, "locale").startswith("zh"):
+    local = at.astimezone(_zone(zone))
+    if chinese:
         text = f"{local.month}月{local.day}日 {local:%H:%M}"
     else:
         text = f"{local.day} {_MONTHS[local.month - 1]} {local:%H:%M}"
