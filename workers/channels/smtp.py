@@ -36,7 +36,7 @@ class SmtpChannel:
     """
 
     name = "smtp"
-    batch_size = 50
+    batch_size = 100
 
     def __init__(
         self,

@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, update
 
 from models.base import new_id
 from models.intake import IntakeEvent
@@ -25,6 +25,7 @@ from workers.unit_of_work import UnitOfWork
 
 log = structlog.get_logger(__name__)
 
+WORKER_LOST = "worker_lost"
 GIVE_UP_AFTER = timedelta(hours=48)
 LONGEST_PAUSE = {Lane.URGENT: 60.0, Lane.NORMAL: 300.0, Lane.BULK: 1800.0}
 _STATES_WITH_NEWS = {NotificationState.SENT: "accepted", NotificationState.FAILED: "failed"}
@@ -181,35 +182,23 @@ def delivery_event(
     )
 
 
-async def recover_lost(uow: UnitOfWork, lane: Lane) -> int:
-    """Rows left in `sending` by a worker that died: said as unknown; mail goes again, SMS waits for a person.
+async def recover_lost(uow: UnitOfWork, rows: Sequence[Notification]) -> set[UUID]:
+    """Which of these freshly claimed rows a worker had died over: their open attempts are said to be unknown.
 
-    Gives how many. Their stored bytes go out again with the same Message-ID.
+    Looked for only in what has just been claimed, so that its cost does not grow with what is waiting. A
+    mail goes again, its stored bytes with the same Message-ID; an SMS must wait for a person.
     """
-    lost = list(
-        await uow.session.scalars(
-            select(Notification)
-            .where(Notification.lane == lane, Notification.due_at.is_not(None))
-            .where(
-                Notification.state == NotificationState.SENDING, Notification.free_at <= uow.clock.machine()
-            )
-            .with_for_update(skip_locked=True)
-        )
-    )
-    if not lost:
-        return 0
-    tokens = {row.lease_token for row in lost if row.lease_token}
-    await uow.session.execute(
+    again = [row.id for row in rows if row.tries > 1]
+    if not again:
+        return set()
+    found = await uow.session.scalars(
         update(DeliveryAttempt)
-        .where(DeliveryAttempt.notification_id.in_([row.id for row in lost]))
-        .where(DeliveryAttempt.lease_token.in_(tokens), DeliveryAttempt.outcome.is_(None))
-        .values(outcome=Verdict.UNKNOWN.value, reason="worker_lost", finished_at=uow.clock.now())
+        .where(DeliveryAttempt.notification_id.in_(again), DeliveryAttempt.outcome.is_(None))
+        .values(outcome=Verdict.UNKNOWN.value, reason=WORKER_LOST, finished_at=uow.clock.now())
+        .returning(DeliveryAttempt.notification_id)
         .execution_options(synchronize_session=False)
     )
-    for row in lost:
-        row.reason, row.lease_token, row.free_at = "worker_lost", None, None
-        row.state = NotificationState.UNKNOWN if row.channel is Medium.SMS else NotificationState.RETRYING
-        if row.channel is Medium.SMS:
-            row.due_at = None
-    log.warning("sends_recovered", lane=lane.value, rows=len(lost))
-    return len(lost)
+    lost = set(found)
+    if lost:
+        log.warning("sends_recovered", lane=rows[0].lane.value, rows=len(lost))
+    return lost

@@ -17,7 +17,8 @@ from workers.unit_of_work import Workshop
 
 log = structlog.get_logger(__name__)
 
-GATHER = 0.02
+GATHER = 0.05
+"""Seconds that an outcome waits for others: a write costs the same for one as for fifty of them."""
 
 
 class Recorder:
