@@ -9,7 +9,9 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 from models.vocabulary import Role
+from workers.directory import normal_email, normal_phone
 from workers.errors import CloseloopError, InvalidInput
+from workers.people import Person
 from workers.text import one_line
 
 TITLES = {
@@ -42,20 +44,6 @@ NUMBER = re.compile(r"[A-Za-z]{1,6}\d{1,8}|\d{1,8}")
 TICKET_NUMBER = re.compile(r"CS(?:AT)?\d{11,}", re.IGNORECASE)
 LARGEST = 5_000_000
 ENCODINGS = ("utf-8-sig", "gb18030")
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """One row of the list, checked. `email` in lower case, `phone` in E.164 or None, `team` by name."""
-
-    number: str
-    name: str
-    email: str
-    phone: str | None = None
-    role: Role = Role.AGENT
-    team: str | None = None
-    skills: tuple[str, ...] = ()
-    locale: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +89,6 @@ def make_person(values: dict[str, str], *, region: str, domains: Collection[str]
 
     Raises InvalidInput naming the field that is wrong.
     """
-    from workers.directory import normal_email, normal_phone
-
     for name in NEEDED:
         if not values.get(name):
             raise InvalidInput(f"the {name} is missing")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +15,7 @@ from workers.cli.output import DataOption, JsonOption, complain, console, print_
 
 if TYPE_CHECKING:
     from models.people import Staff, Team
-    from workers.cli.roster import Person
+    from workers.people import Person
     from workers.settings import Settings
     from workers.unit_of_work import UnitOfWork
 
@@ -149,42 +150,38 @@ async def _write(
 
 
 async def _put(uow: UnitOfWork, person: Person) -> bool:
-    """Insert or change one person; gives whether they are new. Raises Conflict for a taken address."""
+    """Enter or change one person, and their team if it is new; gives whether the person is new.
+
+    Raises what `workers.people` raises.
+    """
     from sqlalchemy import select
 
     from models.people import Staff
-    from workers.errors import Conflict
+    from workers.people import add_person, change_person
 
+    team = await _team(uow, person.team)
     known = await uow.session.scalar(select(Staff).where(Staff.number == person.number))
-    holder = await uow.session.scalar(select(Staff).where(Staff.email == person.email))
-    if holder is not None and holder is not known:
-        raise Conflict(
-            f"the mail address of {person.number} belongs to {holder.number} already", hint="nothing was done"
-        )
-    row = known or Staff(number=person.number)
-    row.name, row.email, row.role = person.name, person.email, person.role
-    row.phone, row.locale, row.active = person.phone, person.locale, True
-    row.skills = list(person.skills)
-    if person.team or known is None:
-        row.team_id = (await _team(uow, person.team)).id
-    uow.session.add(row)
-    await uow.session.flush()
+    if known is None:
+        row = await add_person(uow, replace(person, team=team.name))
+    else:
+        changes = {name: value for name, value in asdict(person).items() if name != "number"}
+        if person.team is None:
+            del changes["team"]
+        row = await change_person(uow, person.number, changes)
     await _lead_if_nobody_does(uow, row)
     return known is None
 
 
 async def _team(uow: UnitOfWork, name: str | None) -> Team:
+    """The team of this name (the policy's default one for none), made if it is new."""
     from sqlalchemy import select
 
-    from models.base import new_id
     from models.people import Team
+    from workers.people import add_team
 
     wanted = name or uow.policy.default_team
     team = await uow.session.scalar(select(Team).where(Team.name == wanted))
-    if team is None:
-        team = Team(id=new_id(), name=wanted[:64])
-        await uow.add(team)
-    return team
+    return team or await add_team(uow, wanted[:64], {})
 
 
 async def _lead_if_nobody_does(uow: UnitOfWork, person: Staff) -> None:
@@ -195,9 +192,10 @@ async def _lead_if_nobody_does(uow: UnitOfWork, person: Staff) -> None:
     if person.role is not Role.SUPERVISOR or person.team_id is None:
         return
     team = await uow.session.get_one(Team, person.team_id)
+    holders = (team.supervisor_id, team.substitute_id, team.head_id)
     if team.supervisor_id is None:
         team.supervisor_id = person.id
-    elif team.substitute_id is None and person.id not in (team.supervisor_id, team.head_id):
+    elif team.substitute_id is None and person.id not in holders:
         team.substitute_id = person.id
 
 
@@ -245,14 +243,12 @@ async def _teams(settings: Settings) -> list[dict[str, Any]]:
 
 
 async def _write_team(settings: Settings, name: str, ladder: dict[str, str]) -> dict[str, Any]:
-    from workers.directory import staff_by_number
     from workers.errors import InvalidInput
+    from workers.people import change_team
 
     if not name:
         raise InvalidInput("a team needs a name")
     async with workshop_of(settings) as workshop, workshop.begin() as uow:
-        team = await _team(uow, name)
-        for role, number in ladder.items():
-            if number:
-                setattr(team, f"{role}_id", (await staff_by_number(uow, number)).id)
-    return next(row for row in await _teams(settings) if row["name"] == name)
+        await _team(uow, name)
+        await change_team(uow, name[:64], {role: number for role, number in ladder.items() if number})
+    return next(row for row in await _teams(settings) if row["name"] == name[:64])
