@@ -229,3 +229,15 @@ async def test_in_test_mode_outsiders_get_nothing_and_staff_get_everything(backe
         assert (receipt.state, receipt.reason) == (NotificationState.HELD, "test_mode")
         assert not house.mails_to(ZHANG)
         await house.mail_of("assignment")
+
+
+async def test_a_good_rating_confirms_the_result_and_closes_the_ticket(backend: Backend) -> None:
+    async with open_house(backend) as house:
+        number = await _resolved_ticket(house)
+        await house.pass_time(timedelta(hours=24))
+        invitation = await house.mail_of("csat_invitation", to=ZHANG)
+        await house.mail(ZHANG, "5 谢谢，很快！", answers=invitation)
+        ticket = await house.ticket(number)
+        assert (ticket.state, ticket.confirmed_by) == (TicketState.CLOSED, "customer")
+        kinds = await house.log_kinds()
+        assert kinds.index("rated") < kinds.index("confirmed") < kinds.index("closed")

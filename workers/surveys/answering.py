@@ -14,13 +14,13 @@ from models.notifications import Notification, Suppression
 from models.people import Customer
 from models.surveys import Survey, SurveyAnswer
 from models.tickets import Ticket
-from models.vocabulary import DeadlineKind, Dimension, Medium
+from models.vocabulary import DeadlineKind, Dimension, Medium, TicketState
 from workers import deadlines
 from workers.errors import Conflict, InvalidInput
 from workers.followups import open_followup
 from workers.history import record
 from workers.notifications import cancel
-from workers.tickets import try_close
+from workers.tickets import confirm, try_close
 from workers.unit_of_work import UnitOfWork
 
 LONGEST_COMMENT = 4_000
@@ -61,8 +61,16 @@ async def answer(uow: UnitOfWork, survey: Survey, ticket: Ticket, given: Answer)
     low = policy.followup.opens(given.scores) and not given.anonymous
     if low:
         await open_followup(uow, survey, ticket, given.scores, given.comment)
+    elif _confirms(survey, ticket, given):
+        await confirm(uow, ticket, solved=True, by="customer")
     await try_close(uow, ticket)
     return low
+
+
+def _confirms(survey: Survey, ticket: Ticket, given: Answer) -> bool:
+    """Whoever rates the result well, and under their name, has confirmed it."""
+    current = survey.opening == ticket.opening
+    return current and not given.anonymous and ticket.state is TicketState.AWAITING_FEEDBACK
 
 
 def _check(survey: Survey, given: Answer, now: datetime) -> None:

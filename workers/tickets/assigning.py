@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from models.people import Staff, Team
+from models.people import Customer, Staff, Team
 from models.tickets import Ticket
 from models.vocabulary import Category, DeadlineKind, Priority, Role, TicketState
 from workers import deadlines, escalations
@@ -24,12 +24,15 @@ async def assign(uow: UnitOfWork, ticket: Ticket) -> None:
     With nobody there it stays `to_assign`, and its log says so.
     """
     policy = await uow.policy_of(ticket.policy_version_id)
-    team = await team_named(uow, policy.assign(ticket.category, ticket.subkind))
+    customer = await uow.session.get_one(Customer, ticket.customer_id)
+    rule = policy.assignment(ticket.category, ticket.subkind, customer.level, ticket.priority)
+    team = await team_named(uow, rule.team)
     person = await next_handler(uow, team, ticket.subkind) if team else None
     if team is None or person is None:
         await record(uow, ticket, "nobody_to_assign")
         return
     ticket.team_id, ticket.first_team_id = team.id, ticket.first_team_id or team.id
+    ticket.cooperating = list(rule.together_with)
     _hand_to(uow, ticket, person)
     await record(uow, ticket, "assigned", facts={"to": person.number, "team": team.name})
     await _tell_handler(uow, ticket, person, "assignment", {"history": ""})
@@ -62,13 +65,19 @@ async def triage(
 
 
 async def change_priority(uow: UnitOfWork, ticket: Ticket, priority: Priority) -> None:
-    """Set the priority and re-plan every clock that still runs, from the opening of the ticket."""
+    """Set the priority and re-plan every clock that still runs, from the opening of the ticket.
+
+    A resolution time that a person has promised stays promised.
+    """
     ticket.priority = priority
     withdrawn = await deadlines.withdraw(uow, ticket, OPENING, "replanned")
-    kinds = [row.kind for row in withdrawn]
     for row in withdrawn:
         await escalations.settle_late(uow, ticket, row, "replanned")
-    await start_clocks(uow, ticket, kinds, ticket.opened_at)
+        promised = ticket.expected_resolution_at
+        if row.kind is DeadlineKind.RESOLUTION and promised is not None:
+            await start_clock(uow, ticket, row.kind, row.started_at, promised)
+        else:
+            await start_clocks(uow, ticket, [row.kind], ticket.opened_at)
     moved = {row.kind.value: row.limit_at.isoformat() for row in withdrawn if row.limit_at}
     await record(uow, ticket, "replanned", facts={"priority": priority.value, "limits_before": moved})
 
@@ -77,9 +86,12 @@ async def accept(uow: UnitOfWork, ticket: Ticket, by: Staff, expected_at: dateti
     """The handler takes the ticket on and says until when it will be resolved; gives that time.
 
     By default the policy's own time (row B6). Raises InvalidInput when a later one is given: that is an
-    extension and needs a reason. Raises Conflict when somebody else handles the ticket.
+    extension and needs a reason. Raises Conflict when somebody else handles the ticket, or its result has
+    been given.
     """
     must_be_open(ticket)
+    if ticket.resolved_at is not None:
+        raise Conflict(f"the result of {ticket.number} has been given", hint="there is nothing to accept")
     if ticket.handler_id is None:
         _hand_to(uow, ticket, by)
     if ticket.handler_id != by.id:
