@@ -110,6 +110,17 @@ class Meter:
         return {name: sum(cpu_seconds(pid) for pid in pids) for name, pids in self._groups.items()}
 
 
+def settle(pids: Sequence[int], *, least: float = 3.0, most: float = 60.0) -> None:
+    """Wait until processes have started up: at least `least` seconds, then until they take next to no CPU."""
+    end = time.monotonic() + most
+    time.sleep(least)
+    calm = 0
+    while calm < 2 and time.monotonic() < end:
+        before = sum(cpu_seconds(pid) for pid in pids)
+        time.sleep(0.5)
+        calm = calm + 1 if sum(cpu_seconds(pid) for pid in pids) - before < 0.1 else 0
+
+
 def checked(result: Any, count: int) -> None:
     """Raises AssertionError unless each mail was sent once and is recorded so."""
     found = (result["sent"], result["attempts"], result["all_attempts"])

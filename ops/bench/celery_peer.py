@@ -5,17 +5,15 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
-from ops.bench.arena import Arena, Meter, checked
+from ops.bench.arena import Arena, Meter, checked, settle
 from ops.bench.processes import ROOT, clean_environ, started
 from ops.bench.report import say
 
 WORKERS = 2
 VENV = ROOT / ".venv-bench"
-SETTLE_SECONDS = 6.0
 LOCK = ROOT / "ops/bench/requirements.lock"
 MODULE = "ops.bench.peers.celery_smtplib.tasks"
 
@@ -47,7 +45,7 @@ def race(arena: Arena, count: int) -> dict[str, Any]:
             *quiet,
         ]
         with started(command, log, environ) as process:
-            time.sleep(SETTLE_SECONDS)
+            settle([process.pid])
             meter = Meter(arena, [process.pid])
             signal: list[str | Path] = [*celery, "control", "add_consumer", "celery"]
             subprocess.run(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 from models.vocabulary import Lane
-from ops.bench.arena import Arena, Meter, checked
+from ops.bench.arena import Arena, Meter, checked, settle
 from ops.bench.processes import ROOT, started
 from workers.bells import Bell, slot_of
 from workers.broker import Ringer, make_broker
@@ -18,7 +17,6 @@ from workers.clock import SystemClock
 CLOSELOOP = ROOT / ".venv/bin/closeloop"
 HOOK_TOKEN = "bench-hook-token-0123456789abcdef"
 WORKERS = 2
-SETTLE_SECONDS = 3.0
 
 
 def race(arena: Arena, count: int) -> dict[str, Any]:
@@ -36,9 +34,9 @@ def race(arena: Arena, count: int) -> dict[str, Any]:
             for role in ["worker"] * WORKERS + ["scheduler"]
         ]
         bell = stack.enter_context(_bell(arena))
-        time.sleep(SETTLE_SECONDS)
-        arena.promise(database)
         pids = [process.pid for process in processes]
+        settle(pids)
+        arena.promise(database)
         meter = Meter(arena, pids[:WORKERS], pids[WORKERS:])
         began = datetime.now(UTC)
         clock = SystemClock()
