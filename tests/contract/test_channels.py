@@ -14,11 +14,15 @@ from uuid import UUID, uuid4
 import pytest
 
 from tests.fakes_sms import FakeTwilio
+from tests.fakes_sms_providers import PROVIDERS, FakeProvider
 from tests.fakes_smtp import Script, ScriptedSmtp, certificates, cut, hang, refuse
 from workers.channels.console import ConsoleChannel
 from workers.channels.port import Channel, Outcome, Outgoing, Verdict
+from workers.channels.sms.factory import sms_channel
+from workers.channels.sms.payload import sms_payload
+from workers.channels.sms.registry import parse_templates
 from workers.channels.sms.twilio import TwilioSms
-from workers.channels.sms.url import parse_sms_url
+from workers.channels.sms.url import TwilioAccount, parse_sms_url
 from workers.channels.smtp import SmtpChannel
 from workers.channels.smtp_url import parse_smtp_urls
 from workers.clock import FastClock
@@ -26,7 +30,7 @@ from workers.clock import FastClock
 pytestmark = pytest.mark.anyio
 
 LONG_AGO = datetime(2024, 5, 20, 6, 30, tzinfo=UTC)
-ALL = ["smtp", "smtp-step-by-step", "smtp-starttls", "smtp-implicit-tls", "twilio", "console"]
+ALL = ["smtp", "smtp-step-by-step", "smtp-starttls", "smtp-implicit-tls", "twilio", *PROVIDERS, "console"]
 REMOTE = [name for name in ALL if name != "console"]
 
 
@@ -133,7 +137,9 @@ async def twilio_bench(clock: FastClock, limit: float, width: int) -> AsyncItera
             twilio.cut(to=recipient)
 
     async with FakeTwilio() as twilio, AsyncExitStack() as stack:
-        channel = TwilioSms(parse_sms_url(twilio.url), clock, timeout=limit, connections=width)
+        account = parse_sms_url(twilio.url)
+        assert isinstance(account, TwilioAccount)
+        channel = TwilioSms(account, clock, timeout=limit, connections=width)
         stack.push_async_callback(channel.aclose)
         yield Bench(
             channel,
@@ -145,6 +151,35 @@ async def twilio_bench(clock: FastClock, limit: float, width: int) -> AsyncItera
             address=lambda number: f"+1555010{number:04d}",
             bad_address="+1555\r\n0100",
         )
+
+
+@asynccontextmanager
+async def provider_bench(kind: str, clock: FastClock, limit: float, width: int) -> AsyncIterator[Bench]:
+    entry = {"message": "receipt", "code": "SMS_1", "kind": "notice", "state": "approved"}
+    book = parse_templates({"template": [{**entry, "variables": {"number": "ticket.number"}}]})
+
+    def play(verdict: Verdict, recipient: str) -> None:
+        if verdict is Verdict.RETRY:
+            side.answer(503, b"<html>", to=recipient)
+        elif verdict is Verdict.REJECTED:
+            side.refuse(recipient)
+        else:
+            side.cut(recipient)
+
+    async with FakeProvider(kind) as side, AsyncExitStack() as stack:
+        channel = sms_channel(side.url, clock, templates=book, timeout=limit, connections=width)
+        stack.push_async_callback(channel.aclose)
+        yield Bench(
+            channel,
+            arrived=lambda: [sms.to for sms in side.messages],
+            play=play,
+            stall=side.hang,
+            leave=side.close_door,
+            payload=sms_payload(side.url, "您好", "receipt", "zh_CN", {"ticket": {"number": "CS0001"}}),
+            address=lambda number: f"+861380000{number:04d}",
+            bad_address="+86138\r\n0000",
+        )
+        assert side.refused == []
 
 
 @asynccontextmanager
@@ -174,6 +209,9 @@ async def bench(kind: str, *, limit: float = 5, width: int = 3) -> AsyncIterator
     clock = FastClock(1000, LONG_AGO)
     if kind == "twilio":
         async with twilio_bench(clock, limit, width) as made:
+            yield made
+    elif kind in PROVIDERS:
+        async with provider_bench(kind, clock, limit, width) as made:
             yield made
     elif kind == "console":
         async with console_bench(clock, limit) as made:

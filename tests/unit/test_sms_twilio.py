@@ -31,7 +31,9 @@ def sms(text: str = "您好 + & = %", to: str = BOB, sender: str = "") -> Outgoi
 
 @asynccontextmanager
 async def channel_to(twilio: FakeTwilio, **changes: Any) -> AsyncIterator[TwilioSms]:
-    channel = TwilioSms(replace(parse_sms_url(twilio.url), **changes), SystemClock(), timeout=2)
+    account = parse_sms_url(twilio.url)
+    assert isinstance(account, TwilioAccount)
+    channel = TwilioSms(replace(account, **changes), SystemClock(), timeout=2)
     try:
         yield channel
     finally:
@@ -174,7 +176,7 @@ def test_the_account_is_read_from_its_url() -> None:
     "url",
     [
         "",
-        "vonage://AC1:topsecret@/+15550100",
+        "pigeon://AC1:topsecret@/+15550100",
         "twilio://AC1@/+15550100",
         "twilio://:topsecret@/+15550100",
         "twilio://AC1:topsecret@/",

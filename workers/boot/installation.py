@@ -18,7 +18,8 @@ from workers.bells import Ring
 from workers.broker import Ringer, make_broker, make_workers
 from workers.channels.console import ConsoleChannel
 from workers.channels.port import Channel
-from workers.channels.sms.twilio import TwilioSms
+from workers.channels.sms.factory import sms_channel
+from workers.channels.sms.registry import load_templates
 from workers.channels.sms.url import parse_sms_url
 from workers.channels.smtp import SmtpChannel
 from workers.channels.smtp_url import parse_smtp_urls
@@ -136,8 +137,10 @@ class Installation:
     def _sms_channel(self) -> Channel:
         if not self.settings.sms_url:
             return ConsoleChannel(self.clock)
-        callback = f"{self.settings.public_url.rstrip('/')}/hooks/receipts/twilio"
-        return TwilioSms(parse_sms_url(self.settings.sms_url, status_callback=callback), self.clock)
+        provider = parse_sms_url(self.settings.sms_url).provider
+        callback = f"{self.settings.public_url.rstrip('/')}/hooks/receipts/{provider}"
+        templates = load_templates(self.settings.data)
+        return sms_channel(self.settings.sms_url, self.clock, callback, templates=templates)
 
 
 def need_broker(settings: Settings, process: str) -> None:

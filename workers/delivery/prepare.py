@@ -11,6 +11,7 @@ from models.crypto import Sealer
 from models.links import Link
 from models.notifications import Notification
 from models.vocabulary import HUMAN_MESSAGES, Medium
+from workers.channels.sms.payload import sms_payload
 from workers.delivery.compose import MailParts, compose
 from workers.links import Holder, mint
 from workers.rendering import Renderer
@@ -54,7 +55,8 @@ class Preparer:
         facts["locale"] = row.locale
         facts["links"] = {name: url for name, (url, _) in minted.items()}
         if row.channel is Medium.SMS:
-            payload = self._renderer.render_sms(row.kind, row.locale, facts).encode()
+            text = self._renderer.render_sms(row.kind, row.locale, facts)
+            payload = sms_payload(self._settings.sms_url, text, row.kind, row.locale, facts)
         else:
             payload = self._mail(row, facts, recipient, now)
         return Ready(payload, recipient, links=[link for _, link in minted.values()])
