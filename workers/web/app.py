@@ -12,6 +12,7 @@ from workers import __version__
 from workers.errors import CloseloopError
 from workers.web import action_pages, customer_pages, health, hooks, survey_pages
 from workers.web.api import api_router
+from workers.web.described import describe
 from workers.web.middleware import ApiDoor, LastNet, SafeHeaders
 from workers.web.pages import error_page, wants_page
 from workers.web.parts import WebParts
@@ -47,6 +48,7 @@ def make_app(parts: WebParts) -> FastAPI:
         health.router,
     ):
         app.include_router(router)
+    describe(app)
     return app
 
 

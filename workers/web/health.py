@@ -54,7 +54,7 @@ async def readyz(parts: Parts) -> Response:
     return JSONResponse(body, 200 if ready else 503, {} if ready else {"Retry-After": "5"})
 
 
-@router.get("/metrics", summary="Figures in Prometheus' text format")
+@router.get("/metrics", summary="Figures in Prometheus' text format", response_class=PlainTextResponse)
 async def metrics(parts: Parts) -> Response:
     """The counters of this process, and what waits at each desk. Labels are codes, never ids or addresses."""
     waiting = await _waiting(parts.workshop)

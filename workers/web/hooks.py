@@ -15,10 +15,11 @@ from workers.errors import BadSignature, InvalidInput, NotFound, SettingsError
 from workers.intake.providers import twilio
 from workers.intake.store import Event, content_id, store
 from workers.web.bodies import FORM_CAP, MAIL_CAP, bearer, read_body, same_secret
+from workers.web.described import problems
 from workers.web.parts import Parts, WebParts
 from workers.web.problems import MalformedBody, WrongMediaType
 
-router = APIRouter(prefix="/hooks", tags=["webhooks"])
+router = APIRouter(prefix="/hooks", tags=["webhooks"], responses=problems(400, 401, 404, 413, 415, 422, 503))
 
 KNOWN = {"email": ("raw",), "sms": ("twilio",), "receipts": ("twilio",)}
 FORM = "application/x-www-form-urlencoded"

@@ -9,11 +9,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from workers.errors import BadSignature
+from workers.errors import BadSignature, InvalidInput
 from workers.settings import Settings
 from workers.web.bodies import MEGABYTE, bearer, read_body, same_secret
 
 API = "/api/"
+PASSED = "closeloop.key_shown"
 API_CAP = MEGABYTE
 BARE_CSP = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 
@@ -93,11 +94,13 @@ class ApiDoor:
         self._key = settings.api_key
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI. Raises BadSignature and TooLarge for the last net."""
-        if scope["type"] != "http" or not scope["path"].startswith(API):
+        """ASGI. Raises BadSignature, TooLarge and InvalidInput for the last net."""
+        if scope["type"] != "http" or not _own_path(scope).startswith(API):
             await self._app(scope, receive, send)
             return
         self._check(Headers(scope=scope))
+        if "\0" in scope["path"] or b"%00" in scope["query_string"]:
+            raise InvalidInput("the address holds a NUL character")
         body = await read_body(Request(scope, receive), API_CAP)
         given = False
 
@@ -108,7 +111,7 @@ class ApiDoor:
             given = True
             return {"type": "http.request", "body": body, "more_body": False}
 
-        await self._app(scope, replay, send)
+        await self._app({**scope, PASSED: True}, replay, send)
 
     def _check(self, headers: Headers) -> None:
         if not self._key:
@@ -118,3 +121,15 @@ class ApiDoor:
             raise BadSignature(
                 "the API key is missing or wrong", hint="send Authorization: Bearer <key>, or X-API-Key"
             )
+
+
+def _own_path(scope: Scope) -> str:
+    """The path within this application, which may be mounted below another's (ASGI's root_path)."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))
+
+
+def through_the_door(request: Request) -> None:
+    """A dependency of all API routes: BadSignature for a request that found a way around `ApiDoor`."""
+    if not request.scope.get(PASSED):
+        raise BadSignature("the API key is missing")

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import structlog
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError, StatementError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
@@ -135,6 +135,8 @@ def _database_trouble(error: Exception) -> bool:
     if isinstance(error, DBAPIError):
         # SQLSTATE class 22 is bad data: the same request fails for ever (PostgreSQL, appendix A).
         return not str(getattr(error.orig, "sqlstate", "") or "").startswith("22")
+    if isinstance(error, StatementError):
+        return False  # a value that could not even be handed to the driver
     connecting = isinstance(error, OSError | TimeoutError) or type(error).__module__.startswith("asyncpg")
     return connecting or isinstance(error, SQLAlchemyError)
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 from fastapi import Depends, Header, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy import Select, select
 
 from models.base import Base
@@ -22,6 +22,7 @@ from workers.errors import Forbidden, InvalidInput, NotFound
 from workers.text import mask_free_text
 from workers.tickets import ticket_by_number
 from workers.unit_of_work import UnitOfWork
+from workers.web.api.values import storable
 from workers.web.parts import WebParts
 from workers.web.problems import ChangedMeanwhile
 
@@ -33,6 +34,11 @@ class Given(BaseModel):
     """What callers send: unknown fields are refused, so that a misspelt one (or a time) is noticed."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _storable(cls, given: Any) -> Any:
+        return storable(given)
 
 
 class Page(BaseModel):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 from sqlalchemy import select
 
 from models.deadlines import Deadline
@@ -14,6 +14,7 @@ from workers.web.api.common import Page, Paged, page_of
 from workers.web.api.notifications import ticket_id_of, ticket_numbers
 from workers.web.api.ticket_models import DeadlineShown
 from workers.web.api.ticket_views import deadline_view, staff_by_ids
+from workers.web.api.values import Moment
 from workers.web.parts import Parts
 
 router = APIRouter(prefix="/deadlines", tags=["deadlines"])
@@ -39,7 +40,7 @@ async def list_deadlines(
     kind: Annotated[list[DeadlineKind] | None, Query()] = None,
     state: Annotated[list[DeadlineState] | None, Query()] = None,
     due_before: Annotated[
-        AwareDatetime | None, Query(description="Whose next alarm comes before this moment")
+        Moment | None, Query(description="Whose next alarm comes before this moment")
     ] = None,
 ) -> DeadlineList:
     """Newest first."""

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 from sqlalchemy import select
 
 from models.people import Staff
@@ -36,6 +36,7 @@ from workers.web.api.common import (
 from workers.web.api.notifications import ticket_id_of, ticket_numbers
 from workers.web.api.ticket_models import EntryShown
 from workers.web.api.ticket_views import log_view, staff_by_ids
+from workers.web.api.values import Moment
 from workers.web.parts import Parts, WebParts
 
 router = APIRouter(prefix="/followups", tags=["followups"])
@@ -97,7 +98,7 @@ class Measure(Given):
     measure: str = Field(max_length=WORDS, description="改进措施")
     term: Literal["short", "long"]
     department: str = Field(min_length=1, max_length=64)
-    due_at: AwareDatetime
+    due_at: Moment
 
 
 class Evaluation(Given):

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from fastapi import APIRouter, Response
-from pydantic import AwareDatetime, BaseModel, Field, field_validator
+from pydantic import BaseModel, Field, field_validator
 from sqlalchemy import select
 
 from models.people import Staff, Team
@@ -15,6 +15,7 @@ from workers.errors import InvalidInput, NotFound
 from workers.people import Person, add_person, change_person
 from workers.unit_of_work import UnitOfWork
 from workers.web.api.common import Given, Page, Paged, page_of, picked
+from workers.web.api.values import Moment
 from workers.web.parts import Parts
 
 router = APIRouter(prefix="/staff", tags=["staff"])
@@ -49,7 +50,7 @@ class _PersonFields(Given):
     team: str | None = Field(default=None, description="Team name", examples=["support"])
     skills: list[str] = Field(default=[], max_length=50, examples=[["software"]])
     locale: Literal["en", "zh_CN"] | None = None
-    absent_until: AwareDatetime | None = Field(default=None, description="Gets nothing new until then")
+    absent_until: Moment | None = Field(default=None, description="Gets nothing new until then")
     active: bool = True
 
 

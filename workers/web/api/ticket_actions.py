@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from fastapi import APIRouter, Response
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from models.vocabulary import Medium
 from workers import escalations, tickets
@@ -14,6 +14,7 @@ from workers.people import team_exactly
 from workers.web.api.common import Calling, Given, acting_on, etag, person_named
 from workers.web.api.ticket_models import TicketShown
 from workers.web.api.ticket_views import shown_ticket
+from workers.web.api.values import Moment
 from workers.web.parts import Parts, WebParts
 
 router = APIRouter(prefix="/tickets/{number}", tags=["tickets"])
@@ -45,13 +46,13 @@ class Progress(Given):
     text: str = Field(max_length=WORDS)
     tell_customer: bool = Field(default=False, description="Send it to the customer as well")
     plan: bool = Field(default=False, description="This is the handling plan 处理方案: meets the plan limit")
-    next_at: AwareDatetime | None = Field(default=None, description="When the customer hears again")
+    next_at: Moment | None = Field(default=None, description="When the customer hears again")
 
 
 class Accept(Given):
     """The handler takes it on."""
 
-    expected_at: AwareDatetime | None = Field(
+    expected_at: Moment | None = Field(
         default=None, description="Expected resolution; default (and latest): the policy's"
     )
 
@@ -60,7 +61,7 @@ class Extend(Given):
     """More time, before the time is up."""
 
     reason: str = Field(max_length=WORDS)
-    until: AwareDatetime
+    until: Moment
 
 
 class Escalate(Given):
@@ -68,7 +69,7 @@ class Escalate(Given):
 
     reason: str = Field(max_length=WORDS)
     resources: str = Field(default="", max_length=WORDS)
-    until: AwareDatetime | None = Field(default=None, description="New expected resolution, if asked for")
+    until: Moment | None = Field(default=None, description="New expected resolution, if asked for")
 
 
 class Decision(Given):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Response
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import Field, model_validator
 from sqlalchemy import select
 
 from models.people import Customer
@@ -21,6 +21,7 @@ from workers.web.api.common import Calling, Given, Paged, acting, acting_on, eta
 from workers.web.api.opening_once import open_once
 from workers.web.api.ticket_models import TicketList, TicketShown, TicketSummary
 from workers.web.api.ticket_views import customers_by_ids, full_view, shown_ticket, staff_by_ids, summary_view
+from workers.web.api.values import Moment
 from workers.web.api.words import category_named, priority_named
 from workers.web.parts import Parts
 
@@ -49,7 +50,7 @@ class TicketGiven(Given):
     subject: str = Field(default="", max_length=500, examples=["结账页面无法付款"])
     description: str = Field(min_length=1, max_length=100_000, examples=["点击付款后页面报错 502"])
     background: str = Field(default="", max_length=20_000, examples=["昨晚升级之后"])
-    occurred_at: AwareDatetime | None = Field(default=None, description="When the trouble began")
+    occurred_at: Moment | None = Field(default=None, description="When the trouble began")
     priority: str | None = Field(
         default=None, description="Code, label or alias; default: the policy's", examples=["high", "紧急"]
     )
@@ -126,8 +127,8 @@ async def list_tickets(
     handler: Annotated[str | None, Query(description="Staff number or mail address")] = None,
     attention: Annotated[bool | None, Query(description="关注项")] = None,
     customer: Annotated[str | None, Query(description="Customer code")] = None,
-    received_from: Annotated[AwareDatetime | None, Query(description="Inclusive")] = None,
-    received_to: Annotated[AwareDatetime | None, Query(description="Exclusive")] = None,
+    received_from: Annotated[Moment | None, Query(description="Inclusive")] = None,
+    received_to: Annotated[Moment | None, Query(description="Exclusive")] = None,
 ) -> TicketList:
     """Newest first. An acting agent sees only their own (row A11)."""
     async with parts.workshop.read() as uow:
