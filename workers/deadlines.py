@@ -144,6 +144,25 @@ async def withdraw(
     return await _withdraw(uow, await open_ones(uow, ticket, kinds), reason)
 
 
+async def unjudge(uow: UnitOfWork, ticket: Ticket, kind: DeadlineKind, reason: str) -> Deadline | None:
+    """What had met the newest deadline of a kind is void: neither met nor, if it was late, answered any more.
+
+    A breach stays a breach. Gives the deadline, whose limit the caller may arm anew.
+    """
+    row = await uow.session.scalar(
+        select(Deadline)
+        .where(Deadline.ticket_id == ticket.id, Deadline.kind == kind)
+        .order_by(Deadline.generation.desc())
+        .limit(1)
+    )
+    if row is None or row.met_at is None:
+        return None
+    row.met_at, row.ended_reason = None, reason
+    if row.state is DeadlineState.MET:
+        row.state = DeadlineState.WITHDRAWN
+    return row
+
+
 async def withdraw_for(
     uow: UnitOfWork, ticket: Ticket, kind: DeadlineKind, followup_id: UUID, reason: str
 ) -> list[Deadline]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -200,16 +201,19 @@ async def people_in_roles(
     found: dict[UUID, Staff] = {}
     for role in roles:
         holder = holders.get(role)
-        stand_in = holder if holder in present else holders["substitute"]
-        people = [present[stand_in]] if stand_in in present else administrators
         if role == "substitute" and holder is None:
             continue
+        stand_in = holder if holder in present else holders["substitute"]
+        if role == "administrator" or stand_in not in present:
+            people = administrators
+        else:
+            people = [present[stand_in]]
         found.update({person.id: person for person in people})
     return list(found.values())
 
 
 async def ensure_administrator(uow: UnitOfWork) -> None:
-    """Make the default team and its administrator from CLOSELOOP_ADMIN, once.
+    """Make the default team and its administrator from CLOSELOOP_ADMIN, once, whoever else starts meanwhile.
 
     Without an administrator the service takes in everything and sends nothing.
     """
@@ -218,19 +222,20 @@ async def ensure_administrator(uow: UnitOfWork) -> None:
     email = uow.settings.admin.strip().lower()
     if await uow.session.scalar(select(Staff).where(Staff.email == email)):
         return
-    team = await uow.session.scalar(select(Team).order_by(Team.id).limit(1))
+    oldest = select(Team).order_by(Team.id).limit(1)
+    team = await uow.session.scalar(oldest)
     if team is None:
         team = Team(id=new_id(), name=uow.policy.default_team)
-        uow.session.add(team)
-        await uow.session.flush()
+        if not await uow.insert_new(team):
+            team = (await uow.session.scalars(oldest)).one()
+    taken = set(await uow.session.scalars(select(Staff.number).where(Staff.number.like("AD%"))))
     person = Staff(
         id=new_id(),
-        number="AD001",
+        number=next(number for count in itertools.count(1) if (number := f"AD{count:03d}") not in taken),
         name=email.partition("@")[0],
         email=email,
         role=Role.ADMINISTRATOR,
         team_id=team.id,
     )
-    uow.session.add(person)
-    await uow.session.flush()
-    team.supervisor_id = team.supervisor_id or person.id
+    if await uow.insert_new(person):
+        team.supervisor_id = team.supervisor_id or person.id

@@ -18,7 +18,7 @@ from models.surveys import Followup
 from models.tickets import Ticket
 from models.vocabulary import DeadlineKind, DeadlineState, EventState, Lane, NotificationState
 from workers import deadlines
-from workers.directory import people_for
+from workers.directory import people_for, people_in_roles
 from workers.history import record
 from workers.notifications import Notice, cancel, notify, staff_recipient, staff_ticket_facts
 from workers.policy import Alarm
@@ -29,6 +29,7 @@ CLOCKS = (DeadlineKind.FIRST_RESPONSE, DeadlineKind.PLAN, DeadlineKind.RESOLUTIO
 PATIENCE = timedelta(seconds=1)
 LINK_HOURS = 72
 ONE_GO = timedelta(seconds=60)
+REPLACED = ("replanned", "bounced")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +82,36 @@ async def breach(uow: UnitOfWork, row: Deadline, alarm: Alarm) -> timedelta | No
     row.state = DeadlineState.BREACHED
     row.breached_at = row.limit_at
     ticket.attention = True
-    ticket.overdue_count += 1
+    if not await _counted_before(uow, row):
+        ticket.overdue_count += 1
     await record(uow, ticket, "breached", facts={"clock": row.kind.value, "limit_at": _iso(row.limit_at)})
     ladder = await start_ladder(uow, ticket, row)
     policy = await uow.policy_of(ticket.policy_version_id)
     telling = await _breach_telling(uow, ticket, row, level=0)
     due_at = policy.tell_at(ticket.priority, uow.clock.now())
-    await tell(uow, ticket, ladder or row, alarm.roles, replace(telling, due_at=due_at))
+    also = await _first_team(uow, ticket)
+    await tell(uow, ticket, ladder or row, alarm.roles, replace(telling, due_at=due_at), also=also)
     return None
+
+
+async def _counted_before(uow: UnitOfWork, row: Deadline) -> bool:
+    """Whether this very clock was overdue already before it was re-planned, or an answer to it bounced."""
+    replaced = select(Deadline.id).where(
+        Deadline.ticket_id == row.ticket_id,
+        Deadline.kind == row.kind,
+        Deadline.started_at == row.started_at,
+        Deadline.state == DeadlineState.BREACHED,
+        Deadline.ended_reason.in_(REPLACED),
+    )
+    return await uow.session.scalar(replaced.limit(1)) is not None
+
+
+async def _first_team(uow: UnitOfWork, ticket: Ticket) -> list[Staff]:
+    """首问负责制 (row E5): the supervisor of the team that had the ticket first, where that is another one."""
+    policy = await uow.policy_of(ticket.policy_version_id)
+    if not policy.first_contact_owns or ticket.first_team_id in (None, ticket.team_id):
+        return []
+    return await people_in_roles(uow, team_id=ticket.first_team_id, handler_id=None, roles=["supervisor"])
 
 
 async def start_ladder(uow: UnitOfWork, ticket: Ticket, breached: Deadline) -> Deadline | None:
@@ -160,10 +183,17 @@ async def breached_deadline(uow: UnitOfWork, ladder: Deadline) -> Deadline | Non
 
 
 async def tell(
-    uow: UnitOfWork, ticket: Ticket, row: Deadline, roles: Iterable[str], telling: Telling
+    uow: UnitOfWork,
+    ticket: Ticket,
+    row: Deadline,
+    roles: Iterable[str],
+    telling: Telling,
+    *,
+    also: Iterable[Staff] = (),
 ) -> list[Staff]:
-    """Write one notice per person whom the roles mean; says in the log when there is nobody at all."""
+    """Write one notice per person whom the roles mean (and `also`); says in the log when there is nobody."""
     people = await people_for(uow, ticket, roles)
+    people += [person for person in also if person not in people]
     common = await staff_ticket_facts(uow, ticket)
     told = await _just_told(uow, row)
     for person in people:

@@ -13,6 +13,7 @@ from workers.directory import next_handler, team_named
 from workers.errors import Conflict, Forbidden, InvalidInput
 from workers.history import record
 from workers.notifications import Notice, notify, staff_recipient, staff_ticket_facts
+from workers.text import mask_free_text
 from workers.tickets.clocks import OPENING, running_limits, start_clock, start_clocks
 from workers.tickets.loading import must_be_open
 from workers.unit_of_work import UnitOfWork
@@ -157,7 +158,8 @@ async def transfer(
     if ticket.first_response_at is None:
         await deadlines.withdraw(uow, ticket, [DeadlineKind.ACCEPTANCE], "transferred")
         await start_clocks(uow, ticket, [DeadlineKind.ACCEPTANCE], now)
-    extra = {"from_name": before.name if before else by.name, "to_name": to.name, "reason": reason}
+    extra = {"from_name": before.name if before else by.name, "to_name": to.name}
+    extra["reason"] = mask_free_text(reason)
     await _tell_handler(uow, ticket, to, "transfer", extra, fact=entry.id.hex)
 
 

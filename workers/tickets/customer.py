@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import re
 
-from models.people import Staff
 from models.tickets import Ticket, TicketMessage
 from models.vocabulary import TicketState
 from workers import deadlines, escalations
 from workers.history import record
-from workers.notifications import Notice, notify, staff_recipient, staff_ticket_facts
+from workers.notifications import Notice, staff_ticket_facts
 from workers.text import mask_free_text
 from workers.tickets.assigning import assign, change_priority
 from workers.tickets.finishing import confirm, reopen
+from workers.tickets.responding import tell_handler
 from workers.unit_of_work import UnitOfWork
 
 THREAD_LENGTH = 10
@@ -22,8 +22,8 @@ _URGING = re.compile(
     r"催|尽快|抓紧|还没(有)?(人|回复|处理)|多久|urgent|any (update|news)|still waiting|asap", re.I
 )
 _SOLVED = re.compile(
-    r"(好的?[,，。!！ ]*)?(问题)?(已经?)?(解决了?|可以了|好了|没问题了|收到)?[,，。!！ ]*"
-    r"(非常)?(感谢|谢谢|多谢)?(你|您|你们)?(的帮助)?"
+    r"(好的?[,，。!！ ]*)?(问题)?(已经?)?(解决了?|可以了|好了|没问题了)([,，。!！ ]*(非常)?(感谢|谢谢|多谢)(你们?|您)?(的帮助)?)?"
+    r"|((好的?|收到)[,，。!！ ]*)?(非常)?(感谢|谢谢|多谢)(你们?|您)?(的帮助)?"
     r"|(it('s| is)? |that )?(now )?(works?|solved|fixed|resolved|all good|great)( now| again)?"
     r"|((ok|okay|great|perfect)[,.! ]*)?(many )?(thanks|thank you)( (so|very) much)?( for your help)?",
     re.I,
@@ -35,8 +35,8 @@ async def customer_wrote(
 ) -> None:
     """Take in what a customer wrote on their ticket; `event` identifies the message for once-per-reason.
 
-    Before the first response it may be urging; after the result a plain thank-you confirms, anything else
-    re-opens. The handler hears of it in every case.
+    While work goes on it may be urging; after the result a plain thank-you confirms, anything else re-opens.
+    Whoever answers for the ticket hears of all but the thank-you.
     """
     entry = await record(uow, ticket, "customer_wrote", actor="customer", words={"text": text})
     await _remember(uow, ticket, message_id)
@@ -46,11 +46,11 @@ async def customer_wrote(
                 await confirm(uow, ticket, solved=True, by="customer")
             return
         await reopen(uow, ticket, "customer_wrote")
-    elif ticket.first_response_at is None and _URGING.search(text):
+    elif _URGING.search(text):
         await _urge(uow, ticket)
     if ticket.handler_id is None:
         await assign(uow, ticket)
-    await _tell_handler(uow, ticket, text, event or entry.id.hex)
+    await _pass_on(uow, ticket, text, event or entry.id.hex)
 
 
 def is_confirmation(text: str) -> bool:
@@ -80,10 +80,7 @@ async def _remember(uow: UnitOfWork, ticket: Ticket, message_id: str | None) -> 
     ticket.thread_sealed = sealer.seal(json.dumps(thread), "tickets.thread")
 
 
-async def _tell_handler(uow: UnitOfWork, ticket: Ticket, text: str, event: str) -> None:
-    handler = await uow.session.get(Staff, ticket.handler_id) if ticket.handler_id else None
-    if handler is None:
-        return
+async def _pass_on(uow: UnitOfWork, ticket: Ticket, text: str, event: str) -> None:
     facts = {**await staff_ticket_facts(uow, ticket), "text": mask_free_text(text)}
     links = {"accept": escalations.link("accept", ticket.id)}
     notice = Notice(
@@ -94,4 +91,4 @@ async def _tell_handler(uow: UnitOfWork, ticket: Ticket, text: str, event: str) 
         links=links,
         lane=deadlines.lane_of(ticket),
     )
-    await notify(uow, staff_recipient(uow, handler), notice)
+    await tell_handler(uow, ticket, notice)

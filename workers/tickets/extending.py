@@ -15,6 +15,7 @@ from workers.directory import people_for
 from workers.errors import Conflict, Forbidden, InvalidInput, NotFound
 from workers.history import record
 from workers.notifications import Notice, notify, staff_recipient, staff_ticket_facts
+from workers.text import mask_free_text
 from workers.tickets.assigning import set_resolution_limit
 from workers.tickets.loading import must_be_open
 from workers.unit_of_work import UnitOfWork
@@ -72,8 +73,8 @@ async def _ask(
 ) -> None:
     facts = {
         **await staff_ticket_facts(uow, ticket),
-        "reason": reason,
-        "resources": resources,
+        "reason": mask_free_text(reason),
+        "resources": mask_free_text(resources),
         "new_expected_at": entry.facts["new_expected_at"],
         "requested_by": by.name,
     }
@@ -96,7 +97,7 @@ async def _ask(
 async def decide_request(
     uow: UnitOfWork, ticket: Ticket, by: Staff, request_id: UUID, *, approved: bool, note: str = ""
 ) -> None:
-    """Approve or decline a request, once; an approved new time moves the resolution limit.
+    """Approve or decline a request, once; an approved new time moves the limit of a resolution still awaited.
 
     Raises Forbidden for agents, NotFound for an unknown request, Conflict when it was decided already.
     """
@@ -117,7 +118,7 @@ async def decide_request(
         uow, ticket, "escalation_decided", by=by, facts=facts, words={"note": note} if note else None
     )
     until = request.facts.get("new_expected_at")
-    if approved and until:
+    if approved and until and ticket.resolved_at is None:
         ticket.expected_resolution_at = datetime.fromisoformat(until)
         await set_resolution_limit(uow, ticket, ticket.expected_resolution_at, "extended")
     asker = await uow.session.get(Staff, request.staff_id) if request.staff_id else None
@@ -131,7 +132,7 @@ async def _tell_decision(
     facts = {
         **await staff_ticket_facts(uow, ticket),
         "approved": approved,
-        "note": note,
+        "note": mask_free_text(note),
         "new_expected_at": request.facts.get("new_expected_at") if approved else None,
     }
     notice = Notice(kind="escalation_decided", fact=request.id.hex, ticket=ticket, facts=facts)

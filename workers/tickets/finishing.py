@@ -24,9 +24,10 @@ from workers.notifications import (
     ticket_facts,
 )
 from workers.policy import Alarm
+from workers.text import mask_free_text
 from workers.tickets.clocks import start_clock, start_clocks
 from workers.tickets.loading import must_be_open
-from workers.tickets.responding import record_first_response, settle_verdict
+from workers.tickets.responding import record_first_response, settle_verdict, tell_handler
 from workers.unit_of_work import UnitOfWork
 
 LINK_HOURS = 24 * 30
@@ -110,6 +111,7 @@ async def phone_feedback(uow: UnitOfWork, ticket: Ticket, by: Staff, evidence: s
         await record_first_response(uow, ticket, by, Medium.PHONE, evidence=evidence)
     ticket.feedback_at = uow.clock.now()
     await record(uow, ticket, "feedback_given", by=by, facts={"channel": "phone"}, evidence=evidence)
+    await try_close(uow, ticket)
 
 
 async def _await_customer(uow: UnitOfWork, ticket: Ticket) -> None:
@@ -169,10 +171,7 @@ async def confirm(
 
 async def tell_reopened(uow: UnitOfWork, ticket: Ticket, note: str) -> None:
     """Tell the handler that the customer sees it as not solved."""
-    handler = await uow.session.get(Staff, ticket.handler_id) if ticket.handler_id else None
-    if handler is None:
-        return
-    facts = {**await staff_ticket_facts(uow, ticket), "text": note}
+    facts = {**await staff_ticket_facts(uow, ticket), "text": mask_free_text(note)}
     notice = Notice(
         kind="customer_reply",
         fact=f"reopen-{ticket.id.hex}",
@@ -182,7 +181,7 @@ async def tell_reopened(uow: UnitOfWork, ticket: Ticket, note: str) -> None:
         links={"accept": escalations.link("accept", ticket.id)},
         lane=deadlines.lane_of(ticket),
     )
-    await notify(uow, staff_recipient(uow, handler), notice)
+    await tell_handler(uow, ticket, notice)
 
 
 async def reopen(
@@ -206,7 +205,8 @@ async def reopen(
         uow, ticket, "reopened", by=by, facts={"reason": reason, "opening": ticket.opening}, words=words
     )
     limits = await start_clocks(uow, ticket, (DeadlineKind.PLAN, DeadlineKind.RESOLUTION), now)
-    if limits[DeadlineKind.RESOLUTION.value] is None:
+    ticket.expected_resolution_at = limits[DeadlineKind.RESOLUTION.value]
+    if ticket.expected_resolution_at is None:
         policy = await uow.policy_of(ticket.policy_version_id)
         ticket.expected_resolution_at = policy.expected_resolution(ticket.priority, now)
         await start_clock(uow, ticket, DeadlineKind.RESOLUTION, now, ticket.expected_resolution_at)

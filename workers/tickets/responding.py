@@ -7,12 +7,12 @@ from typing import Any
 
 from sqlalchemy import select
 
-from models.deadlines import Deadline
 from models.notifications import Notification
 from models.people import Staff
 from models.tickets import Ticket, TicketEntry
-from models.vocabulary import HUMAN_MESSAGES, DeadlineKind, Medium, TicketState
+from models.vocabulary import HUMAN_MESSAGES, DeadlineKind, Medium, NotificationState, TicketState
 from workers import deadlines, escalations
+from workers.directory import people_for
 from workers.errors import Conflict, InvalidInput
 from workers.history import record
 from workers.notifications import (
@@ -121,7 +121,6 @@ async def record_first_response(
 
     It happens now: nothing is dated back. Raises Conflict when there was a first response already.
     """
-    must_be_open(ticket)
     if ticket.first_response_at is not None:
         raise Conflict(f"ticket {ticket.number} has had its first response", hint="log progress instead")
     facts = {"channel": channel.value}
@@ -215,15 +214,25 @@ async def message_accepted(uow: UnitOfWork, ticket: Ticket, message: Notificatio
 async def message_bounced(uow: UnitOfWork, ticket: Ticket, message: Notification, reason: str) -> None:
     """A message came back: what it had met is undone, and its handler is told to find another way."""
     await _undo_first_response(uow, ticket, message)
-    handler = await uow.session.get(Staff, ticket.handler_id) if ticket.handler_id else None
+    if message.kind == "result_feedback" and ticket.feedback_at == message.sent_at:
+        ticket.feedback_at = None
     await record(uow, ticket, "bounced", facts={"reason": reason}, notification_id=message.id)
-    if handler is None or message.kind not in HUMAN_MESSAGES:
+    if message.kind not in HUMAN_MESSAGES:
         return
     sealer = await uow.vault.sealer(uow.session, message.data_key_id)
     address = sealer.text(message.recipient_sealed, "notifications.recipient")
     facts = {**await staff_ticket_facts(uow, ticket), "reason": reason, "address_tail": contact_tail(address)}
     notice = Notice(kind="answer_bounced", fact=message.id.hex, ticket=ticket, facts=facts)
-    await notify(uow, staff_recipient(uow, handler), notice)
+    await tell_handler(uow, ticket, notice)
+
+
+async def tell_handler(uow: UnitOfWork, ticket: Ticket, notice: Notice) -> None:
+    """Tell whoever answers for the ticket: its handler, or who stands in for one that is away or has left."""
+    people = await people_for(uow, ticket, ["handler"])
+    for person in people:
+        await notify(uow, staff_recipient(uow, person), notice)
+    if not people:
+        await record(uow, ticket, "nobody_to_tell", facts={"notification": notice.kind})
 
 
 async def _undo_first_response(uow: UnitOfWork, ticket: Ticket, message: Notification) -> None:
@@ -236,11 +245,22 @@ async def _undo_first_response(uow: UnitOfWork, ticket: Ticket, message: Notific
         return
     ticket.first_response_at = None
     await record(uow, ticket, "first_response_undone", corrects=entry.id, notification_id=message.id)
-    judged = await uow.session.scalar(
-        select(Deadline)
-        .where(Deadline.ticket_id == ticket.id, Deadline.kind == DeadlineKind.FIRST_RESPONSE)
-        .order_by(Deadline.generation.desc())
-        .limit(1)
-    )
+    judged = await deadlines.unjudge(uow, ticket, DeadlineKind.FIRST_RESPONSE, "bounced")
     if judged is not None and judged.limit_at is not None and ticket.state is not TicketState.CLOSED:
         await start_clock(uow, ticket, DeadlineKind.FIRST_RESPONSE, judged.started_at, judged.limit_at)
+    other = await _other_answer(uow, ticket, message)
+    if other is not None and other.sent_at is not None:
+        facts = {"channel": other.channel.value}
+        await _first_response(uow, ticket, other.sent_at, facts, notification=other)
+
+
+async def _other_answer(uow: UnitOfWork, ticket: Ticket, bounced: Notification) -> Notification | None:
+    """The first of the other messages in a person's words that was accepted and has not come back."""
+    return await uow.session.scalar(
+        select(Notification)
+        .where(Notification.ticket_id == ticket.id, Notification.id != bounced.id)
+        .where(Notification.kind.in_(HUMAN_MESSAGES), Notification.sent_at.is_not(None))
+        .where(Notification.state.in_((NotificationState.SENT, NotificationState.DELIVERED)))
+        .order_by(Notification.sent_at)
+        .limit(1)
+    )
