@@ -9,11 +9,12 @@ import hashlib
 import hmac
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
 from urllib.parse import urlsplit, urlunsplit
 
 from workers.errors import BadSignature, InvalidInput
 from workers.intake.charset import scrub
+from workers.intake.providers.port import Credentials, HookAnswer, HookRequest, InboundSms, SmsStatus
 
 _PORTS = {"https": 443, "http": 80}
 _MAX_TEXT = 4_000
@@ -22,30 +23,35 @@ _MAX_MEDIA = 20
 Params = Sequence[tuple[str, str]]
 
 
-@dataclass(frozen=True, slots=True)
-class InboundSms:
-    """One received SMS: numbers as Twilio gives them (E.164, or a short code or name), `external_id` its
-    MessageSid, `media` the URLs of an MMS's files.
-    """
+class Twilio:
+    """See `SmsProvider`. The secrets are auth tokens of the account."""
 
-    sender: str
-    recipient: str
-    text: str
-    external_id: str
-    media: tuple[str, ...]
+    name = "twilio"
 
+    def verify(self, request: HookRequest, credentials: Credentials) -> None:
+        """By the signature over address and form fields."""
+        signature = request.headers.get("x-twilio-signature", "")
+        try:
+            params = request.form()
+        except InvalidInput as error:
+            raise BadSignature("the body is no form, so it cannot have been signed") from error
+        tokens = credentials.secrets or ("",)
+        for token in tokens[:-1]:
+            with suppress(BadSignature):
+                return verify(request.url, params, signature, token)
+        return verify(request.url, params, signature, tokens[-1])
 
-@dataclass(frozen=True, slots=True)
-class SmsStatus:
-    """What became of an SMS we sent.
+    def inbound(self, request: HookRequest) -> list[InboundSms]:
+        """The one SMS of a call."""
+        return [parse_inbound(request.form())]
 
-    `state` is Twilio's word (queued, sent, delivered, undelivered, failed …), `error_code` its number as
-    text, or empty.
-    """
+    def statuses(self, request: HookRequest) -> list[SmsStatus]:
+        """The one status of a call."""
+        return [parse_status(request.form())]
 
-    external_id: str
-    state: str
-    error_code: str
+    def answer(self) -> HookAnswer:
+        """204: nothing is answered by SMS."""
+        return HookAnswer(204)
 
 
 def verify(url: str, params: Params, signature: str, auth_token: str) -> None:
