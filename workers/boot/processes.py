@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
@@ -15,6 +16,7 @@ import uvicorn
 
 from models.vocabulary import Lane
 from workers.boot.installation import THREADS, Installation
+from workers.errors import Unavailable
 from workers.smtpd import SmtpIntake
 from workers.unit_of_work import Workshop
 from workers.web.app import WebParts, make_app
@@ -22,6 +24,7 @@ from workers.web.app import WebParts, make_app
 log = structlog.get_logger(__name__)
 
 GRACE_SECONDS = 10
+BACKLOG = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +126,8 @@ async def _doors(installation: Installation, workshop: Workshop, doors: Doors) -
         if doors.smtp is not None:
             host, port = doors.smtp
             intake = SmtpIntake(workshop, installation.settings, host, port)
-            await intake.start()
+            with _told_if_taken(host, port):
+                await intake.start()
             stack.push_async_callback(intake.stop)
         yield
 
@@ -148,18 +152,37 @@ async def _http(installation: Installation, workshop: Workshop, host: str, port:
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
     )
-    task = asyncio.create_task(server.serve())
+    with _told_if_taken(host, port):
+        # uvicorn would end the whole process when it cannot bind.
+        door = socket.create_server((host, port), family=_family(host), backlog=BACKLOG)
+    task = asyncio.create_task(server.serve(sockets=[door]))
     opened = asyncio.create_task(server.opened.wait())
     await asyncio.wait({task, opened}, return_when=asyncio.FIRST_COMPLETED)
     opened.cancel()
     if task.done():
         await task
-        raise OSError(f"nobody can listen on {host}:{port}")
+        raise OSError("the web server did not start")
     try:
         yield
     finally:
         server.should_exit = True
         await task
+        door.close()
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+@contextmanager
+def _told_if_taken(host: str, port: int) -> Iterator[None]:
+    """An address that cannot be listened on is said so, with what to do. Raises Unavailable."""
+    try:
+        yield
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno else str(error)
+        hint = "does another program (or another closeloop) use it? Choose another HOST:PORT"
+        raise Unavailable(f"nobody can listen on {host}:{port}: {why}", hint) from error
 
 
 class _Server(uvicorn.Server):
