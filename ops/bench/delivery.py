@@ -34,9 +34,9 @@ def options(parser: argparse.ArgumentParser) -> None:
     """The words that this benchmark understands."""
     parser.add_argument("--mails", type=int, default=10_000, help="rows per round (default 10000)")
     parser.add_argument(
-        "--peer-mails", type=int, default=3_000, help="rows per round of a peer (default 3000)"
+        "--peer-mails", type=int, default=2_000, help="rows per round of a peer (default 2000)"
     )
-    parser.add_argument("--rounds", type=int, default=3, help="rounds per side (default 3)")
+    parser.add_argument("--rounds", type=int, default=2, help="rounds per side (default 2)")
     parser.add_argument("--only", choices=sorted(SIDES), help="one side alone")
 
 

@@ -31,7 +31,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     """The words that these benchmarks understand."""
     parser.add_argument("--mails", type=int, default=100, help="mails through the webhook (default 100)")
     parser.add_argument("--every", type=float, default=0.1, help="seconds between two mails (default 0.1)")
-    parser.add_argument("--starts", type=int, default=3, help="starts of each kind (default 3)")
+    parser.add_argument("--starts", type=int, default=2, help="starts of each kind (default 2)")
 
 
 @dataclass(frozen=True, slots=True)
