@@ -162,7 +162,10 @@ def by_status(status: int, other: str) -> tuple[Verdict, str]:
     refusal.
 
     401 to 404 concern the account or its address, never the recipient: they come back when it is mended.
+    504 says that somebody on the way got no answer in time (RFC 9110 §15.6.5): it may have been sent.
     """
+    if status == 504:
+        return Verdict.UNKNOWN, "timeout_after_data"
     if status == 429:
         return Verdict.RETRY, "throttled"
     if status in (401, 402, 403, 404):
