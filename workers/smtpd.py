@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from workers.delivery.identity import is_return_path
 from workers.errors import CloseloopError, TooLarge
 from workers.intake.store import Event, content_id, store
 from workers.settings import Settings
@@ -38,9 +39,9 @@ log = structlog.get_logger(__name__)
 class SmtpIntake:
     """An SMTP listener in the caller's event loop.
 
-    Takes mail for the team's address and its plus addresses only, nothing is relayed. Each recipient's copy
-    is one intake event, all of a mail in one transaction, committed before the 250. Our own trouble answers
-    451, so that the sender tries again; the same mail again is stored once.
+    Takes mail for the team's address, its plus addresses and our return paths only, nothing is relayed. Each
+    recipient's copy is one intake event, all of a mail in one transaction, committed before the 250. Our own
+    trouble answers 451, so that the sender tries again; the same mail again is stored once.
     """
 
     def __init__(
@@ -107,7 +108,7 @@ class SmtpIntake:
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         """Whether this recipient is ours."""
-        if not is_own(address, self._addresses):
+        if not is_own(address, self._addresses) and not is_return_path(address, self._settings):
             return NOT_HERE
         if len(envelope.rcpt_tos) >= MOST_RECIPIENTS:
             return TOO_MANY_RECIPIENTS

@@ -20,6 +20,7 @@ from models.base import Base, new_id
 from models.notifications import Notification, NotificationBody, Suppression
 from models.vocabulary import Lane, Medium, NotificationState
 from workers.channels.port import Channel, Outcome, Outgoing
+from workers.delivery.identity import return_path
 from workers.delivery.outcome import WORKER_LOST, Sending, recover_lost
 from workers.delivery.prepare import SURVEY_KINDS, Preparer, Ready
 from workers.delivery.recorder import Recorder
@@ -182,9 +183,8 @@ class Courier:
         self, channel: Channel, rows: Sequence[Notification], ready: Mapping[UUID, Ready], until: float
     ) -> None:
         sendings = await self._begin_attempts(rows, ready)
-        sender = self._workshop.settings.mail_from if rows and rows[0].channel is Medium.EMAIL else ""
         batch = [
-            Outgoing(row.id, ready[row.id].recipient, sender, ready[row.id].payload, row.lane.value)
+            Outgoing(row.id, ready[row.id].recipient, self._sender(row), ready[row.id].payload, row.lane)
             for row in rows
             if row.id in sendings
         ]
@@ -194,6 +194,12 @@ class Courier:
                 recorder.note(outcome)
 
             await channel.deliver(batch, report, until=until)
+
+    def _sender(self, row: Notification) -> str:
+        """The return path of a mail; an SMS leaves from the account's own number."""
+        if row.channel is not Medium.EMAIL:
+            return ""
+        return return_path(self._workshop.vault, self._workshop.settings, row.id)
 
     async def _begin_attempts(
         self, rows: Sequence[Notification], ready: Mapping[UUID, Ready]

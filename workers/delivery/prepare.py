@@ -65,6 +65,7 @@ class Preparer:
         rendered = self._renderer.render_mail(row.kind, row.locale, facts)
         thread = self._thread(row, facts)
         human = row.kind in HUMAN_MESSAGES
+        answers = row.kind == "receipt" and bool(thread)  # to one mail, by a machine: RFC 3834 §5
         assert row.message_id is not None
         return compose(
             MailParts(
@@ -82,7 +83,7 @@ class Preparer:
                 date=now,
                 headers=((LOOP_HEADER, row.id.hex),),
                 list_unsubscribe_url=facts["links"].get("unsubscribe") if row.kind in SURVEY_KINDS else None,
-                auto_submitted=None if human else "auto-generated",
+                auto_submitted=None if human else "auto-replied" if answers else "auto-generated",
             )
         )
 

@@ -15,6 +15,7 @@ _FIELD = re.compile(r"^([A-Za-z][A-Za-z-]{0,60})[ \t]*:[ \t]*(.*)$")
 _ADDRESS = re.compile(r"[\w.!#$%&'*+/=?^{|}~-]{1,80}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
 _STATUS = re.compile(r"(?<![\d.])([245]\.\d{1,2}\.\d{1,3})(?![\d.])")
 _CODE = re.compile(r"(?<!\d)([45][0-5]\d)(?:[ -]|(?=[:：,，]))")
+_FAILURE = re.compile(r"(?<![\d.])[45]\.[0-7]\.\d{1,3}(?![\d.])|(?<!\d)5[05]\d[ -][A-Za-z#<]")
 _MESSAGE_ID = re.compile(
     r"^[ \t>]{0,20}message-id:[ \t]{0,20}\r?\n?[ \t]{0,20}(<[^<>\r\n]{1,500}>)", re.IGNORECASE | re.MULTILINE
 )
@@ -57,6 +58,17 @@ def read_bounce(mail: InboundMail) -> Bounce | None:
         return read_bounce(wrapped)
     if _is_daemon(mail) or _is_machine(mail) or mail.header("x-failed-recipients"):
         return _from_text(mail)
+    return None
+
+
+def read_returned(mail: InboundMail) -> Bounce | None:
+    """The report in a mail from the null sender to a return path of ours; None without any word of failure.
+
+    Mail systems put in there what they like, in any language; a code of failure is enough here.
+    """
+    told = mail.text[:_MAX_TEXT]
+    if bounce_marks.PHRASE.search(told) or _FAILURE.search(told):
+        return _report_in_words(mail, told)
     return None
 
 
@@ -158,8 +170,10 @@ def _lower_domain(address: str) -> str:
 def _from_text(mail: InboundMail) -> Bounce | None:
     original = bounce_marks.ORIGINAL.search(mail.text)
     told = mail.text[: original.start() if original and original.start() > 80 else _MAX_TEXT][:_MAX_TEXT]
-    if not _says_so(mail, told):
-        return None
+    return _report_in_words(mail, told) if _says_so(mail, told) else None
+
+
+def _report_in_words(mail: InboundMail, told: str) -> Bounce:
     delayed = bool(
         bounce_marks.DELAYED.search(mail.subject) or bounce_marks.DELAYED.search(told)
     ) and not bounce_marks.GIVEN_UP.search(told)

@@ -16,10 +16,11 @@ from models.people import Staff
 from models.tickets import Ticket, TicketMessage
 from models.vocabulary import EventState, Medium
 from workers import surveys, tickets
+from workers.delivery.identity import returned_notification
 from workers.directory import Contact, staff_by_email
 from workers.errors import Conflict, InvalidInput
 from workers.history import record
-from workers.intake.bounces import read_bounce
+from workers.intake.bounces import read_bounce, read_returned
 from workers.intake.filed import Filed
 from workers.intake.filters import Traits, classify
 from workers.intake.forwards import Forwarded, read_forward
@@ -42,10 +43,10 @@ async def mail_in(uow: UnitOfWork, row: IntakeEvent, event: Event, mail: Inbound
         own_domains={uow.settings.mail_domain},
         own_addresses=own,
     )
-    if traits.kind == "bounce":
-        bounce = read_bounce(mail)
-        if bounce is not None:
-            return await bounce_in(uow, row, bounce)
+    returned = returned_notification(uow.vault, uow.settings, _addressees(event, mail))
+    bounce = _bounce(event, mail, traits, returned)
+    if bounce is not None:
+        return await bounce_in(uow, row, bounce, returned)
     if not traits.take_in:
         return Filed(EventState.REJECTED, kind=traits.kind, reason=_why(traits))
     link = await _reply_link(uow, event, mail)
@@ -57,6 +58,22 @@ async def mail_in(uow: UnitOfWork, row: IntakeEvent, event: Event, mail: Inbound
     if traits.kind in NEVER_A_REQUEST:
         return Filed(EventState.DONE, kind=traits.kind, reason=_why(traits))
     return await _new_request(uow, row, mail, traits)
+
+
+async def _bounced(
+    uow: UnitOfWork, row: IntakeEvent, event: Event, mail: InboundMail, traits: Traits
+) -> Filed | None:
+    """Settle a delivery report; None when the mail is none.
+
+    From nobody to one of our return paths is a report in whatever words, and never a request.
+    """
+    returned = returned_notification(uow.vault, uow.settings, _addressees(event, mail))
+    nobody = event.envelope.get("from") == "" or mail.header("return-path").strip() == "<>"
+    blind = returned is not None and nobody and traits.kind in ("person", "reply")
+    bounce = read_returned(mail) if blind else read_bounce(mail) if traits.kind == "bounce" else None
+    if bounce is not None:
+        return await bounce_in(uow, row, bounce, returned)
+    return Filed(EventState.DONE, kind="bounce", reason="not_understood") if blind else None
 
 
 def _why(traits: Traits) -> str:

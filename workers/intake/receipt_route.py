@@ -57,12 +57,20 @@ async def sms_status(uow: UnitOfWork, row: IntakeEvent, event: Event) -> Filed:
     return Filed(EventState.DONE, kind="receipt", ticket_id=message.ticket_id if message else None)
 
 
-async def bounce_in(uow: UnitOfWork, row: IntakeEvent, bounce: Bounce) -> Filed:
-    """A bounced mail settles the notification it belongs to; a mere delay settles nothing."""
+async def bounce_in(
+    uow: UnitOfWork, row: IntakeEvent, bounce: Bounce, returned: UUID | None = None
+) -> Filed:
+    """A bounced mail settles the notification it belongs to; a mere delay settles nothing.
+
+    `returned` is the notification whose return path it came to. That is signed, so it is believed before
+    the Message-ID that the report tells of.
+    """
     if bounce.is_delayed:
         return Filed(EventState.DONE, kind="bounce", reason="delayed")
     message = None
-    if bounce.original_message_id:
+    if returned is not None:
+        message = await uow.session.get(Notification, returned, with_for_update=True)
+    elif bounce.original_message_id:
         message = await notification_of_message(uow, bounce.original_message_id)
     if message is None:
         return Filed(EventState.DONE, kind="bounce", reason="of_no_known_message")
