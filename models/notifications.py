@@ -108,10 +108,26 @@ class Receipt(Base):
 
 
 class Suppression(Base):
-    """An address that must not be written to, by keyed hash, and why; `scope` is `all` or `surveys`."""
+    """An address that must not be written to, by keyed hash, and why; `scope` is `all` or `surveys`.
+
+    A row stands until it is lifted or its `until` has passed, and stays as history after that. `made_by` is
+    the member of staff who blocked the address, `notification_id` the message that came back or was
+    complained of. `lift_reason` says why it was lifted; without `lifted_by` it was the customer, or time.
+    """
 
     __tablename__ = "suppressions"
-    __table_args__ = (UniqueConstraint("address_hash", "channel", "scope"),)
+    __table_args__ = (
+        Index(
+            "ix_suppressions_standing",
+            "address_hash",
+            "channel",
+            "scope",
+            "reason",
+            unique=True,
+            sqlite_where=text("lifted_at IS NULL"),
+            postgresql_where=text("lifted_at IS NULL"),
+        ),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     address_hash: Mapped[bytes] = mapped_column(LargeBinary(32))
@@ -120,3 +136,8 @@ class Suppression(Base):
     reason: Mapped[str] = mapped_column(String(32))
     created_at: Mapped[datetime]
     until: Mapped[datetime | None]
+    made_by: Mapped[UUID | None] = mapped_column(reference("staff.id"))
+    notification_id: Mapped[UUID | None] = mapped_column(reference("notifications.id"))
+    lifted_at: Mapped[datetime | None]
+    lifted_by: Mapped[UUID | None] = mapped_column(reference("staff.id"))
+    lift_reason: Mapped[str | None] = mapped_column(String(32))

@@ -17,15 +17,16 @@ import structlog
 from sqlalchemy import insert, select, update
 
 from models.base import Base, new_id
-from models.notifications import Notification, NotificationBody, Suppression
+from models.notifications import Notification, NotificationBody
 from models.vocabulary import Lane, Medium, NotificationState
 from workers.channels.port import Channel, Outcome, Outgoing
 from workers.delivery.identity import return_path
-from workers.delivery.outcome import WORKER_LOST, Sending, recover_lost
-from workers.delivery.prepare import SURVEY_KINDS, Preparer, Ready
+from workers.delivery.outcome import WORKER_LOST, Sending, recover_lost, tell_above
+from workers.delivery.prepare import Preparer, Ready
 from workers.delivery.recorder import Recorder
+from workers.delivery.silences import Silence, silences
 from workers.errors import CloseloopError
-from workers.promises import claim, settle
+from workers.promises import claim
 from workers.rendering import Renderer
 from workers.unit_of_work import UnitOfWork, Workshop
 
@@ -80,43 +81,16 @@ class Courier:
             values = {"state": NotificationState.CLAIMED}
             rows = await claim(uow, Notification, lane, limit=BATCH, lease=self._lease, values=values)
             lost = await recover_lost(uow, rows)
-            silent = await self._silences(uow, rows)
+            silent = await silences(uow, rows, self._channels)
             for row in rows:
                 if row.id in lost:
                     row.reason = WORKER_LOST
                     if row.channel is Medium.SMS:
-                        silent[row.id] = (NotificationState.UNKNOWN, WORKER_LOST)
+                        silent[row.id] = Silence(NotificationState.UNKNOWN, WORKER_LOST)
                 if row.id in silent:
-                    row.state, row.reason = silent[row.id]
-                    settle(row)
+                    await tell_above(uow, row, silent[row.id].state, silent[row.id].reason)
+                    silent[row.id].fall(uow, row)
         return len(rows), [row for row in rows if row.id not in silent]
-
-    async def _silences(
-        self, uow: UnitOfWork, rows: Sequence[Notification]
-    ) -> dict[UUID, tuple[NotificationState, str]]:
-        """What must not be sent after all, and why: too late, not wanted, not live, no such channel."""
-        surveyed = [row.recipient_hash for row in rows if row.customer_id is not None]
-        unwanted: set[tuple[bytes, Medium, str]] = set()
-        if surveyed:
-            found = await uow.session.execute(
-                select(Suppression.address_hash, Suppression.channel, Suppression.scope).where(
-                    Suppression.address_hash.in_(surveyed)
-                )
-            )
-            unwanted = {(hashed, channel, scope) for hashed, channel, scope in found}
-        now = uow.clock.now()
-        silent: dict[UUID, tuple[NotificationState, str]] = {}
-        for row in rows:
-            scopes = ("all", "surveys") if row.kind in SURVEY_KINDS else ("all",)
-            if row.expires_at is not None and row.expires_at <= now:
-                silent[row.id] = (NotificationState.EXPIRED, "too_late")
-            elif row.customer_id is not None and uow.settings.mode == "test":
-                silent[row.id] = (NotificationState.HELD, "test_mode")
-            elif any((row.recipient_hash, row.channel, scope) in unwanted for scope in scopes):
-                silent[row.id] = (NotificationState.SUPPRESSED, "opted_out")
-            elif row.channel not in self._channels:
-                silent[row.id] = (NotificationState.FAILED, "channel_not_configured")
-        return silent
 
     async def _prepare(self, rows: Sequence[Notification]) -> dict[UUID, Ready]:
         """Bytes for each row: those of an earlier try where there was one, for every try sends the same."""
@@ -158,7 +132,7 @@ class Courier:
         async with self._workshop.begin() as uow:
             for row in rows:
                 if row.id in broken:
-                    await uow.session.execute(
+                    ours = await uow.session.execute(
                         update(Notification)
                         .where(Notification.id == row.id, Notification.lease_token == row.lease_token)
                         .values(
@@ -168,8 +142,11 @@ class Courier:
                             free_at=None,
                             lease_token=None,
                         )
+                        .returning(Notification.id)
                         .execution_options(synchronize_session=False)
                     )
+                    if ours.first() is not None:
+                        await tell_above(uow, row, NotificationState.FAILED, broken[row.id])
 
     async def _send(
         self, medium: Medium, rows: Sequence[Notification], ready: Mapping[UUID, Ready], until: float

@@ -20,7 +20,9 @@ from models.intake import IntakeEvent
 from models.notifications import DeliveryAttempt, Notification
 from models.vocabulary import HUMAN_MESSAGES, EventState, Lane, Medium, NotificationState
 from workers.channels.port import Outcome, Verdict
+from workers.delivery.prepare import SURVEY_KINDS
 from workers.promises import retry_pause
+from workers.suppressions import reason_for
 from workers.unit_of_work import UnitOfWork
 
 log = structlog.get_logger(__name__)
@@ -28,7 +30,6 @@ log = structlog.get_logger(__name__)
 WORKER_LOST = "worker_lost"
 GIVE_UP_AFTER = timedelta(hours=48)
 LONGEST_PAUSE = {Lane.URGENT: 60.0, Lane.NORMAL: 300.0, Lane.BULK: 1800.0}
-_STATES_WITH_NEWS = {NotificationState.SENT: "accepted", NotificationState.FAILED: "failed"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,20 +154,43 @@ def _try_again(uow: UnitOfWork, row: Notification, outcome: Outcome) -> dict[str
 
 
 def _news(sending: Sending, values: Mapping[str, Any], now: datetime) -> IntakeEvent | None:
-    """The fact that goes back up: an answer was accepted, or a person's words will never arrive."""
     row = sending.notification
-    what = _STATES_WITH_NEWS.get(values["new_state"])
-    if what == "accepted" and row.meets is None:
-        return None
-    if what is None or (what == "failed" and row.kind not in HUMAN_MESSAGES):
-        return None
-    return delivery_event(row, what, sending.attempt_id.hex, values["new_reason"], now)
+    what = news_of(row, values["new_state"], values["new_reason"])
+    return delivery_event(row, what, sending.attempt_id.hex, values["new_reason"], now) if what else None
+
+
+def news_of(row: Notification, state: NotificationState, reason: str | None) -> str | None:
+    """The fact that goes back up when `row` gets this state and reason; None when nobody has to know.
+
+    `accepted`: an answer left. `failed`: words of a person, or a message to staff, will never arrive, or an
+    address does not exist. `suppressed`: words of a person, or the question for a rating, were held back.
+    """
+    human = row.kind in HUMAN_MESSAGES
+    match state:
+        case NotificationState.SENT if row.meets is not None:
+            return "accepted"
+        case NotificationState.FAILED if human or row.staff_id is not None or reason_for(reason or ""):
+            return "failed"
+        case NotificationState.SUPPRESSED if human or row.kind in SURVEY_KINDS:
+            return "suppressed"
+        case _:
+            return None
+
+
+async def tell_above(uow: UnitOfWork, row: Notification, state: NotificationState, reason: str) -> None:
+    """Put the news of a claimed row that is never going to be sent on the intake desk, if it is any."""
+    what = news_of(row, state, reason)
+    if what is None or row.lease_token is None:
+        return
+    event = delivery_event(row, what, row.lease_token.hex, reason, uow.clock.now())
+    await uow.insert_new(event)
+    uow.ring("intake", event.lane, uow.clock.now())
 
 
 def delivery_event(
     row: Notification, what: str, which: str, reason: str | None, now: datetime
 ) -> IntakeEvent:
-    """An intake event of our own making: `what` (accepted, failed, bounced) happened to `row`."""
+    """An intake event of our own making: `what` (see `news_of`; bounced, complained) happened to `row`."""
     return IntakeEvent(
         id=new_id(),
         source="delivery",

@@ -24,6 +24,8 @@ _RANK = {
 }
 
 
+_TOLD_ABOVE = (NotificationState.BOUNCED, NotificationState.COMPLAINED)
+
 async def notification_of_message(uow: UnitOfWork, message_id: str) -> Notification | None:
     """The notification that was sent with this Message-ID; ours carry the row's id in front of the @."""
     local = message_id.strip().strip("<>").partition("@")[0]
@@ -54,7 +56,8 @@ async def record_receipt(
 ) -> bool:
     """Write a receipt once and move the message's state forward, never back. False: it was known already.
 
-    A bounce goes back up as an event, since what the message had met is undone by it.
+
+    A bounce goes back up as an event, since what the message had met is undone by it; so does a complaint.
     """
     receipt = Receipt(
         id=new_id(),
@@ -71,8 +74,8 @@ async def record_receipt(
         return True
     row.state, row.reason = kind, reason[:64] or None
     settle(row)
-    if kind is NotificationState.BOUNCED:
-        event = delivery_event(row, "bounced", receipt.id.hex, row.reason, uow.clock.now())
+    if kind in _TOLD_ABOVE:
+        event = delivery_event(row, kind.value, receipt.id.hex, row.reason, uow.clock.now())
         if await uow.insert_new(event):
             uow.ring("intake", event.lane, uow.clock.now())
     return True

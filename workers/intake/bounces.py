@@ -129,7 +129,7 @@ def _from_report(mail: InboundMail, content: bytes) -> Bounce:
         recipients=tuple(dict.fromkeys(one for one in recipients if one))
         or _recipients_of(mail, mail.text[:_MAX_TEXT]),
         reason=reason[:500],
-        original_message_id=_original_id(mail),
+        original_message_id=reported_message_id(mail),
         is_delayed=action == "delayed",
     )
 
@@ -185,7 +185,7 @@ def _report_in_words(mail: InboundMail, told: str) -> Bounce:
         action="delayed" if delayed else "failed",
         recipients=_recipients_of(mail, told),
         reason=reason[:500],
-        original_message_id=_original_id(mail),
+        original_message_id=reported_message_id(mail),
         is_delayed=delayed,
     )
 
@@ -220,7 +220,7 @@ def _recipients_of(mail: InboundMail, told: str) -> tuple[str, ...]:
     named = _ADDRESS.findall(mail.header("x-failed-recipients"))
     if not named:
         not_meant = {mail.from_email.lower(), *(email.lower() for _, email in mail.to)}
-        not_ids = _ADDRESS.findall(_original_id(mail))
+        not_ids = _ADDRESS.findall(reported_message_id(mail))
         named = [
             one
             for one in _ADDRESS.findall(told)
@@ -229,8 +229,8 @@ def _recipients_of(mail: InboundMail, told: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_lower_domain(one.strip(".'")) for one in named))[:20]
 
 
-def _original_id(mail: InboundMail) -> str:
-    """The id of the mail that did not arrive, from the copy, else from the threading."""
+def reported_message_id(mail: InboundMail) -> str:
+    """The id of the mail that a report is about, from the copy in it, else from the threading; or empty."""
     for part in mail.attachments:
         if part.content_type in _ORIGINALS:
             found = _id_in(part.content[:_MAX_REPORT].decode("utf-8", "replace"))

@@ -6,21 +6,34 @@ from uuid import UUID
 
 from models.intake import IntakeEvent
 from models.notifications import Notification
+from models.tickets import Ticket
 from models.vocabulary import EventState, NotificationState
+from workers import rungs, suppressions, surveys
+from workers.channels.smtp_codes import Step, judge
+from workers.errors import Unavailable
 from workers.delivery.receipts import notification_of_message, notification_of_provider, record_receipt
-from workers.intake.bounces import Bounce
+from workers.intake.bounces import Bounce, reported_message_id
 from workers.intake.filed import Filed
+from workers.intake.mail import InboundMail
 from workers.intake.providers.twilio import parse_status
 from workers.intake.store import Event
 from workers.tickets import message_accepted, message_bounced, ticket_by_id
 from workers.unit_of_work import UnitOfWork
 
+EARLY_TRIES = 5
+"""A status may be faster than our own record of the sending: it is looked at again for a minute or so."""
 _SMS_FATES = {
     "delivered": NotificationState.DELIVERED,
     "read": NotificationState.DELIVERED,
     "undelivered": NotificationState.BOUNCED,
     "failed": NotificationState.BOUNCED,
 }
+_SMS_REASONS = {"30005": "unknown_recipient", "30006": "unknown_recipient", "21610": "opted_out"}
+"""Error codes of the provider that speak of the number itself (www.twilio.com/docs/api/errors)."""
+
+
+def _provider_reason(code: str, state: str) -> str:
+    return f"provider_{code}" if code else state
 
 
 async def own_event(uow: UnitOfWork, row: IntakeEvent) -> Filed:
@@ -30,12 +43,31 @@ async def own_event(uow: UnitOfWork, row: IntakeEvent) -> Filed:
         return Filed(EventState.DONE, reason="no_ticket")
     ticket = await ticket_by_id(uow, row.ticket_id)
     message = await uow.session.get_one(Notification, ident)
-    if row.kind == "accepted":
-        if message.sent_at is not None and message.state is not NotificationState.BOUNCED:
-            await message_accepted(uow, ticket, message, message.sent_at)
-    else:
-        await message_bounced(uow, ticket, message, row.reason or "unknown")
+    reason = row.reason or "unknown"
+    match row.kind:
+        case "accepted":
+            if message.sent_at is not None and message.state is not NotificationState.BOUNCED:
+                await message_accepted(uow, ticket, message, message.sent_at)
+        case "complained":
+            await _hold_back(uow, ticket, message, "complaint")
+        case "suppressed" if message.survey_id is not None:
+            await surveys.held_back(uow, ticket, message, reason)
+        case "suppressed":
+            await message_bounced(uow, ticket, message, reason)
+        case _:
+            await message_bounced(uow, ticket, message, reason)
+            await _hold_back(uow, ticket, message, suppressions.reason_for(reason))
+            await rungs.rung_broken(uow, ticket, message, reason)
     return Filed(EventState.DONE)
+
+
+async def _hold_back(uow: UnitOfWork, ticket: Ticket, message: Notification, why: str | None) -> None:
+    """Write no more to an address that does not exist or does not want us; never so for staff."""
+    if why is None or message.customer_id is None:
+        return
+    await suppressions.suppress(
+        uow, message.recipient_hash, message.channel, why, message=message, ticket=ticket
+    )
 
 
 async def sms_status(uow: UnitOfWork, row: IntakeEvent, event: Event) -> Filed:
@@ -45,6 +77,8 @@ async def sms_status(uow: UnitOfWork, row: IntakeEvent, event: Event) -> Filed:
     if fate is None:
         return Filed(EventState.DONE, kind="receipt", reason=f"status_{status.state}")
     message = await notification_of_provider(uow, status.external_id)
+    if message is None and row.tries <= EARLY_TRIES:
+        raise Unavailable("nothing is known to be sent under this id yet")
     await record_receipt(
         uow,
         message,
@@ -52,7 +86,7 @@ async def sms_status(uow: UnitOfWork, row: IntakeEvent, event: Event) -> Filed:
         source=event.source,
         external_id=f"{status.external_id}:{status.state}",
         at=row.received_at,
-        reason=f"provider_{status.error_code}" if status.error_code else status.state,
+        reason=_SMS_REASONS.get(status.error_code) or _provider_reason(status.error_code, status.state),
     )
     return Filed(EventState.DONE, kind="receipt", ticket_id=message.ticket_id if message else None)
 
@@ -81,6 +115,29 @@ async def bounce_in(
         source="bounce",
         external_id=f"{message.id.hex}:{row.external_id}",
         at=row.received_at,
-        reason=bounce.status or bounce.reason or "bounced",
+        reason=_reason_of(bounce),
     )
     return Filed(EventState.DONE, kind="bounce", ticket_id=message.ticket_id)
+
+
+def _reason_of(bounce: Bounce) -> str:
+    """Our word for why it came back, as for a refusal in the dialogue: the other side's words name people."""
+    code = 450 if bounce.status.startswith("4") else 550
+    return judge(Step.DOT, code, f"{bounce.status} {bounce.reason}".strip())[1]
+
+
+async def complaint_in(uow: UnitOfWork, row: IntakeEvent, mail: InboundMail) -> Filed:
+    """A feedback report (RFC 5965): the recipient called our mail spam, and gets no more of it."""
+    message = await notification_of_message(uow, reported_message_id(mail))
+    if message is None:
+        return Filed(EventState.DONE, kind="complaint", reason="of_no_known_message")
+    await record_receipt(
+        uow,
+        message,
+        NotificationState.COMPLAINED,
+        source="complaint",
+        external_id=f"{message.id.hex}:{row.external_id}",
+        at=row.received_at,
+        reason="complaint",
+    )
+    return Filed(EventState.DONE, kind="complaint", ticket_id=message.ticket_id)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
-from models.base import new_id
 from models.intake import IntakeEvent
-from models.notifications import Suppression
 from models.surveys import Survey
 from models.tickets import Ticket
 from models.vocabulary import EventState, Medium, TicketState
-from workers import surveys, tickets
+from workers import suppressions, surveys, tickets
 from workers.directory import Contact, find_or_make_customer, normal_phone, region_of
+from workers.errors import InvalidInput
 from workers.intake.filed import Filed
 from workers.intake.mail_route import rated
 from workers.intake.providers.twilio import parse_inbound
@@ -21,13 +20,20 @@ from workers.unit_of_work import UnitOfWork
 STOP_WORDS = frozenset(
     {"stop", "stopall", "unsubscribe", "cancel", "end", "quit", "arret", "退订", "td", "r", "n"}
 )
+START_WORDS = frozenset({"start", "unstop", "解除", "恢复", "恢复订阅"})
+"""Take a STOP back. Not "yes", which providers count too: it answers too many other questions."""
 
 
 async def sms_in(uow: UnitOfWork, row: IntakeEvent, event: Event) -> Filed:
-    """Act on one SMS and say what it was. Raises InvalidInput for a sender that is no number."""
+    """Act on one SMS and say what it was; what comes from a name or a short code is turned away."""
     sms = parse_inbound(list(event.envelope.items()))
-    if sms.text.strip().casefold() in STOP_WORDS:
-        return await _stop(uow, sms.sender)
+    try:
+        normal_phone(sms.sender, region_of(uow.settings.timezone))
+    except InvalidInput:
+        return Filed(EventState.REJECTED, reason="sender_is_no_number")
+    word = sms.text.strip().casefold()
+    if word in STOP_WORDS or word in START_WORDS:
+        return await _stop_or_start(uow, sms.sender, stop=word in STOP_WORDS)
     contact = Contact(phone=sms.sender)
     customer = await find_or_make_customer(uow, contact)
     waiting = await uow.session.scalar(
@@ -62,17 +68,11 @@ async def sms_in(uow: UnitOfWork, row: IntakeEvent, event: Event) -> Filed:
     return Filed(EventState.DONE, kind="person", ticket_id=ticket.id)
 
 
-async def _stop(uow: UnitOfWork, sender: str) -> Filed:
-    """STOP, 退订 and their like: no SMS goes to this number any more, until it is lifted."""
-    number = normal_phone(sender, region_of(uow.settings.timezone))
-    await uow.insert_new(
-        Suppression(
-            id=new_id(),
-            address_hash=uow.vault.lookup("phone", number),
-            channel=Medium.SMS,
-            scope="all",
-            reason="stop",
-            created_at=uow.clock.now(),
-        )
-    )
-    return Filed(EventState.DONE, kind="stop")
+async def _stop_or_start(uow: UnitOfWork, sender: str, *, stop: bool) -> Filed:
+    """STOP, 退订 and their like: no SMS goes to this number until START or 解除 comes, or staff lift it."""
+    number = uow.vault.lookup("phone", normal_phone(sender, region_of(uow.settings.timezone)))
+    if stop:
+        await suppressions.suppress(uow, number, Medium.SMS, "stop")
+    else:
+        await suppressions.started_again(uow, number)
+    return Filed(EventState.DONE, kind="stop" if stop else "start")

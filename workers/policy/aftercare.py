@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from workers.calendars import Calendar
 from workers.policy.aftercare_parts import ChasePart, FollowupPart, SurveyPart
+from workers.policy.quiet import QuietHours
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,16 @@ class Survey(Chase):
     def delay(self) -> timedelta:
         """From the confirmed resolution to the invitation; 24 hours at most."""
         return self.rules.delay
+
+    @property
+    def quiet_hours(self) -> QuietHours:
+        """The part of the customer's day in which no survey leaves."""
+        return self.rules.quiet_hours
+
+    @property
+    def fatigue_cap(self) -> tuple[int, timedelta]:
+        """How many invitations a customer gets at most in how long a time; no time: no cap."""
+        return self.rules.fatigue_cap, timedelta(days=self.rules.fatigue_days)
 
     def invite_at(self, ended_at: datetime, *, periodic: bool = False) -> datetime:
         """When the invitation is due; for periodic services some working days later."""

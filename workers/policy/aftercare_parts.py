@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from models.vocabulary import Dimension
 from workers.policy.fields import Code, Days, Part, Score, Wording
 from workers.policy.limits import DurationField, LimitField
+from workers.policy.quiet import QuietField, QuietHours
 
 
 class QuestionnairePart(Part):
@@ -43,11 +44,17 @@ class ChasePart(Part):
 
 
 class SurveyPart(ChasePart):
-    """`[survey]`: when is asked, how the scores read, and what is asked."""
+    """`[survey]`: when is asked, how often at most, how the scores read, and what is asked.
+
+    What holds invitations back has defaults, so that a file written before they were known still loads.
+    """
 
     delay: DurationField
     periodic_delay: LimitField
     link_expires: LimitField
+    quiet_hours: QuietField = QuietHours.parse("21:00-09:00")
+    fatigue_cap: Annotated[int, Field(ge=1, le=100, strict=True)] = 1
+    fatigue_days: Annotated[int, Field(ge=0, le=366, strict=True)] = 14
     satisfied_from: Score
     fair_from: Score
     questionnaires: dict[Code, QuestionnairePart]

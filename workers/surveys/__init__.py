@@ -1,7 +1,7 @@
 """CSAT: invite once per resolution, chase, take the answer, open a follow-up for a low score."""
 
 from workers.surveys.answering import Answer, answer, withdraw_consent
-from workers.surveys.asking import chase, invite
+from workers.surveys.asking import chase, held_back, invite
 from workers.surveys.finding import open_survey_of, survey_by_id
 from workers.surveys.scores import parse_score
 
@@ -9,6 +9,7 @@ __all__ = [
     "Answer",
     "answer",
     "chase",
+    "held_back",
     "invite",
     "open_survey_of",
     "parse_score",

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import select
 
 from models.base import new_id
-from models.notifications import Notification, Suppression
+from models.notifications import Notification
 from models.people import Customer
 from models.surveys import Survey, SurveyAnswer
 from models.tickets import Ticket
@@ -20,6 +20,7 @@ from workers.errors import Conflict, InvalidInput
 from workers.followups import open_followup
 from workers.history import record
 from workers.notifications import cancel
+from workers.suppressions import suppress
 from workers.tickets import confirm, try_close
 from workers.unit_of_work import UnitOfWork
 
@@ -120,14 +121,5 @@ async def withdraw_consent(uow: UnitOfWork, survey_id: UUID, customer_id: UUID) 
     customer = await uow.session.get_one(Customer, customer_id)
     for channel, hashed in ((Medium.EMAIL, customer.email_hash), (Medium.SMS, customer.phone_hash)):
         if hashed is not None:
-            await uow.insert_new(
-                Suppression(
-                    id=new_id(),
-                    address_hash=hashed,
-                    channel=channel,
-                    scope="surveys",
-                    reason="opted_out",
-                    created_at=uow.clock.now(),
-                )
-            )
+            await suppress(uow, hashed, channel, "opted_out")
     await _stop_asking(uow, survey_id, "opted_out")

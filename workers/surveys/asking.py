@@ -7,6 +7,7 @@ from typing import Any
 
 from models.base import new_id
 from models.deadlines import Deadline
+from models.notifications import Notification
 from models.people import Customer, Staff
 from models.surveys import Survey
 from models.tickets import Ticket
@@ -25,6 +26,11 @@ from workers.notifications import (
 from workers.policy import Alarm
 from workers.tickets import try_close
 from workers.unit_of_work import UnitOfWork
+
+NOT_ASKED = "not_asked"
+UNWANTED = frozenset(
+    {"fatigue_cap", "suppressed_opted_out", "suppressed_complaint", "suppressed_blocked_by_staff"}
+)
 
 
 async def invite(uow: UnitOfWork, row: Deadline, alarm: Alarm) -> timedelta | None:
@@ -117,6 +123,10 @@ async def chase(uow: UnitOfWork, row: Deadline, alarm: Alarm) -> timedelta | Non
     assert row.survey_id is not None
     ticket = await uow.session.get_one(Ticket, row.ticket_id)
     survey = await uow.session.get_one(Survey, row.survey_id)
+    if survey.state == NOT_ASKED:
+        if alarm.step == "give_up":
+            await _end_unrated(uow, ticket, survey, NOT_ASKED)
+        return None
     if survey.state != "invited":
         return None
     if alarm.step == "reminder":
@@ -124,10 +134,27 @@ async def chase(uow: UnitOfWork, row: Deadline, alarm: Alarm) -> timedelta | Non
     elif alarm.step == "task":
         await _give_task(uow, ticket, survey)
     else:
-        ticket.unrated_reason = "followed_up"
-        await record(uow, ticket, "unrated", facts={"survey": survey.number})
-        await try_close(uow, ticket)
+        await _end_unrated(uow, ticket, survey, "followed_up")
     return None
+
+
+async def _end_unrated(uow: UnitOfWork, ticket: Ticket, survey: Survey, reason: str) -> None:
+    ticket.unrated_reason = reason
+    await record(uow, ticket, "unrated", facts={"survey": survey.number, "reason": reason})
+    await try_close(uow, ticket)
+
+
+async def held_back(uow: UnitOfWork, ticket: Ticket, message: Notification, reason: str) -> None:
+    """An invitation or reminder was held back when it was to leave; the ticket's log says why.
+
+    Who does not want to be asked, or was asked lately, is not rung up instead: the chase only waits for its
+    end then. An address that is no good leaves the task for a person as it is.
+    """
+    survey = await uow.session.get_one(Survey, message.survey_id)
+    facts = {"survey": survey.number, "notification": message.kind, "reason": reason}
+    await record(uow, ticket, "survey_not_sent", facts=facts, notification_id=message.id)
+    if message.kind == "csat_invitation" and reason in UNWANTED and survey.state == "invited":
+        survey.state = NOT_ASKED
 
 
 async def _give_task(uow: UnitOfWork, ticket: Ticket, survey: Survey) -> None:

@@ -34,7 +34,7 @@ class SurveyShown(BaseModel):
 
     number: str = Field(examples=["CSAT20240520001"])
     ticket: str | None
-    state: str = Field(description="invited, answered or withdrawn", examples=["invited"])
+    state: str = Field(description="invited, not_asked, answered or withdrawn", examples=["invited"])
     category: Category
     channel: Medium
     staff: str | None = Field(description="Number of the member of staff who is rated")

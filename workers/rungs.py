@@ -1,0 +1,107 @@
+"""A message to staff that does not arrive is a broken rung: the next person hears it at once."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+
+from models.deadlines import Deadline
+from models.notifications import Notification
+from models.people import Staff
+from models.tickets import Ticket
+from models.vocabulary import TicketState
+from workers.directory import people_for
+from workers.history import record
+from workers.notifications import Notice, notify, staff_recipient
+from workers.unit_of_work import UnitOfWork
+
+MUST_ARRIVE = frozenset(
+    {
+        "assignment", "transfer", "customer_reply", "acceptance_reminder", "first_response_warning",
+        "plan_warning", "resolution_warning", "breach", "escalation_request", "answer_bounced", "phone_task",
+        "survey_task", "low_score_alert", "followup_reminder", "followup_overdue", "followup_due",
+    }
+)  # fmt: skip
+"""Messages to staff by which something is to be done. Others only tell one person of their own doing."""
+
+UPWARDS = ("supervisor", "substitute", "head", "administrator")
+
+
+async def rung_broken(uow: UnitOfWork, ticket: Ticket, message: Notification, reason: str) -> list[Staff]:
+    """`message` to a member of staff failed or came back: pass it on; gives to whom.
+
+    Goes up the ladder to the first who was not told of the same thing, in the end to the administrators; a
+    chain of dead addresses ends there, with `nobody_to_tell` in the log. What is over meanwhile (answered,
+    acknowledged, closed) is not passed on. The caller holds the ticket.
+    """
+    if message.staff_id is None or message.kind not in MUST_ARRIVE:
+        return []
+    over = await _is_over(uow, ticket, message)
+    people = [] if over else await _next(uow, ticket, await _told(uow, message))
+    missed = await uow.session.get_one(Staff, message.staff_id)
+    facts: dict[str, Any] = {
+        "notification": message.kind,
+        "staff": missed.number,
+        "reason": reason,
+        "passed_on_to": [person.number for person in people],
+    }
+    await record(uow, ticket, "rung_broken", facts=facts, notification_id=message.id)
+    for person in people:
+        await _pass_on(uow, ticket, message, person)
+    if not people and not over:
+        facts = {"notification": message.kind, "roles": list(UPWARDS)}
+        await record(uow, ticket, "nobody_to_tell", facts=facts, notification_id=message.id)
+    return people
+
+
+async def _is_over(uow: UnitOfWork, ticket: Ticket, message: Notification) -> bool:
+    if ticket.state is TicketState.CLOSED:
+        return True
+    row = await uow.session.get(Deadline, message.deadline_id) if message.deadline_id else None
+    return row is not None and row.ended_reason is not None
+
+
+def _reason_of(key: str) -> str:
+    """The part of a notification's key that says why: kind, fact, generation, rung."""
+    return key.rsplit(":", 2)[0]
+
+
+async def _told(uow: UnitOfWork, message: Notification) -> set[UUID | None]:
+    """Who was told of this very thing, arrived or not."""
+    rows = await uow.session.execute(
+        select(Notification.key, Notification.staff_id).where(
+            Notification.ticket_id == message.ticket_id, Notification.kind == message.kind
+        )
+    )
+    return {staff for key, staff in rows if _reason_of(key) == _reason_of(message.key)}
+
+
+async def _next(uow: UnitOfWork, ticket: Ticket, told: set[UUID | None]) -> list[Staff]:
+    for role in UPWARDS:
+        people = [person for person in await people_for(uow, ticket, [role]) if person.id not in told]
+        if people:
+            return people
+    return []
+
+
+async def _pass_on(uow: UnitOfWork, ticket: Ticket, message: Notification, person: Staff) -> None:
+    """The same message to somebody else, with links of their own."""
+    sealer = await uow.vault.sealer(uow.session, message.data_key_id)
+    facts = sealer.json(message.facts_sealed, "notifications.facts")
+    _, fact, generation, rung = _reason_of(message.key).split(":")
+    notice = Notice(
+        kind=message.kind,
+        fact=fact,
+        ticket=ticket,
+        generation=int(generation),
+        rung=int(rung),
+        facts=facts,
+        links=message.links,
+        lane=message.lane,
+        expires_at=message.expires_at,
+        deadline_id=message.deadline_id,
+        survey_id=message.survey_id,
+    )
+    await notify(uow, staff_recipient(uow, person), notice)
