@@ -150,6 +150,12 @@ def test_check_goes_on_after_wrong_settings(closeloop: CommandLine) -> None:
     assert "✓ templates" in said.out
 
 
+def test_check_says_that_the_installations_zone_wins_over_the_policys(closeloop: CommandLine) -> None:
+    closeloop.set(TIMEZONE="Europe/Berlin")
+    said = closeloop("check")
+    assert "! policy: it is read in Europe/Berlin, not in its own zone Asia/Shanghai" in said.out
+
+
 def test_a_fresh_machine_is_told_that_up_makes_the_secrets(closeloop: CommandLine) -> None:
     said = closeloop("check")
     assert said.code == 0

@@ -60,7 +60,11 @@ def _findings(data: Path | None) -> Iterator[Finding]:
         known = settings
         parts = [lambda: _ways_out(known), lambda: _database(known)]
     policy = settings.policy if settings else os.environ.get("CLOSELOOP_POLICY") or "support-response"
-    parts += [lambda: _policy(policy), lambda: _templates(settings.data if settings else data_folder(data))]
+    zone = settings.timezone if settings else ""
+    parts += [
+        lambda: _policy(policy, zone),
+        lambda: _templates(settings.data if settings else data_folder(data)),
+    ]
     for part in parts:
         try:
             yield from part()
@@ -121,7 +125,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
         yield Finding("database", "bad", words, hint or "is CLOSELOOP_DATABASE_URL right?")
 
 
-def _policy(name: str) -> Iterator[Finding]:
+def _policy(name: str, zone: str) -> Iterator[Finding]:
     from workers.errors import PolicyError
     from workers.policy import load_policy
 
@@ -131,6 +135,13 @@ def _policy(name: str) -> Iterator[Finding]:
         yield Finding("policy", "bad", error.message, error.hint)
         return
     yield Finding("policy", "good", f"{policy.name}, {policy.calendar.hours_text('en')}, {policy.zone}")
+    if zone and policy.zone != zone:
+        yield Finding(
+            "policy",
+            "warning",
+            f"it is read in {zone}, not in its own zone {policy.zone}",
+            "set CLOSELOOP_TIMEZONE",
+        )
     year = datetime.now(UTC).year
     for notice in policy.notices(year, year + 1):
         yield Finding(

@@ -61,9 +61,8 @@ async def workshop_of(settings: Settings) -> AsyncIterator[Workshop]:
     clock = clock_for(settings.clock_speed, *(settings.clock_start or ()))
     engine = make_engine(url)
     vault = Vault(settings.secret_keys)
-    workshop = Workshop(
-        engine, make_gate(url), clock, vault, settings, load_policy(settings.policy), _no_bell
-    )
+    policy = load_policy(settings.policy, zone=settings.timezone, locale=settings.locale)
+    workshop = Workshop(engine, make_gate(url), clock, vault, settings, policy, _no_bell)
     try:
         yield workshop
     finally:
