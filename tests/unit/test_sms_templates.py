@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from workers.channels.sms.http import Refused
@@ -187,6 +187,8 @@ def test_mainland_providers_count_each_character_as_one(
         "".join
     )
 )
+@example("\N{GRINNING FACE}" * 100)
+@example("a" * 152 + "€" * 100)
 def test_parts_are_as_many_as_counted_and_none_is_too_long_or_split(text: str) -> None:
     parts, whole = split_text(text), count_segments(text)
     assert "".join(parts) == text
