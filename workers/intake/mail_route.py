@@ -43,10 +43,9 @@ async def mail_in(uow: UnitOfWork, row: IntakeEvent, event: Event, mail: Inbound
         own_domains={uow.settings.mail_domain},
         own_addresses=own,
     )
-    returned = returned_notification(uow.vault, uow.settings, _addressees(event, mail))
-    bounce = _bounce(event, mail, traits, returned)
-    if bounce is not None:
-        return await bounce_in(uow, row, bounce, returned)
+    settled = await _bounced(uow, row, event, mail, traits)
+    if settled is not None:
+        return settled
     if traits.kind == "complaint":
         return await complaint_in(uow, row, mail)
     if not traits.take_in:
