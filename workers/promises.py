@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy import ColumnElement, func, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.base import Promised, new_id
+from models.base import Promised, UtcDateTime, new_id
 from models.vocabulary import Lane
 from workers.bells import SLOT, slot_of
 from workers.clock import Clock
@@ -46,6 +46,22 @@ def _claimable(model: type[Promised], lane: Lane, clock: Clock) -> tuple[ColumnE
     )
 
 
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+def _still_claimable(model: type[Promised], lane: Lane, clock: Clock) -> tuple[ColumnElement[bool], ...]:
+    """The same as `_claimable`, said so that no index over open rows fits.
+
+    Fresh rows are not in PostgreSQL's statistics: it would take the whole index to be one row long and walk
+    through all that is waiting, for each row of the batch (6,000 rows: 120 ms a claim instead of 3).
+    """
+    return (
+        model.lane == lane,
+        func.coalesce(model.due_at, literal(_NEVER, UtcDateTime())) <= clock.now(),
+        or_(model.free_at.is_(None), model.free_at <= clock.machine()),
+    )
+
+
 async def claim(
     uow: UnitOfWork,
     model: type[Row],
@@ -74,7 +90,7 @@ async def claim(
     )
     taken = (
         update(model)
-        .where(model.id.in_(select(due.c.id)), *conditions)
+        .where(model.id.in_(select(due.c.id)), *_still_claimable(model, lane, uow.clock))
         .values(
             {
                 **(values or {}),

@@ -27,7 +27,7 @@ def duration_words(seconds: float, locale: str) -> str:
 
 def one_line(text: str, limit: int = 0) -> str:
     """The text on one line without control or direction-override characters, cut to `limit` (0: never)."""
-    kept = "".join(" " if _breaks(c) else c for c in text)
+    kept = text if text.isprintable() else "".join(" " if _breaks(c) else c for c in text)
     return excerpt(" ".join(kept.split()), limit) if limit else " ".join(kept.split())
 
 
