@@ -23,6 +23,8 @@ LINE_LIMIT = 2 * MEGABYTE
 MOST_RECIPIENTS = 50
 MOST_CONNECTIONS = 50
 IDLE_SECONDS = 300.0
+MAIL_SECONDS = 900.0
+"""From the greeting, or the mail before, to the end of a mail: 25 MB at 30 KB/s."""
 GRACE_SECONDS = 10.0
 
 OK = "250 2.0.0 OK, stored"
@@ -31,6 +33,7 @@ NOT_HERE = "550 5.1.1 no such mailbox here"
 TOO_MANY_RECIPIENTS = "452 4.5.3 too many recipients"
 TROUBLE = "451 4.3.0 not stored, please try again later"
 BUSY = "421 4.3.2 too many connections, please try again later"
+TOO_SLOW = "421 4.4.2 this takes too long, please try again later"
 CLOSING = "421 4.3.2 closing, please try again later"
 
 log = structlog.get_logger(__name__)
@@ -54,8 +57,10 @@ class SmtpIntake:
         size_limit: int = SIZE_LIMIT,
         most_connections: int = MOST_CONNECTIONS,
         idle_seconds: float = IDLE_SECONDS,
+        mail_seconds: float = MAIL_SECONDS,
     ) -> None:
         """`port` 0 takes any free one; `size_limit` in bytes."""
+        self.mail_seconds = mail_seconds
         self._workshop = workshop
         self._settings = settings
         self._host = host
@@ -179,6 +184,7 @@ class _Connection(SMTP):
         self._door = door
         self._admitted = False
         self._taken = 0
+        self._ends: asyncio.TimerHandle | None = None
         self._ceiling = 2 * (self.data_size_limit or SIZE_LIMIT) + LINE_LIMIT
 
     @property
@@ -199,6 +205,7 @@ class _Connection(SMTP):
         self._admitted = self._door.admit(self)
         if self._admitted:
             super().connection_made(transport)
+            self._begin_anew()
             return
         self.transport = transport
         self.refuse(BUSY)
@@ -206,6 +213,8 @@ class _Connection(SMTP):
     def connection_lost(self, error: Exception | None) -> None:
         """Count it out."""
         self._door.leave(self)
+        if self._ends is not None:
+            self._ends.cancel()
         if self._admitted:
             super().connection_lost(error)
 
@@ -223,8 +232,16 @@ class _Connection(SMTP):
         """The sender has hung up."""
         return super().eof_received() if self._admitted else False
 
-    def _set_post_data_state(self) -> None:
+    def _begin_anew(self) -> None:
+        """Each drop of a slow dialogue starts aiosmtpd's clock of idleness again; this one goes on."""
+        if self._ends is not None:
+            self._ends.cancel()
         self._taken = 0
+        self._ends = self.loop.call_later(self._door.mail_seconds, self.refuse, TOO_SLOW)
+
+    def _set_post_data_state(self) -> None:
+        if self._admitted:
+            self._begin_anew()
         super()._set_post_data_state()  # type: ignore[no-untyped-call]  # aiosmtpd leaves it untyped
 
 
