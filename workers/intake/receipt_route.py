@@ -10,12 +10,12 @@ from models.tickets import Ticket
 from models.vocabulary import EventState, NotificationState
 from workers import rungs, suppressions, surveys
 from workers.channels.smtp_codes import Step, judge
-from workers.errors import Unavailable
 from workers.delivery.receipts import notification_of_message, notification_of_provider, record_receipt
+from workers.errors import Unavailable
 from workers.intake.bounces import Bounce, reported_message_id
 from workers.intake.filed import Filed
 from workers.intake.mail import InboundMail
-from workers.intake.providers.twilio import parse_status
+from workers.intake.providers.registry import read_status
 from workers.intake.store import Event
 from workers.tickets import message_accepted, message_bounced, ticket_by_id
 from workers.unit_of_work import UnitOfWork
@@ -72,7 +72,7 @@ async def _hold_back(uow: UnitOfWork, ticket: Ticket, message: Notification, why
 
 async def sms_status(uow: UnitOfWork, row: IntakeEvent, event: Event) -> Filed:
     """A provider's status call about an SMS. One of an unknown id is kept as a receipt of nothing."""
-    status = parse_status(list(event.envelope.items()))
+    status = read_status(event.source, event.envelope)
     fate = _SMS_FATES.get(status.state)
     if fate is None:
         return Filed(EventState.DONE, kind="receipt", reason=f"status_{status.state}")
@@ -91,9 +91,7 @@ async def sms_status(uow: UnitOfWork, row: IntakeEvent, event: Event) -> Filed:
     return Filed(EventState.DONE, kind="receipt", ticket_id=message.ticket_id if message else None)
 
 
-async def bounce_in(
-    uow: UnitOfWork, row: IntakeEvent, bounce: Bounce, returned: UUID | None = None
-) -> Filed:
+async def bounce_in(uow: UnitOfWork, row: IntakeEvent, bounce: Bounce, returned: UUID | None = None) -> Filed:
     """A bounced mail settles the notification it belongs to; a mere delay settles nothing.
 
     `returned` is the notification whose return path it came to. That is signed, so it is believed before

@@ -13,7 +13,7 @@ from workers.directory import Contact, find_or_make_customer, normal_phone, regi
 from workers.errors import InvalidInput
 from workers.intake.filed import Filed
 from workers.intake.mail_route import rated
-from workers.intake.providers.twilio import parse_inbound
+from workers.intake.providers.registry import read_inbound
 from workers.intake.store import Event
 from workers.unit_of_work import UnitOfWork
 
@@ -26,7 +26,7 @@ START_WORDS = frozenset({"start", "unstop", "解除", "恢复", "恢复订阅"})
 
 async def sms_in(uow: UnitOfWork, row: IntakeEvent, event: Event) -> Filed:
     """Act on one SMS and say what it was; what comes from a name or a short code is turned away."""
-    sms = parse_inbound(list(event.envelope.items()))
+    sms = read_inbound(event.source, event.envelope)
     try:
         normal_phone(sms.sender, region_of(uow.settings.timezone))
     except InvalidInput:

@@ -12,7 +12,7 @@ from models.session import async_url
 
 LOCALES = {"en": "en", "en_us": "en", "en_gb": "en", "zh": "zh_CN", "zh_cn": "zh_CN", "zh_hans": "zh_CN"}
 SMTP_TLS = ("start", "implicit", "none")
-SMS_SCHEMES = ("twilio", "vonage", "aliyun", "tencent", "http", "https")
+SMS_SCHEMES = ("twilio", "vonage", "plivo", "bird", "aliyun", "tencent", "http", "https")
 BROKER_SCHEMES = ("redis", "rediss")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 THIS_MACHINE = frozenset({"127.0.0.1", "::1", "localhost"})

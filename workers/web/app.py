@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from workers import __version__
 from workers.errors import CloseloopError
-from workers.web import action_pages, customer_pages, health, hooks, survey_pages
+from workers.web import action_pages, customer_pages, health, hooks, sms_hooks, survey_pages
 from workers.web.api import api_router
 from workers.web.described import describe
 from workers.web.middleware import ApiDoor, LastNet, SafeHeaders
@@ -40,6 +40,7 @@ def make_app(parts: WebParts) -> FastAPI:
     app.add_middleware(LastNet, answer=_answer)
     app.add_middleware(SafeHeaders, https=parts.settings.public_url.startswith("https:"))
     for router in (
+        sms_hooks.router,
         hooks.router,
         api_router,
         survey_pages.router,

@@ -178,7 +178,9 @@ async def test_an_sms_signed_over_the_public_url_is_stored_once_with_its_blanks(
     assert (row.source, row.external_id, row.kind) == ("twilio", "SM1", "sms")
     async with desk.workshop.read() as uow:
         event = await load(uow, row)
-    assert event.envelope == dict(SMS)
+    fields = dict(SMS)
+    assert event.envelope["text"] == fields["Body"], "nothing is trimmed"
+    assert (event.envelope["sender"], event.envelope["external_id"]) == (fields["From"], "SM1")
     assert event.raw == urlencode(SMS).encode()
 
 
@@ -231,3 +233,26 @@ async def test_doors_that_were_never_opened_say_how_to_open_them(backend: Backen
             assert (mail.status_code, "CLOSELOOP_HOOK_TOKEN" in mail.json()["hint"]) == (401, True)
             api = await desk.web.get("/api/v1/tickets", headers={"Authorization": bearer})
             assert (api.status_code, "CLOSELOOP_API_KEY" in api.json()["hint"]) == (401, True)
+
+
+@pytest.mark.parametrize("backend", ["sqlite-inprocess"], indirect=True)
+async def test_a_provider_that_signs_nothing_proves_itself_by_the_token_and_hears_its_own_answer(
+    backend: Backend,
+) -> None:
+    url = "aliyun://KEY:SECRET@/%E9%98%BF%E9%87%8C"
+    async with make_desk(backend, sms_url=url) as desk:
+        reply = [
+            {
+                "phone_number": "13800005678",
+                "content": "退款",
+                "send_time": "2026-03-02 10:00:00",
+                "sequence_id": 7,
+            }
+        ]
+        path = "/hooks/sms/aliyun"
+        assert (await desk.web.post(path, json=reply)).status_code == 401
+        answer = await desk.web.post(f"{path}?token={desk.workshop.settings.hook_token}", json=reply)
+        assert (answer.status_code, answer.json()["code"]) == (200, 0)
+        (row,) = await events(desk)
+        assert (row.source, row.kind) == ("aliyun", "sms")
+        assert (await desk.web.post("/hooks/sms/twilio", content=b"", headers=FORM)).status_code == 404

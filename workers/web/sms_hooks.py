@@ -1,0 +1,98 @@
+"""Webhooks of SMS providers: prove the call, store each message or status once, answer as is wanted."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request
+from starlette.responses import Response
+
+from workers.errors import InvalidInput, NotFound
+from workers.intake.providers.port import HookRequest, InboundSms, SmsProvider, SmsStatus
+from workers.intake.providers.registry import PROVIDERS, credentials_for
+from workers.intake.store import Event, store
+from workers.web.bodies import FORM_CAP, read_body
+from workers.web.parts import Parts, WebParts
+from workers.web.problems import MalformedBody, WrongMediaType
+
+router = APIRouter(prefix="/hooks", tags=["webhooks"])
+
+FORM = "application/x-www-form-urlencoded"
+TAKES = {"twilio": FORM}
+"""Providers that send one format only: another one is a mistake in their settings, worth saying plainly."""
+
+Name = Annotated[str, Path(description=f"one of {', '.join(PROVIDERS)}", max_length=24)]
+Items = Sequence[InboundSms] | Sequence[SmsStatus]
+
+
+@router.api_route("/sms/{provider}", methods=["GET", "POST"], summary="An SMS that a customer sent")
+async def inbound_sms(provider: Name, request: Request, parts: Parts) -> Response:
+    """Store each SMS in the call, once per the provider's id. 401 when the call is not proved.
+
+    Some providers call by GET; which signature, format and answer each one has stands in its module.
+    """
+    return await _take(provider, request, parts, "sms", lambda known, call: known.inbound(call))
+
+
+@router.api_route("/receipts/{provider}", methods=["GET", "POST"], summary="What became of a sent SMS")
+async def sms_receipt(provider: Name, request: Request, parts: Parts) -> Response:
+    """Store each status in the call, once per message and state. 401 when the call is not proved."""
+    return await _take(provider, request, parts, "receipt", lambda known, call: known.statuses(call))
+
+
+async def _take(
+    name: str,
+    request: Request,
+    parts: WebParts,
+    kind: str,
+    read: Callable[[SmsProvider, HookRequest], Items],
+) -> Response:
+    provider = PROVIDERS.get(name)
+    if provider is None:
+        known = ", ".join(f"/hooks/{'receipts' if kind == 'receipt' else kind}/{each}" for each in PROVIDERS)
+        raise NotFound(f"there is no SMS provider {name}", hint=f"known are {known}")
+    settings = parts.settings
+    credentials = credentials_for(name, settings.sms_url, settings.hook_token)
+    call = await _call(name, request, parts)
+    provider.verify(call, credentials)
+    try:
+        items = read(provider, call)
+    except InvalidInput as error:
+        # Authentic and yet without meaning: kept, so that somebody can look at it.
+        ident = hashlib.sha256(call.body or call.url.encode()).hexdigest()
+        await _store(parts, [Event(name, ident, kind, call.body, {})])
+        raise MalformedBody(error.message, error.hint) from error
+    await _store(parts, [Event(name, item.key, kind, call.body, item.envelope()) for item in items])
+    answer = provider.answer()
+    return Response(answer.body, status_code=answer.status, media_type=answer.media_type)
+
+
+async def _call(name: str, request: Request, parts: WebParts) -> HookRequest:
+    """The call as the provider made it: to the public address, whatever a proxy has made of the host."""
+    wanted = TAKES.get(name)
+    kind = request.headers.get("content-type", wanted or "").partition(";")[0].strip().lower()
+    if wanted and kind != wanted:
+        raise WrongMediaType(f"this address takes {wanted}", hint=f"that is what {name} sends")
+    query = request.url.query
+    call = HookRequest(
+        method=request.method,
+        url=f"{parts.settings.public_url}{request.url.path}" + (f"?{query}" if query else ""),
+        headers=dict(request.headers),
+        body=await read_body(request, FORM_CAP),
+        at=parts.workshop.clock.machine(),
+    )
+    if wanted == FORM:
+        try:
+            call.form()
+        except InvalidInput as error:
+            raise MalformedBody(error.message, error.hint) from error
+    return call
+
+
+async def _store(parts: WebParts, events: Sequence[Event]) -> None:
+    """All of a call in one transaction: it is answered as a whole, and tried again as a whole."""
+    async with parts.workshop.begin() as uow:
+        for event in events:
+            await store(uow, event)
