@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, delete, func, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
@@ -17,7 +19,7 @@ from models.base import new_id
 from models.intake import IntakeEvent
 from models.keys import PolicyVersion
 from models.people import Customer, Staff, Team
-from models.session import head_revision, make_engine, migrate, schema_revision
+from models.session import MIGRATIONS, head_revision, make_engine, migrate, schema_revision
 from models.surveys import SurveyAnswer
 from models.tables import Base
 from models.tickets import Ticket, TicketEntry
@@ -47,6 +49,12 @@ async def test_the_migrations_make_exactly_the_models(backend: Backend) -> None:
         assert await connection.run_sync(differences) == []
     await engine.dispose()
     assert schema_revision(backend.database_url) == head_revision()
+
+
+def test_the_newest_migration_is_known_by_the_name_of_its_file() -> None:
+    scripts = ScriptDirectory(str(MIGRATIONS))
+    assert head_revision() == scripts.get_current_head()
+    assert all(Path(each.path).name.startswith(f"{each.revision}_") for each in scripts.walk_revisions())
 
 
 async def test_open_promises_have_an_index_of_their_own(workshop: Workshop) -> None:
