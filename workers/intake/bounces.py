@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from workers.errors import UnreadableMail
 from workers.intake import bounce_marks
 from workers.intake.charset import scrub
+from workers.intake.guard import Limits
 from workers.intake.headers import message_ids
 from workers.intake.mail import InboundMail, parse_mail
 
 _MAX_REPORT = 256 * 1024
 _MAX_TEXT = 30_000
+# A report inside a mail that has had its own time already.
+_WRAPPED = Limits(seconds=0.3)
 _FIELD = re.compile(r"^([A-Za-z][A-Za-z-]{0,60})[ \t]*:[ \t]*(.*)$")
 _ADDRESS = re.compile(r"[\w.!#$%&'*+/=?^{|}~-]{1,80}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
 _STATUS = re.compile(r"(?<![\d.])([245]\.\d{1,2}\.\d{1,3})(?![\d.])")
@@ -55,7 +58,8 @@ def read_bounce(mail: InboundMail) -> Bounce | None:
         return _from_report(mail, report.content[:_MAX_REPORT])
     wrapped = _wrapped_report(mail)
     if wrapped is not None:
-        return read_bounce(wrapped)
+        report = next(one for one in wrapped.attachments if one.content_type in _REPORT_TYPES)
+        return _from_report(wrapped, report.content[:_MAX_REPORT])
     if _is_daemon(mail) or _is_machine(mail) or mail.header("x-failed-recipients"):
         return _from_text(mail)
     return None
@@ -77,8 +81,10 @@ def _wrapped_report(mail: InboundMail) -> InboundMail | None:
     attached = [part for part in mail.attachments if part.content_type == "message/rfc822"]
     if len(attached) != 1 or "delivery-status" not in mail.header("content-type").lower():
         return None
+    if attached[0].size > _MAX_REPORT:
+        return None
     try:
-        inner = parse_mail(attached[0].content)
+        inner = parse_mail(attached[0].content, _WRAPPED)
     except UnreadableMail:
         return None
     # Only one wrapping is undone: what is deeper was put there by somebody.
