@@ -204,10 +204,8 @@ async def people_in_roles(
         if role == "substitute" and holder is None:
             continue
         stand_in = holder if holder in present else holders["substitute"]
-        if role == "administrator" or stand_in not in present:
-            people = administrators
-        else:
-            people = [present[stand_in]]
+        alone = role == "administrator" or stand_in not in present
+        people = administrators if alone else [present[stand_in]]
         found.update({person.id: person for person in people})
     return list(found.values())
 

@@ -107,7 +107,7 @@ async def _counted_before(uow: UnitOfWork, row: Deadline) -> bool:
 
 
 async def _first_team(uow: UnitOfWork, ticket: Ticket) -> list[Staff]:
-    """首问负责制 (row E5): the supervisor of the team that had the ticket first, where that is another one."""
+    """首问负责制 (row E5): the supervisor of the team that had the ticket first, if that is another one."""
     policy = await uow.policy_of(ticket.policy_version_id)
     if not policy.first_contact_owns or ticket.first_team_id in (None, ticket.team_id):
         return []
@@ -191,7 +191,7 @@ async def tell(
     *,
     also: Iterable[Staff] = (),
 ) -> list[Staff]:
-    """Write one notice per person whom the roles mean (and `also`); says in the log when there is nobody."""
+    """Write one notice per person whom the roles mean (and `also`); the log says when there is nobody."""
     people = await people_for(uow, ticket, roles)
     people += [person for person in also if person not in people]
     common = await staff_ticket_facts(uow, ticket)

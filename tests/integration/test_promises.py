@@ -172,10 +172,7 @@ async def test_telling_the_result_by_phone_after_the_confirmation_still_closes(b
 
 async def test_a_question_is_no_confirmation() -> None:
     assert not any(is_confirmation(words) for words in ("问题", "收到", "已经", "问题已经", "?"))
-    assert all(
-        is_confirmation(words)
-        for words in ("解决了，谢谢！", "好的，谢谢", "已解决", "Thanks")
-    )
+    assert all(is_confirmation(words) for words in ("解决了，谢谢！", "好的，谢谢", "已解决", "Thanks"))
 
 
 async def test_urging_counts_after_the_first_answer_too(backend: Backend) -> None:

@@ -11,6 +11,7 @@ from models.base import new_id
 from models.notifications import DeliveryAttempt, Notification, Receipt
 from models.vocabulary import NotificationState
 from workers.delivery.outcome import delivery_event
+from workers.errors import Unavailable
 from workers.promises import settle
 from workers.unit_of_work import UnitOfWork
 
@@ -25,6 +26,7 @@ _RANK = {
 
 
 _TOLD_ABOVE = (NotificationState.BOUNCED, NotificationState.COMPLAINED)
+
 
 async def notification_of_message(uow: UnitOfWork, message_id: str) -> Notification | None:
     """The notification that was sent with this Message-ID; ours carry the row's id in front of the @."""
@@ -56,9 +58,13 @@ async def record_receipt(
 ) -> bool:
     """Write a receipt once and move the message's state forward, never back. False: it was known already.
 
+    Raises Unavailable while the message is on the wire: the receipt is faster than our own record.
+
 
     A bounce goes back up as an event, since what the message had met is undone by it; so does a complaint.
     """
+    if row is not None and row.state is NotificationState.SENDING:
+        raise Unavailable("the sending of this message has not been recorded yet")
     receipt = Receipt(
         id=new_id(),
         source=source,

@@ -31,10 +31,18 @@ async def work_off(workshop: Workshop, lane: Lane) -> int:
     """Handle a batch of stored events, oldest first; gives how many were claimed (BATCH: ring again)."""
     async with workshop.begin() as uow:
         rows = await claim(uow, IntakeEvent, lane, limit=BATCH, lease=LEASE)
-        claimed = [(row.id, row.lease_token) for row in rows]
+        claimed = [(row.id, row.lease_token) for row in rows if not _kills_workers(row)]
     for ident, token in claimed:
         await _handle(workshop, ident, token)
-    return len(claimed)
+    return len(rows)
+
+
+def _kills_workers(row: IntakeEvent) -> bool:
+    """Lay aside what was claimed more often than events that are seen to fail: workers died over it."""
+    if row.tries <= MOST_TRIES:
+        return False
+    _poison(row, "worker_lost")
+    return True
 
 
 async def _handle(workshop: Workshop, ident: UUID, token: UUID | None) -> None:
@@ -95,6 +103,10 @@ async def _fail(workshop: Workshop, ident: UUID, token: UUID | None, reason: str
         if again and row.tries < MOST_TRIES:
             pause(row, retry_pause(row.tries), uow.clock)
             return
-        row.state = EventState.POISON
-        settle(row)
-        log.error("event_poisoned", event_id=str(ident), reason=row.reason)
+        _poison(row, row.reason)
+
+
+def _poison(row: IntakeEvent, reason: str) -> None:
+    row.state, row.reason = EventState.POISON, reason
+    settle(row)
+    log.error("event_poisoned", event_id=str(row.id), reason=reason)

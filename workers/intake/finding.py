@@ -39,6 +39,6 @@ async def ticket_of_messages(uow: UnitOfWork, message_ids: Iterable[str]) -> Tic
             TicketMessage.message_hash.in_(hashes)
         )
     )
-    known = dict(rows.tuples().all())
+    known = {row.message_hash: row.ticket_id for row in rows}
     found = next((known[each] for each in hashes if each in known), None)
     return await ticket_by_id(uow, found) if found else None

@@ -12,12 +12,12 @@ from sqlalchemy import select
 from models.intake import IntakeEvent
 from models.links import Link
 from models.notifications import Notification
-from models.people import Staff
+from models.people import Customer, Staff
 from models.tickets import Ticket, TicketMessage
 from models.vocabulary import EventState, Medium
 from workers import surveys, tickets
 from workers.delivery.identity import returned_notification
-from workers.directory import Contact, staff_by_email
+from workers.directory import Contact, normal_email, staff_by_email
 from workers.errors import Conflict, InvalidInput
 from workers.history import record
 from workers.intake.bounces import read_bounce, read_returned
@@ -25,7 +25,8 @@ from workers.intake.filed import Filed
 from workers.intake.filters import Traits, classify
 from workers.intake.forwards import Forwarded, read_forward
 from workers.intake.mail import InboundMail
-from workers.intake.quotes import find_tokens, plus_pattern, strip_internal, strip_tokens
+from workers.intake.own_marks import OwnMarks
+from workers.intake.quotes import strip_internal
 from workers.intake.receipt_route import bounce_in, complaint_in
 from workers.intake.store import Event
 from workers.unit_of_work import UnitOfWork
@@ -50,12 +51,16 @@ async def mail_in(uow: UnitOfWork, row: IntakeEvent, event: Event, mail: Inbound
         return await complaint_in(uow, row, mail)
     if not traits.take_in:
         return Filed(EventState.REJECTED, kind=traits.kind, reason=_why(traits))
+    copied = await _seen_before(uow, mail)
+    if copied is not None:
+        return Filed(EventState.DONE, kind=traits.kind, reason="copy", ticket_id=copied.ticket_id)
     link = await _reply_link(uow, event, mail)
     if link is not None and link.staff_id is not None:
         return await _from_staff(uow, row, mail, traits, link)
     ticket = await _ticket_of(uow, link, mail)
     if ticket is not None:
-        return await _from_customer(uow, row, mail, traits, ticket)
+        known = link is not None or await _is_customer(uow, ticket, mail.from_email)
+        return await _from_customer(uow, row, mail, traits, ticket, known=known)
     if traits.kind in NEVER_A_REQUEST:
         return Filed(EventState.DONE, kind=traits.kind, reason=_why(traits))
     return await _new_request(uow, row, mail, traits)
@@ -79,6 +84,21 @@ async def _bounced(
     return Filed(EventState.DONE, kind="bounce", reason="not_understood") if blind else None
 
 
+async def _seen_before(uow: UnitOfWork, mail: InboundMail) -> TicketMessage | None:
+    """Where a copy of this mail was filed: it came on another way, or to two of our addresses."""
+    if not mail.message_id:
+        return None
+    return await uow.session.get(TicketMessage, uow.vault.lookup("message-id", mail.message_id))
+
+
+async def _is_customer(uow: UnitOfWork, ticket: Ticket, address: str) -> bool:
+    customer = await uow.session.get_one(Customer, ticket.customer_id)
+    try:
+        return customer.email_hash == uow.vault.lookup("email", normal_email(address))
+    except InvalidInput:
+        return False
+
+
 def _why(traits: Traits) -> str:
     return ", ".join(traits.reasons)[:200] or traits.kind
 
@@ -93,9 +113,9 @@ def _addressees(event: Event, mail: InboundMail) -> Iterable[str]:
 
 async def _reply_link(uow: UnitOfWork, event: Event, mail: InboundMail) -> Link | None:
     """The reply address this mail was sent to: it names the ticket and the one person it was given to."""
-    pattern = _own_pattern(uow)
+    own = OwnMarks.of(uow.settings)
     for address in _addressees(event, mail):
-        for token in find_tokens(address, pattern):
+        for token in own.reply_tokens(address):
             hashed = uow.vault.token_hash(token.lower())
             link = await uow.session.scalar(
                 select(Link).where(Link.token_hash == hashed, Link.purpose == "reply")
@@ -103,11 +123,6 @@ async def _reply_link(uow: UnitOfWork, event: Event, mail: InboundMail) -> Link 
             if link is not None:
                 return link
     return None
-
-
-def _own_pattern(uow: UnitOfWork) -> re.Pattern[str]:
-    local = uow.settings.mail_from.partition("@")[0].partition("+")[0]
-    return plus_pattern([f"{local}@{uow.settings.mail_domain}"])
 
 
 async def _ticket_of(uow: UnitOfWork, link: Link | None, mail: InboundMail) -> Ticket | None:
@@ -136,38 +151,45 @@ async def _from_staff(
     if traits.automatic:
         await record(uow, ticket, "automatic_mail", by=person, facts={"kind": traits.kind})
         return Filed(EventState.DONE, kind=traits.kind, reason=_why(traits), ticket_id=ticket.id)
-    pattern = _own_pattern(uow)
+    own = OwnMarks.of(uow.settings)
     text = strip_internal(mail.reply).strip()
-    why = await _why_not(uow, person, mail, text, pattern)
+    why = await _why_not(uow, person, mail, text, own)
     if why is None:
         try:
-            await tickets.answer(uow, ticket, person, strip_tokens(text, pattern))
+            await tickets.remember_message(uow, ticket, mail.message_id)
+            await tickets.answer(uow, ticket, person, _without_address(uow, text, person))
         except InvalidInput:
             why = "too_long" if text else "empty"
         except Conflict:
             why = "not_possible"
     if why is not None:
-        await tickets.tell_not_sent(uow, ticket, person, why, strip_tokens(text, pattern), row.id.hex)
+        await tickets.tell_not_sent(uow, ticket, person, why, own.strip(text), row.id.hex)
         return Filed(EventState.REJECTED, kind="answer", reason=why, ticket_id=ticket.id)
     return Filed(EventState.DONE, kind="answer", ticket_id=ticket.id)
 
 
-async def _why_not(
-    uow: UnitOfWork, person: Staff, mail: InboundMail, text: str, pattern: re.Pattern[str]
-) -> str | None:
+def _without_address(uow: UnitOfWork, text: str, person: Staff) -> str:
+    """An agent's signature names the team's address: neither side sees the other's own."""
+    return re.sub(re.escape(person.email), lambda _: uow.settings.mail_from, text, flags=re.IGNORECASE)
+
+
+async def _why_not(uow: UnitOfWork, person: Staff, mail: InboundMail, text: str, own: OwnMarks) -> str | None:
     sender = await staff_by_email(uow, mail.from_email)
     if sender is None or sender.id != person.id:
         return "sender_mismatch"
-    if find_tokens(text, pattern):
-        # Our own reply address in what should be the answer: a quotation that could not be told apart.
+    if own.in_text(text):
+        # Our own address or link in what should be the answer: a quotation that could not be told apart.
         return "quotation_uncut"
     return None
 
 
 async def _from_customer(
-    uow: UnitOfWork, row: IntakeEvent, mail: InboundMail, traits: Traits, ticket: Ticket
+    uow: UnitOfWork, row: IntakeEvent, mail: InboundMail, traits: Traits, ticket: Ticket, *, known: bool
 ) -> Filed:
-    """A reply on a ticket: a rating, or words for its handler; what is automatic is only noted."""
+    """A reply on a ticket: a rating, or words for its handler; what is automatic is only noted.
+
+    `known`: it came to the customer's reply address, or from the customer. Others may speak, not decide.
+    """
     if await staff_by_email(uow, mail.from_email) is not None:
         return Filed(
             EventState.REJECTED, kind="answer", reason="staff_without_reply_address", ticket_id=ticket.id
@@ -175,10 +197,12 @@ async def _from_customer(
     if traits.automatic or traits.kind in NEVER_A_REQUEST:
         await record(uow, ticket, "automatic_mail", actor="customer", facts={"kind": traits.kind})
         return Filed(EventState.DONE, kind=traits.kind, reason=_why(traits), ticket_id=ticket.id)
-    text = strip_tokens(mail.reply or mail.text, _own_pattern(uow))
-    if await rated(uow, ticket, text, "mail", await _asked_to_rate(uow, mail)):
+    text = OwnMarks.of(uow.settings).strip(mail.reply or mail.text)
+    if known and await rated(uow, ticket, text, "mail", await _asked_to_rate(uow, mail)):
         return Filed(EventState.DONE, kind="rating", ticket_id=ticket.id)
-    await tickets.customer_wrote(uow, ticket, text, message_id=mail.message_id, event=row.id.hex)
+    await tickets.customer_wrote(
+        uow, ticket, text, message_id=mail.message_id, event=row.id.hex, decides=known
+    )
     return Filed(EventState.DONE, kind="reply", ticket_id=ticket.id)
 
 
@@ -205,38 +229,61 @@ async def rated(uow: UnitOfWork, ticket: Ticket, text: str, source: str, asked: 
 
 
 async def _new_request(uow: UnitOfWork, row: IntakeEvent, mail: InboundMail, traits: Traits) -> Filed:
-    request = replace(_request(uow, row, mail), silence=None if traits.may_answer else "loop_guard")
+    request = await _request(uow, row, mail)
+    if not traits.may_answer:
+        request = replace(request, silence="loop_guard")
     colleague = await staff_by_email(uow, mail.from_email)
     if colleague is not None or mail.from_email.lower() == uow.settings.mail_from.lower():
         passed_on = read_forward(mail)
         if passed_on is not None and not traits.automatic:
-            request = _passed_on(uow, request, passed_on)
+            forged = "dmarc_failed" in traits.reasons
+            request = _passed_on(uow, request, passed_on, silence="loop_guard" if forged else None)
     ticket = await tickets.open_ticket(uow, request)
+    if mail.message_id and request.message_id is None:
+        await tickets.remember_message(uow, ticket, mail.message_id)
     return Filed(EventState.DONE, kind=traits.kind, ticket_id=ticket.id)
 
 
-def _request(uow: UnitOfWork, row: IntakeEvent, mail: InboundMail) -> tickets.Request:
-    name, address = mail.reply_to[0] if mail.reply_to else (mail.from_name, mail.from_email)
+async def _request(uow: UnitOfWork, row: IntakeEvent, mail: InboundMail) -> tickets.Request:
+    """The request of whom the mail wants its answers sent to.
+
+    Where that is somebody in another domain, only a person answers: a stranger must not have our receipts
+    sent to whom he likes.
+    """
+    name, address = await _answer_to(uow, mail)
+    elsewhere = address.rpartition("@")[2].lower() != mail.from_email.rpartition("@")[2].lower()
     return tickets.Request(
-        contact=Contact(email=address or mail.from_email, name=name or mail.from_name or None),
+        contact=Contact(email=address, name=name or mail.from_name or None),
         channel=Medium.EMAIL,
         subject=mail.subject,
-        description=strip_tokens(mail.text, _own_pattern(uow)),
+        description=OwnMarks.of(uow.settings).strip(mail.text),
         received_at=row.received_at,
         message_id=mail.message_id or None,
-        claimed=bool(mail.reply_to) and address.lower() != mail.from_email.lower(),
+        silence="reply_to_elsewhere" if elsewhere else None,
+        claimed=address.lower() != mail.from_email.lower(),
     )
 
 
-def _passed_on(uow: UnitOfWork, request: tickets.Request, inner: Forwarded) -> tickets.Request:
+async def _answer_to(uow: UnitOfWork, mail: InboundMail) -> tuple[str, str]:
+    """Name and address of Reply-To (RFC 5322 §3.6.2), else of From; never ourselves or a colleague."""
+    for name, address in mail.reply_to[:1]:
+        ours = address.lower() == uow.settings.mail_from.lower() or OwnMarks.of(uow.settings).in_text(address)
+        if address and not ours and await staff_by_email(uow, address) is None:
+            return name, address
+    return mail.from_name, mail.from_email
+
+
+def _passed_on(
+    uow: UnitOfWork, request: tickets.Request, inner: Forwarded, *, silence: str | None
+) -> tickets.Request:
     """A colleague passed a mail on by hand: it is its writer's request, the sender only claimed."""
     return replace(
         request,
         contact=Contact(email=inner.from_email, name=inner.from_name or None),
         subject=inner.subject or request.subject,
-        description=strip_tokens(inner.text, _own_pattern(uow)),
+        description=OwnMarks.of(uow.settings).strip(inner.text),
         background=inner.note,
         message_id=None,
-        silence=None,
+        silence=silence,
         claimed=True,
     )

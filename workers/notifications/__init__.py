@@ -2,11 +2,12 @@
 
 from workers.notifications.facts import staff_ticket_facts, ticket_facts
 from workers.notifications.notice import Notice, cancel, notify
-from workers.notifications.recipients import Recipient, customer_recipient, staff_recipient
+from workers.notifications.recipients import Recipient, address_hash, customer_recipient, staff_recipient
 
 __all__ = [
     "Notice",
     "Recipient",
+    "address_hash",
     "cancel",
     "customer_recipient",
     "notify",

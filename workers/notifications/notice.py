@@ -15,7 +15,7 @@ from models.links import Link
 from models.notifications import Notification
 from models.tickets import Ticket, TicketMessage
 from models.vocabulary import Lane, Medium, NotificationState
-from workers.notifications.recipients import Recipient
+from workers.notifications.recipients import Recipient, address_hash
 from workers.unit_of_work import UnitOfWork
 
 CANCELLABLE = (NotificationState.QUEUED, NotificationState.RETRYING)
@@ -85,7 +85,7 @@ async def notify(uow: UnitOfWork, to: Recipient, notice: Notice) -> Notification
         meets=notice.meets,
         data_key_id=ticket.data_key_id,
         recipient_sealed=sealer.seal(to.address, "notifications.recipient"),
-        recipient_hash=uow.vault.lookup("phone" if to.channel is Medium.SMS else "email", to.address),
+        recipient_hash=address_hash(uow, to),
         locale=to.locale,
         facts_sealed=sealer.seal_json(facts, "notifications.facts"),
         links=notice.links,

@@ -28,6 +28,11 @@ class Recipient:
         return self.customer_id is not None
 
 
+def address_hash(uow: UnitOfWork, to: Recipient) -> bytes:
+    """By what the ledger and the suppressions know this address."""
+    return uow.vault.lookup("phone" if to.channel is Medium.SMS else "email", to.address)
+
+
 def staff_recipient(uow: UnitOfWork, person: Staff) -> Recipient:
     """A member of staff, by mail, in their own language or the team's."""
     return Recipient(

@@ -13,7 +13,7 @@ from workers.tickets.finishing import (
     resolve,
     try_close,
 )
-from workers.tickets.loading import ticket_by_id, ticket_by_number
+from workers.tickets.loading import remember_message, ticket_by_id, ticket_by_number
 from workers.tickets.opening import Request, open_ticket
 from workers.tickets.responding import (
     answer,
@@ -45,6 +45,7 @@ __all__ = [
     "phone_feedback",
     "progress",
     "record_first_response",
+    "remember_message",
     "reopen",
     "request_escalation",
     "resolve",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from models.tickets import Ticket, TicketMessage
+from models.tickets import Ticket
 from models.vocabulary import TicketState
 from workers import deadlines, escalations
 from workers.history import record
@@ -13,6 +13,7 @@ from workers.notifications import Notice, staff_ticket_facts
 from workers.text import mask_free_text
 from workers.tickets.assigning import assign, change_priority
 from workers.tickets.finishing import confirm, reopen
+from workers.tickets.loading import remember_message
 from workers.tickets.responding import tell_handler
 from workers.unit_of_work import UnitOfWork
 
@@ -21,26 +22,38 @@ TRIMMINGS = " .!。！,，~～"
 _URGING = re.compile(
     r"催|尽快|抓紧|还没(有)?(人|回复|处理)|多久|urgent|any (update|news)|still waiting|asap", re.I
 )
+_THANKS = "(非常)?(感谢|谢谢|多谢)(你们?|您)?(的帮助)?"
 _SOLVED = re.compile(
-    r"(好的?[,，。!！ ]*)?(问题)?(已经?)?(解决了?|可以了|好了|没问题了)([,，。!！ ]*(非常)?(感谢|谢谢|多谢)(你们?|您)?(的帮助)?)?"
-    r"|((好的?|收到)[,，。!！ ]*)?(非常)?(感谢|谢谢|多谢)(你们?|您)?(的帮助)?"
-    r"|(it('s| is)? |that )?(now )?(works?|solved|fixed|resolved|all good|great)( now| again)?"
+    r"(好的?[,，。!！ ]*)?(问题)?(已经?)?(解决了?|可以了|好了|没问题了)([,，。!！ ]*" + _THANKS + ")?"
+    r"|((好的?|收到)[,，。!！ ]*)?"
+    + _THANKS
+    + r"|(it('s| is)? |that )?(now )?(works?|solved|fixed|resolved|all good|great)( now| again)?"
     r"|((ok|okay|great|perfect)[,.! ]*)?(many )?(thanks|thank you)( (so|very) much)?( for your help)?",
     re.I,
 )
 
 
 async def customer_wrote(
-    uow: UnitOfWork, ticket: Ticket, text: str, *, message_id: str | None = None, event: str = ""
+    uow: UnitOfWork,
+    ticket: Ticket,
+    text: str,
+    *,
+    message_id: str | None = None,
+    event: str = "",
+    decides: bool = True,
 ) -> None:
     """Take in what a customer wrote on their ticket; `event` identifies the message for once-per-reason.
 
     While work goes on it may be urging; after the result a plain thank-you confirms, anything else re-opens.
-    Whoever answers for the ticket hears of all but the thank-you.
+    Whoever answers for the ticket hears of all but the thank-you. What somebody else wrote in the customer's
+    thread (not `decides`) is passed on and changes nothing.
     """
-    entry = await record(uow, ticket, "customer_wrote", actor="customer", words={"text": text})
+    facts = {} if decides else {"sender": "other"}
+    entry = await record(uow, ticket, "customer_wrote", actor="customer", facts=facts, words={"text": text})
     await _remember(uow, ticket, message_id)
-    if ticket.state in (TicketState.AWAITING_FEEDBACK, TicketState.RESOLVED, TicketState.CLOSED):
+    if not decides:
+        pass
+    elif ticket.state in (TicketState.AWAITING_FEEDBACK, TicketState.RESOLVED, TicketState.CLOSED):
         if is_confirmation(text):
             if ticket.state is TicketState.AWAITING_FEEDBACK:
                 await confirm(uow, ticket, solved=True, by="customer")
@@ -72,8 +85,7 @@ async def _urge(uow: UnitOfWork, ticket: Ticket) -> None:
 async def _remember(uow: UnitOfWork, ticket: Ticket, message_id: str | None) -> None:
     if not message_id:
         return
-    hashed = uow.vault.lookup("message-id", message_id)
-    await uow.insert_new(TicketMessage(message_hash=hashed, ticket_id=ticket.id))
+    await remember_message(uow, ticket, message_id)
     sealer = await uow.vault.sealer(uow.session, ticket.data_key_id)
     known = json.loads(sealer.text(ticket.thread_sealed, "tickets.thread") or "[]")
     thread = [*[one for one in known if one != message_id], message_id][-THREAD_LENGTH:]

@@ -6,9 +6,9 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from models.tickets import Ticket
+from models.tickets import Ticket, TicketMessage
 from models.vocabulary import TicketState
-from workers.errors import Conflict, NotFound
+from workers.errors import Conflict, NotFound, Unavailable
 from workers.unit_of_work import UnitOfWork
 
 
@@ -28,6 +28,16 @@ async def ticket_by_id(uow: UnitOfWork, ident: UUID, *, hold: bool = True) -> Ti
     if ticket is None:
         raise NotFound("there is no such ticket")
     return ticket
+
+
+async def remember_message(uow: UnitOfWork, ticket: Ticket, message_id: str) -> None:
+    """Note that the mail of this Message-ID belongs to the ticket: replies to it do, and copies of it.
+
+    Raises Unavailable when another transaction has just taken in a copy; what it did is visible next time.
+    """
+    hashed = uow.vault.lookup("message-id", message_id)
+    if message_id and not await uow.insert_new(TicketMessage(message_hash=hashed, ticket_id=ticket.id)):
+        raise Unavailable("another copy of this mail is being taken in")
 
 
 def must_be_open(ticket: Ticket) -> None:

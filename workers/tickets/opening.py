@@ -5,20 +5,32 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from sqlalchemy import func, select
+
 from models.base import new_id
+from models.notifications import Notification
 from models.people import Customer
-from models.tickets import Ticket, TicketMessage
+from models.tickets import Ticket
 from models.vocabulary import Category, DeadlineKind, Medium, Priority, TicketState
 from workers.directory import Contact, find_or_make_customer
 from workers.history import record
-from workers.notifications import Notice, customer_recipient, notify, ticket_facts
+from workers.notifications import (
+    Notice,
+    Recipient,
+    address_hash,
+    customer_recipient,
+    notify,
+    ticket_facts,
+)
 from workers.tickets.assigning import assign
 from workers.tickets.clocks import OPENING, start_clocks
+from workers.tickets.loading import remember_message
 from workers.unit_of_work import UnitOfWork
 
+RECEIPTS_AN_HOUR = 10
 _CJK = re.compile(r"[\u3400-\u9fff]")
 
 
@@ -53,8 +65,7 @@ async def open_ticket(uow: UnitOfWork, request: Request) -> Ticket:
     facts = {"channel": request.channel.value, "claimed_sender": request.claimed}
     await record(uow, ticket, "received", actor="customer", at=request.received_at, facts=facts)
     if request.message_id:
-        hashed = uow.vault.lookup("message-id", request.message_id)
-        await uow.insert_new(TicketMessage(message_hash=hashed, ticket_id=ticket.id))
+        await remember_message(uow, ticket, request.message_id)
     limits = await start_clocks(uow, ticket, OPENING, ticket.received_at)
     await assign(uow, ticket)
     await _send_receipt(uow, ticket, limits.get(DeadlineKind.FIRST_RESPONSE.value), request.silence)
@@ -110,10 +121,24 @@ async def _send_receipt(
     to = await customer_recipient(uow, ticket, ticket.channel)
     if to is None:
         return
+    if silence is None and await _many_receipts(uow, to):
+        silence = "rate_cap"
     facts: dict[str, Any] = await ticket_facts(uow, ticket)
     facts["promised_at"] = promised_at.isoformat() if promised_at else None
     notice = Notice(kind="receipt", fact=ticket.id.hex, ticket=ticket, facts=facts, silenced=silence)
     await notify(uow, to, notice)
+
+
+async def _many_receipts(uow: UnitOfWork, to: Recipient) -> bool:
+    """Whether an unmarked answering machine, or somebody who plays with us, has had enough of them."""
+    known = await uow.session.scalar(
+        select(func.count()).where(
+            Notification.recipient_hash == address_hash(uow, to),
+            Notification.kind == "receipt",
+            Notification.created_at > uow.clock.now() - timedelta(hours=1),
+        )
+    )
+    return (known or 0) >= RECEIPTS_AN_HOUR
 
 
 def language_of(words: str, default: str) -> str:

@@ -1,0 +1,234 @@
+"""Mail on its edges: strangers, forgers, loops and copies; and receipts that come too early."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select, update
+
+from models.base import new_id
+from models.intake import IntakeEvent
+from models.notifications import Notification
+from models.tickets import Ticket
+from models.vocabulary import (
+    EventState,
+    NotificationState,
+    TicketState,
+)
+from tests.conftest import Backend
+from tests.fakes_smtp import CaughtMail
+from tests.house import House, link_in, open_house, text_of
+from workers.intake.desk import MOST_TRIES
+
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+
+LILEI = "lilei@163.example"
+CAROL = "carol@help.example"
+RESULT = {"cause": "a stale token", "solution": "renewed it"}
+
+
+async def _new(house: House, words: str = "Please help with my order.") -> str:
+    await house.mail(LILEI, words, subject="Order", name="Li Lei")
+    return (await house.ticket()).number
+
+
+async def _handler(house: House) -> str:
+    return (await house.mail_of("assignment")).recipient
+
+
+async def _resolved(house: House) -> tuple[str, str]:
+    number = await _new(house)
+    handler = await _handler(house)
+    await house.api("POST", f"/tickets/{number}/resolve", RESULT, by=handler)
+    return number, handler
+
+
+async def _mails(house: House, kind: str) -> list[CaughtMail]:
+    ids = {row.message_id for row in await house.notifications(kind)}
+    return [mail for mail in house.relay.mails if mail.message_id in ids]
+
+
+async def test_a_staff_link_in_an_uncut_quotation_never_reaches_the_customer(backend: Backend) -> None:
+    async with open_house(backend) as house:
+        await _new(house)
+        assignment = await house.mail_of("assignment")
+        words = f"Hello!\n{link_in(assignment, 't')}"
+        await house.mail(assignment.recipient, words, to=str(assignment.message["Reply-To"]), subject="Re:")
+        await house.pass_time(timedelta(hours=1))
+        assert not await house.notifications("reply_to_customer")
+        assert (await house.mail_of("reply_not_sent")).recipient == assignment.recipient
+
+
+async def test_a_customers_own_links_do_not_reach_the_handler(backend: Backend) -> None:
+    async with open_house(backend) as house:
+        await _resolved(house)
+        result = await house.mail_of("result_feedback")
+        secret = link_in(result, "c")
+        await house.mail(
+            LILEI, f"It is still broken, I pressed {secret} in vain", to=str(result.message["Reply-To"])
+        )
+        told = await house.mail_of("customer_reply")
+        assert "still broken" in text_of(told)
+        assert secret.rpartition("/")[2] not in told.message.as_string()
+
+
+async def test_an_agents_own_address_stays_inside(backend: Backend) -> None:
+    async with open_house(backend) as house:
+        await _new(house)
+        assignment = await house.mail_of("assignment")
+        words = f"We are on it.\nAlice, {assignment.recipient.title()}"
+        await house.mail(assignment.recipient, words, answers=assignment)
+        await house.pass_time(timedelta(minutes=2))
+        answer = await house.mail_of("reply_to_customer")
+        assert assignment.recipient not in answer.message.as_string().lower()
+
+
+async def test_a_reply_to_that_names_somebody_else_makes_nobody_a_reflector(backend: Backend) -> None:
+    async with open_house(backend) as house:
+        victim = {"Reply-To": "victim@elsewhere.example"}
+        await house.mail("mallory@evil.example", "hi", headers=victim)
+        assert not house.mails_to("victim@elsewhere.example")
+        (receipt,) = await house.notifications("receipt")
+        assert (receipt.state, receipt.reason) == (NotificationState.SUPPRESSED, "reply_to_elsewhere")
+        await house.mail("mallory@evil.example", "hi", headers={"Reply-To": "alice@help.example"})
+        assert not [m for m in house.mails_to("alice@help.example") if "X-Closeloop" not in m.message]
+        assert len(await _mails(house, "receipt")) == 1
+
+
+async def test_a_forged_colleague_makes_nobody_a_reflector(backend: Backend) -> None:
+    async with open_house(backend) as house:
+        words = (
+            "look\n\n---------- Forwarded message ---------\nFrom: V <victim@elsewhere.example>\n"
+            "Date: Mon, 2 Mar 2026 at 09:12\nSubject: Buy this\nTo: <bob@help.example>\n\nbuy"
+        )
+        failed = {"Authentication-Results": "mx.help.example; dmarc=fail header.from=help.example"}
+        await house.mail("bob@help.example", words, subject="Fwd: Buy this", headers=failed)
+        assert not house.mails_to("victim@elsewhere.example")
+
+
+async def test_an_unmarked_answering_machine_ends_the_talk(backend: Backend) -> None:
+    async with open_house(backend) as house:
+        for turn in range(14):
+            await house.mail(LILEI, f"Thank you for your mail no. {turn}", subject=f"We got it {turn}")
+        assert len(house.mails_to(LILEI)) == 10
+        silent = [row for row in await house.notifications("receipt") if row.reason == "rate_cap"]
+        assert len(silent) == 4
+
+
+async def test_one_mail_on_two_ways_is_one_request_and_one_answer(backend: Backend) -> None:
+    async with open_house(backend) as house:
+        raw = f"From: {LILEI}\r\nTo: support@help.example\r\nSubject: Help\r\nMessage-ID: <1@x>\r\n\r\nHi\r\n"
+        copies = [
+            house.post_mail(raw.encode(), to=to) for to in ("support@help.example", "info@help.example")
+        ]
+        await asyncio.gather(*copies)
+        await house.settle(40)
+        async with house.workshop.read() as uow:
+            assert len(list(await uow.session.scalars(select(Ticket.id)))) == 1
+        assignment = await house.mail_of("assignment")
+        reply_to = assignment.message["Reply-To"]
+        raw = (
+            f"From: {assignment.recipient}\r\nTo: {reply_to}\r\nCc: support@help.example\r\n"
+            "Subject: Re: Help\r\nMessage-ID: <2@help.example>\r\n\r\nHello!\r\n"
+        )
+        for to in ("support@help.example", str(reply_to)):
+            await house.post_mail(raw.encode(), to=to)
+        await house.settle(40)
+        assert len(await house.notifications("reply_to_customer")) == 1
+
+
+async def test_a_receipt_that_is_faster_than_our_own_record_is_not_lost(backend: Backend) -> None:
+    async with open_house(backend) as house:
+        await _new(house)
+        handler = await _handler(house)
+        number = (await house.ticket()).number
+        await house.api("POST", f"/tickets/{number}/answer", {"text": "Hello"}, by=handler)
+        await house.pass_time(timedelta(minutes=2))
+        (row,) = await house.notifications("reply_to_customer")
+        async with house.workshop.begin() as uow:  # the relay has said 250, the outcome is not written yet
+            held = await uow.session.get_one(Notification, row.id)
+            held.state, held.lease_token = NotificationState.SENDING, new_id()
+        await house.post_mail(_bounce_of(str(row.message_id)), sender="")
+        await house.settle()
+        async with house.workshop.begin() as uow:
+            held = await uow.session.get_one(Notification, row.id)
+            held.state, held.lease_token = NotificationState.SENT, None
+            await uow.session.execute(update(IntakeEvent).values(free_at=None))
+        await house.settle()
+        (row,) = await house.notifications("reply_to_customer")
+        assert row.state is NotificationState.BOUNCED
+
+
+async def test_an_sms_status_that_is_faster_than_our_own_record_waits(backend: Backend) -> None:
+    async with open_house(backend) as house:
+        await house.twilio_calls(
+            "/hooks/receipts/twilio", [("MessageSid", "SM1"), ("MessageStatus", "failed")]
+        )
+        await house.settle()
+        (event,) = await house.events()
+        assert (event.state, event.due_at is not None) == (EventState.RECEIVED, True)
+
+
+async def test_an_event_that_kills_its_worker_again_and_again_is_laid_aside(backend: Backend) -> None:
+    async with open_house(backend) as house:
+        await house.mail(LILEI, "hello", subject="Help")
+        async with house.workshop.begin() as uow:
+            await uow.session.execute(
+                update(IntakeEvent)
+                .where(IntakeEvent.source == "raw")
+                .values(state=EventState.RECEIVED, due_at=house.clock.now(), tries=MOST_TRIES)
+            )
+        await house.settle()
+        (event,) = [each for each in await house.events() if each.source == "raw"]
+        assert (event.state, event.reason) == (EventState.POISON, "worker_lost")
+
+
+async def test_an_sms_from_no_number_is_turned_away_quietly(backend: Backend) -> None:
+    async with open_house(backend) as house:
+        await house.sms("GOODSHOP", "50% off")
+        (event,) = await house.events()
+        assert (event.state, event.reason) == (EventState.REJECTED, "sender_is_no_number")
+
+
+async def test_a_stranger_with_a_message_id_can_speak_but_decide_nothing(backend: Backend) -> None:
+    async with open_house(backend) as house:
+        await _resolved(house)
+        result = await house.mail_of("result_feedback")
+        named = {"In-Reply-To": result.message_id}
+        await house.mail("mallory@evil.example", "Thanks", subject="Re: x", headers=named)
+        await house.mail("mallory@evil.example", "No, it is broken", subject="Re: x", headers=named)
+        assert (await house.ticket()).state is TicketState.AWAITING_FEEDBACK
+        assert len(await house.notifications("customer_reply")) == 2
+        assert not house.mails_to("mallory@evil.example")
+
+
+def _bounce_of(message_id: str) -> bytes:
+    """A delivery status notification (RFC 3464) for a mail of ours."""
+    return "\r\n".join(
+        (
+            "From: MAILER-DAEMON@mx.163.example",
+            "To: support@help.example",
+            "Subject: Undelivered Mail Returned to Sender",
+            "MIME-Version: 1.0",
+            'Content-Type: multipart/report; report-type=delivery-status; boundary="B"',
+            "",
+            "--B",
+            "Content-Type: message/delivery-status",
+            "",
+            "Reporting-MTA: dns; mx.163.example",
+            "",
+            f"Final-Recipient: rfc822; {LILEI}",
+            "Action: failed",
+            "Status: 5.1.1",
+            "",
+            "--B",
+            "Content-Type: text/rfc822-headers",
+            "",
+            f"Message-ID: {message_id}",
+            "",
+            "--B--",
+            "",
+        )
+    ).encode()
