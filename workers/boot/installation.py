@@ -24,6 +24,7 @@ from workers.channels.smtp_url import parse_smtp_urls
 from workers.clock import Clock, clock_for
 from workers.delivery.courier import LEASE, Courier
 from workers.delivery.prepare import Preparer
+from workers.delivery.prepare import Preparer
 from workers.directory import ensure_administrator
 from workers.errors import SettingsError
 from workers.metrics import Metrics
@@ -63,6 +64,8 @@ class Installation:
         self.ring = Ringer(self.broker, self.clock, metrics=self.metrics)
         self._lease = lease
         self._smtp_timeout = smtp_timeout
+        # A relay profile or a DKIM key that cannot work is said at the start, not by the first mail.
+        Preparer(self.renderer, settings, Vault(settings.secret_keys))
         # A relay profile or a DKIM key that cannot work is said at the start, not by the first mail.
         Preparer(self.renderer, settings, Vault(settings.secret_keys))
         self._gate = make_gate(settings.database_url)

@@ -16,7 +16,7 @@ from workers.channels.smtp_link import SessionLost
 from workers.channels.smtp_open import CannotConnect, own_host_name
 from workers.channels.smtp_pool import Dialer, LanePool
 from workers.channels.smtp_session import Answer, Session, wire_form
-from workers.channels.smtp_url import Relay
+from workers.channels.smtp_url import Profile, Relay
 from workers.clock import Clock
 from workers.errors import InvalidInput
 
@@ -32,7 +32,7 @@ class SmtpChannel:
     of an unknown lane goes with `normal` (or the first lane). `timeout`: seconds for one mail, opening a
     connection included. `max_uses`: mails per connection. `idle`: seconds after which a resting connection
     must prove that it is alive. `ehlo`: the name we give ourselves. `tls_context` replaces the system's
-    trust store.
+    trust store. `plain_sender`: the envelope sender for relays that take no return path of each mail's own.
     """
 
     name = "smtp"
@@ -49,8 +49,10 @@ class SmtpChannel:
         idle: float = 30,
         ehlo: str | None = None,
         tls_context: ssl.SSLContext | None = None,
+        plain_sender: str = "",
     ) -> None:
         self.timeout = timeout
+        self._plain_sender = wire_address(plain_sender).encode("ascii") if plain_sender else b""
         # A third for each step, so that a second relay still gets its chance within the time of one mail.
         dialer = Dialer(
             relays, clock.now, ehlo=ehlo or own_host_name(), step_timeout=timeout / 3, tls_context=tls_context
@@ -100,7 +102,7 @@ class SmtpChannel:
         session = await lane.take()
         kept = session.uses > 0
         try:
-            answer = await _transact(lane, session, attempt, mail)
+            answer = await _transact(lane, session, attempt, self._for(session, mail))
             again = kept and answer is not None and answer.step is Step.MAIL and answer.reply.code == 421
         except SessionLost:
             # A kept connection may die unseen. Nothing was accepted yet, so a new one may try at once.
@@ -108,8 +110,15 @@ class SmtpChannel:
                 raise
             again = True
         if again:
-            answer = await _transact(lane, await lane.fresh(), attempt, mail)
+            session = await lane.fresh()
+            answer = await _transact(lane, session, attempt, self._for(session, mail))
         return _outcome(attempt, answer)
+
+    def _for(self, session: Session, mail: _Mail) -> _Mail:
+        """The mail with the envelope sender that this session's relay lets through."""
+        if session.relay is None or session.relay.profile is Profile.VERP or not self._plain_sender:
+            return mail
+        return mail._replace(sender=self._plain_sender)
 
 
 class _Mail(NamedTuple):

@@ -101,7 +101,7 @@ def _hand_over(smtp: aiosmtplib.SMTP, relay: Relay, now: Callable[[], datetime])
         raise aiosmtplib.SMTPServerDisconnected("Connection lost")
     transport = cast(asyncio.Transport, smtp.transport)
     tls = transport.get_extra_info("ssl_object") is not None
-    session = Session(transport, now, relay.host, tls=tls, extensions=smtp.esmtp_extensions)
+    session = Session(transport, now, relay.host, tls=tls, extensions=smtp.esmtp_extensions, relay=relay)
     session.take_over()
     return session
 

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from workers.channels.smtp_codes import Step
 from workers.channels.smtp_link import Link, Reply, SessionLost
+from workers.channels.smtp_url import Relay
 
 _SMALL = 64 * 1024
 _BARE_NEWLINE = re.compile(rb"\r\n|\r|\n")
@@ -47,9 +48,11 @@ class Session(Link):
         *,
         tls: bool,
         extensions: Mapping[str, str],
+        relay: Relay | None = None,
     ) -> None:
         super().__init__(transport, now)
         self.host = host
+        self.relay = relay
         self.tls = tls
         self.pipelining = "pipelining" in extensions
         self.eight_bit = "8bitmime" in extensions

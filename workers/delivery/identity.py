@@ -1,4 +1,4 @@
-"""As whom a mail goes out: its return path, where bounces find the way back to the notification."""
+"""As whom a mail goes out, and how what comes back finds its way: return path, reply address, subject tag."""
 
 from __future__ import annotations
 
@@ -6,11 +6,52 @@ import re
 from collections.abc import Iterable
 from uuid import UUID
 
+from workers.channels.smtp_url import Profile, parse_smtp_urls
+from workers.errors import SettingsError
 from workers.settings import Settings
 from workers.vault import Vault
 
 BOUNCE = "bounce"
 """Local part of all return paths; `bounce+<token>@<mail domain>` must lead to the same door as replies."""
+
+TAG = re.compile(r"\[(?P<number>[A-Z]{2,8}\d{6,24}) #(?P<tag>[a-z2-7]{8})\]", re.IGNORECASE)
+"""`[CS202405200001 #k3f9q2ab]` in a subject: the ticket, and 40 bits that only its one holder was given."""
+
+
+def needs_same_sender(settings: Settings) -> bool:
+    """Whether a relay lets nothing through but mail from its login: then there are no plus addresses either.
+
+    True if any relay is of that profile, since a mail is composed before it is known which one will take it.
+    Raises SettingsError when CLOSELOOP_MAIL_FROM is not that relay's login.
+    """
+    relays = parse_smtp_urls(" ".join(settings.smtp_url)) if settings.smtp_url else ()
+    strict = [relay for relay in relays if relay.profile is Profile.SAME_SENDER]
+    sender = settings.mail_from.lower()
+    for relay in strict:
+        if (relay.user or "").lower() not in (sender, sender.partition("@")[0]):
+            wrong = f"{relay.host} is same-sender, but CLOSELOOP_MAIL_FROM is not its login"
+            raise SettingsError(wrong, "set CLOSELOOP_MAIL_FROM to the address that logs in there")
+    return bool(strict)
+
+
+def reply_address(vault: Vault, settings: Settings, ticket_id: UUID, person: UUID) -> str:
+    """The plus address whose mail belongs to this ticket, given to this person alone."""
+    token = vault.reply_token(f"{ticket_id.hex}:{person.hex}")
+    local = settings.mail_from.partition("@")[0].partition("+")[0]
+    return f"{local}+{token}@{settings.mail_domain}"
+
+
+def subject_tag(vault: Vault, ticket_id: UUID, person: UUID) -> str:
+    """What stands for the reply address where there are no plus addresses; it counts only with the From of
+    the person it was given to, since it is short.
+    """
+    return vault.reply_token(f"tag:{ticket_id.hex}:{person.hex}")[:8]
+
+
+def tagged(subject: str, number: str, tag: str) -> str:
+    """A subject with the tag behind the ticket's number, or at its end if it does not name the number."""
+    plain, mark = f"[{number}]", f"[{number} #{tag}]"
+    return subject.replace(plain, mark, 1) if plain in subject else f"{subject} {mark}".strip()
 
 
 def return_path(vault: Vault, settings: Settings, notification_id: UUID) -> str:

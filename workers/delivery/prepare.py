@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,8 +13,10 @@ from models.notifications import Notification
 from models.vocabulary import HUMAN_MESSAGES, Medium
 from workers.channels.sms.payload import sms_payload
 from workers.delivery.compose import MailParts, compose
+from workers.delivery.dkim import Signer
+from workers.delivery.identity import needs_same_sender, reply_address, subject_tag, tagged
 from workers.links import Holder, mint
-from workers.rendering import Renderer
+from workers.rendering import RenderedMail, Renderer
 from workers.settings import Settings
 from workers.unit_of_work import Vault
 
@@ -36,12 +38,15 @@ class Ready:
 
 
 class Preparer:
-    """Renders and composes; holds what all messages of an installation share."""
+    """Renders, composes and signs; holds what all messages of an installation share. Raises SettingsError."""
 
     def __init__(self, renderer: Renderer, settings: Settings, vault: Vault) -> None:
         self._renderer = renderer
         self._settings = settings
         self._vault = vault
+        self._same_sender = needs_same_sender(settings)
+        domain = settings.mail_from.rpartition("@")[2]
+        self._signer = Signer.load(settings.dkim, domain) if settings.dkim else None
 
     def prepare(self, row: Notification, sealer: Sealer, now: datetime) -> Ready:
         """Render `row` with its sealed facts. Raises TemplateError, InvalidInput or a sealer's error."""
@@ -62,12 +67,12 @@ class Preparer:
         return Ready(payload, recipient, links=[link for _, link in minted.values()])
 
     def _mail(self, row: Notification, facts: Mapping[str, Any], recipient: str, now: datetime) -> bytes:
-        rendered = self._renderer.render_mail(row.kind, row.locale, facts)
+        rendered = self._rendered(row, facts)
         thread = self._thread(row, facts)
         human = row.kind in HUMAN_MESSAGES
         answers = row.kind == "receipt" and bool(thread)  # to one mail, by a machine: RFC 3834 §5
         assert row.message_id is not None
-        return compose(
+        mail = compose(
             MailParts(
                 from_name=self._sender_name(facts),
                 from_address=self._settings.mail_from,
@@ -86,6 +91,23 @@ class Preparer:
                 auto_submitted=None if human else "auto-replied" if answers else "auto-generated",
             )
         )
+        return self._signer.sign(mail) if self._signer else mail
+
+    def _rendered(self, row: Notification, facts: Mapping[str, Any]) -> RenderedMail:
+        """Subject and bodies; with a tag for the answer where the relay allows no reply address."""
+        mail = self._renderer.render_mail(row.kind, row.locale, facts)
+        person = row.staff_id or row.customer_id
+        if not self._same_sender or row.ticket_id is None or person is None:
+            return mail
+        number = facts["ticket"]["number"]
+        tag = subject_tag(self._vault, row.ticket_id, person)
+        mail = replace(mail, subject=tagged(mail.subject, number, tag))
+        if row.staff_id is None:
+            return mail
+        # So that an answer whose quotation was not cut is known by it, as by the reply address elsewhere.
+        mark = f"[{number} #{tag}]"
+        html = mail.html.replace("</body>", f"<p>{mark}</p></body>", 1) if mail.html else mail.html
+        return replace(mail, text=f"{mail.text.rstrip()}\n\n{mark}\n", html=html)
 
     def _sender_name(self, facts: Mapping[str, Any]) -> str:
         team = self._settings.mail_from_name or facts["team"]["name"]
@@ -94,11 +116,9 @@ class Preparer:
 
     def _reply_address(self, row: Notification) -> str | None:
         person = row.staff_id or row.customer_id
-        if row.ticket_id is None or person is None:
+        if self._same_sender or row.ticket_id is None or person is None:
             return None
-        token = self._vault.reply_token(f"{row.ticket_id.hex}:{person.hex}")
-        local = self._settings.mail_from.partition("@")[0].partition("+")[0]
-        return f"{local}+{token}@{self._settings.mail_domain}"
+        return reply_address(self._vault, self._settings, row.ticket_id, person)
 
     def _thread(self, row: Notification, facts: Mapping[str, Any]) -> tuple[str, ...]:
         """The customer's own ids, so that it stands in their thread; for staff one made-up root a ticket."""

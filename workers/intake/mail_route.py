@@ -29,6 +29,7 @@ from workers.intake.own_marks import OwnMarks
 from workers.intake.quotes import strip_internal
 from workers.intake.receipt_route import bounce_in, complaint_in
 from workers.intake.store import Event
+from workers.intake.subject_tags import tagged_link
 from workers.unit_of_work import UnitOfWork
 
 NEVER_A_REQUEST = frozenset({"auto_reply", "complaint", "read_receipt", "list"})
@@ -122,7 +123,7 @@ async def _reply_link(uow: UnitOfWork, event: Event, mail: InboundMail) -> Link 
             )
             if link is not None:
                 return link
-    return None
+    return await tagged_link(uow, mail)
 
 
 async def _ticket_of(uow: UnitOfWork, link: Link | None, mail: InboundMail) -> Ticket | None:

@@ -40,6 +40,7 @@ class Settings:
     mail_from: str = DEFAULT_SENDER
     mail_from_name: str = ""
     mail_domain: str = "closeloop.localhost"
+    dkim: str = ""
     policy: str = "support-response"
     hook_token: str = field(default="", repr=False)
     api_key: str = field(default="", repr=False)
@@ -88,6 +89,7 @@ class _Reader:
             "mail_from": sender,
             "mail_from_name": name,
             "mail_domain": self._parsed("MAIL_DOMAIN", sender.rpartition("@")[2], values.domain),
+            "dkim": self._parsed("DKIM", "", values.dkim),
             "policy": self._value("POLICY") or "support-response",
             "hook_token": self._parsed("HOOK_TOKEN", "", values.secret),
             "api_key": self._parsed("API_KEY", "", values.secret),

@@ -113,6 +113,13 @@ def domain(text: str) -> str:
     return text.lower()
 
 
+def dkim(text: str) -> str:
+    """`selector:path` of a DKIM key, or empty."""
+    if text and not re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?:.+", text):
+        raise ValueError("must look like selector:/path/to/key.pem")
+    return text
+
+
 def domains(text: str) -> tuple[str, ...]:
     """Domain names, separated by blanks or commas."""
     return tuple(domain(item) for item in re.split(r"[\s,]+", text) if item)
