@@ -23,6 +23,12 @@ class IntakeEvent(Promised, Base):
             sqlite_where=text("due_at IS NOT NULL"),
             postgresql_where=text("due_at IS NOT NULL"),
         ),
+        Index(
+            "ix_intake_events_poison",
+            "state",
+            sqlite_where=text("state = 'poison'"),
+            postgresql_where=text("state = 'poison'"),
+        ),
     )
 
     source: Mapped[str] = mapped_column(String(32))

@@ -29,6 +29,12 @@ class Notification(Promised, Base):
             sqlite_where=text("due_at IS NOT NULL"),
             postgresql_where=text("due_at IS NOT NULL"),
         ),
+        Index(
+            "ix_notifications_unknown",
+            "state",
+            sqlite_where=text("state = 'unknown'"),
+            postgresql_where=text("state = 'unknown'"),
+        ),
     )
 
     key: Mapped[str] = mapped_column(String(200), unique=True)

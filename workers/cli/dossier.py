@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,13 +13,14 @@ from sqlalchemy import select
 from models.crypto import Erased
 from models.deadlines import Deadline
 from models.intake import IntakeEvent
-from models.notifications import DeliveryAttempt, Notification, Receipt
+from models.notifications import Notification
 from models.people import Customer, Staff
 from models.surveys import Followup, Survey
 from models.tickets import Ticket, TicketEntry
 from models.vocabulary import DeadlineState
 from workers.errors import NotFound
-from workers.text import mask_contact, mask_free_text
+from workers.ledger import Story, stories
+from workers.text import mask_free_text
 from workers.unit_of_work import UnitOfWork
 
 TICKET_MOMENTS = (
@@ -125,7 +126,7 @@ async def _of_ticket(uow: UnitOfWork, ticket: Ticket) -> dict[str, Any]:
         },
         "entries": [await _entry(uow, ticket, entry, staff) for entry in entries],
         "deadlines": [_deadline(uow, row, staff) for row in deadlines],
-        "notifications": await _messages(uow, list(messages), staff),
+        "notifications": await _messages(uow, list(messages)),
         "events": [await event_facts(uow, event) for event in events if event.source != "delivery"],
         "surveys": [_survey(uow, row) for row in await _all(uow, Survey, ticket)],
         "followups": [_followup(uow, row, staff) for row in await _all(uow, Followup, ticket)],
@@ -195,70 +196,41 @@ def _verdict(row: Deadline) -> str:
     return "met" if row.state is DeadlineState.MET else row.state.value
 
 
-async def _messages(
-    uow: UnitOfWork, rows: Sequence[Notification], staff: dict[UUID, Staff] | None = None
-) -> list[dict[str, Any]]:
-    """Messages with their attempts and receipts; recipients as staff number or masked."""
-    ids = [row.id for row in rows]
-    people = staff if staff is not None else {row.id: row for row in await uow.session.scalars(select(Staff))}
-    attempts = await uow.session.scalars(
-        select(DeliveryAttempt)
-        .where(DeliveryAttempt.notification_id.in_(ids))
-        .order_by(DeliveryAttempt.started_at, DeliveryAttempt.id)
-    )
-    receipts = await uow.session.scalars(
-        select(Receipt).where(Receipt.notification_id.in_(ids)).order_by(Receipt.at, Receipt.id)
-    )
-    tries: dict[UUID, list[dict[str, Any]]] = {ident: [] for ident in ids}
-    news: dict[UUID, list[dict[str, Any]]] = {ident: [] for ident in ids}
-    for attempt in attempts:
-        tries[attempt.notification_id].append(_attempt(uow, attempt))
-    for receipt in receipts:
-        if receipt.notification_id is not None:
-            said = {"at": local(uow, receipt.at), "kind": receipt.kind, "reason": receipt.reason}
-            news[receipt.notification_id].append({**said, "source": receipt.source})
-    return [
-        {
-            "id": str(row.id),
-            "kind": row.kind,
-            "channel": row.channel.value,
-            "lane": row.lane.value,
-            "to": await _recipient(uow, row, people),
-            "state": row.state.value,
-            "reason": row.reason,
-            "created_at": local(uow, row.created_at),
-            "due_at": local(uow, row.due_at),
-            "sent_at": local(uow, row.sent_at),
-            "message_id": row.message_id,
-            "attempts": tries[row.id],
-            "receipts": news[row.id],
-        }
-        for row in rows
+async def _messages(uow: UnitOfWork, rows: Sequence[Notification]) -> list[dict[str, Any]]:
+    """Messages with their stories; recipients as staff number or masked."""
+    return [_message(uow, story) for story in await stories(uow, rows)]
+
+
+def _message(uow: UnitOfWork, story: Story) -> dict[str, Any]:
+    row = story.row
+    timeline: list[dict[str, Any]] = [
+        {"at": local(uow, each.at), "what": each.what, "facts": _local_facts(uow, each.facts)}
+        for each in story.moments
     ]
-
-
-async def _recipient(uow: UnitOfWork, row: Notification, staff: dict[UUID, Staff]) -> str:
-    person = staff.get(row.staff_id) if row.staff_id else None
-    if person is not None:
-        return f"{person.number} {person.name}"
-    try:
-        sealer = await uow.vault.sealer(uow.session, row.data_key_id)
-        return mask_contact(sealer.text(row.recipient_sealed, "notifications.recipient"))
-    except Erased:
-        return "(erased)"
-
-
-def _attempt(uow: UnitOfWork, row: DeliveryAttempt) -> dict[str, Any]:
     return {
-        "started_at": local(uow, row.started_at),
-        "outcome": row.outcome or "under way",
+        "id": str(row.id),
+        "kind": row.kind,
+        "channel": row.channel.value,
+        "lane": row.lane.value,
+        "to": story.to,
+        "state": row.state.value,
         "reason": row.reason,
-        "code": row.code,
-        "text": row.text,
-        "host": row.host,
-        "tls": row.tls,
-        "provider_id": row.provider_id,
-        "seconds": row.seconds,
+        "created_at": local(uow, row.created_at),
+        "due_at": local(uow, row.due_at),
+        "sent_at": local(uow, row.sent_at),
+        "message_id": row.message_id,
+        "why": _local_facts(uow, story.why),
+        "attempts": [
+            {"started_at": each["at"], **each["facts"]} for each in timeline if each["what"] == "attempt"
+        ],
+        "receipts": [{"at": each["at"], **each["facts"]} for each in timeline if each["what"] == "receipt"],
+        "timeline": timeline,
+    }
+
+
+def _local_facts(uow: UnitOfWork, facts: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: local(uow, value) if isinstance(value, datetime) else value for name, value in facts.items()
     }
 
 

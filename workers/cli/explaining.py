@@ -34,7 +34,7 @@ def explain(
         print_json(known)
     elif "notification" in known:
         _facts({"ticket": known["ticket"], **known["notification"]})
-        _story(list(_message_lines(known["notification"])))
+        _story(list(_message_lines(known["notification"], notes=True)))
     elif "event" in known:
         _facts(known["event"])
     else:
@@ -75,7 +75,9 @@ def _ticket(known: Mapping[str, Any]) -> None:
 
 def _facts(facts: Mapping[str, Any]) -> None:
     shown = [
-        (name, value) for name, value in facts.items() if not isinstance(value, list) and value is not None
+        (name, value)
+        for name, value in facts.items()
+        if not isinstance(value, list | dict) and value is not None
     ]
     print_table(("", ""), shown, "")
 
@@ -97,18 +99,35 @@ def _entry_words(entry: Mapping[str, Any]) -> str:
     return " · ".join(part for part in (f"by {entry['by']}", facts, words[:160]) if part)
 
 
-def _message_lines(message: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    why = f" ({message['reason']})" if message["reason"] else ""
-    told = f"{message['kind']} to {message['to']} by {message['channel']}: {message['state']}{why}"
-    yield message["created_at"], "message", told
-    for attempt in message["attempts"]:
-        answer = " ".join(str(part) for part in (attempt["code"], attempt["text"]) if part)
-        where = attempt["host"] or ""
-        words = f"{message['kind']}: {attempt['outcome']}, {attempt['reason'] or ''} {answer} {where}"
-        yield attempt["started_at"], "  attempt", " ".join(words.split())
-    for receipt in message["receipts"]:
-        yield (
-            receipt["at"],
-            "  receipt",
-            f"{message['kind']}: {receipt['kind']} {receipt['reason'] or ''}".strip(),
-        )
+def _message_lines(message: Mapping[str, Any], *, notes: bool = False) -> Iterator[tuple[str, str, str]]:
+    """The story of a message; `notes`: with the lines of the ticket's log that are about it."""
+    for moment in message["timeline"]:
+        facts = moment["facts"]
+        if moment["what"] == "made":
+            because = f" ({message['reason']})" if message["reason"] else ""
+            words = f"to {message['to']} by {message['channel']}: {message['state']}{because}; {_why(facts)}"
+            yield moment["at"], "message", f"{message['kind']} {words}"
+        elif moment["what"] == "attempt":
+            yield moment["at"], "  attempt", f"{message['kind']}: {_attempt_words(facts)}"
+        elif moment["what"] == "receipt":
+            words = f"{facts['kind']} {facts['reason'] or ''} (by {facts['source']})"
+            yield moment["at"], "  receipt", f"{message['kind']}: {' '.join(words.split())}"
+        elif notes:
+            yield moment["at"], facts["entry"], f"by {facts['by']}"
+
+
+def _why(facts: Mapping[str, Any]) -> str:
+    """Why a message was made: its deadline, survey, or the fact behind it, and which time this is."""
+    about = facts["deadline"] or facts["survey"] or "what happened"
+    limit = f", limit {facts['limit_at']}" if facts["limit_at"] else ""
+    again = f", time {facts['generation']}" if facts["generation"] > 1 else ""
+    return f"because of {about}{limit}{again}"
+
+
+def _attempt_words(facts: Mapping[str, Any]) -> str:
+    told = " ".join(str(part) for part in (facts["code"], facts["text"]) if part)
+    where = f"at {facts['host']}" if facts["host"] else ""
+    tls = {True: "with TLS", False: "without TLS", None: ""}[facts["tls"]]
+    took = f"in {facts['seconds']:.2f} s" if facts["seconds"] is not None else ""
+    words = f"{facts['outcome']}, {facts['reason'] or ''} {told} {where} {tls} {took}"
+    return " ".join(words.split())

@@ -8,16 +8,17 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
-from sqlalchemy import Select, select
+from sqlalchemy import select
 
 from models.notifications import DeliveryAttempt, Notification, Receipt
 from models.tickets import Ticket
 from models.vocabulary import Lane, Medium, NotificationState
-from workers.directory import normal_email, normal_phone, region_of
 from workers.errors import NotFound
+from workers.ledger import Wanted, matching, stories
 from workers.text import mask_contact, mask_free_text
 from workers.unit_of_work import UnitOfWork
 from workers.web.api.common import Page, Paged, opened, page_of, picked
+from workers.web.api.values import Moment
 from workers.web.parts import Parts
 
 router = APIRouter(prefix="/notifications", tags=["notifications"])
@@ -75,6 +76,27 @@ class NotificationDetail(NotificationShown):
     receipts: list[ReceiptShown]
 
 
+class MomentShown(BaseModel):
+    """Something that happened to a message."""
+
+    at: datetime
+    what: str = Field(description="made, attempt, receipt or noted (a line of the ticket's log)")
+    facts: dict[str, Any] = Field(
+        description="Of an attempt: outcome, reason, code, text, host, tls, seconds, claim (who had it)"
+    )
+
+
+class Timeline(BaseModel):
+    """A message, why it was made, and what happened to it."""
+
+    notification: NotificationShown
+    to: str = Field(description="Staff number and name, or the customer's address, masked")
+    why: dict[str, Any] = Field(
+        description="ticket, deadline and its limit_at, survey, meets, and what tells this reason from others"
+    )
+    moments: list[MomentShown]
+
+
 class NotificationList(Page):
     """Messages, newest first."""
 
@@ -92,24 +114,16 @@ async def list_notifications(
     recipient: Annotated[
         str | None, Query(description="Full mail address or phone number; looked up by keyed hash")
     ] = None,
+    made_from: Annotated[Moment | None, Query(description="Made at this moment or later")] = None,
+    made_before: Annotated[Moment | None, Query(description="Made before this moment")] = None,
 ) -> NotificationList:
     """Newest first."""
+    wanted = Wanted(kind, tuple(state or ()), ticket, channel, recipient, made_from, made_before)
     async with parts.workshop.read() as uow:
-        query = select(Notification)
-        if kind is not None:
-            query = query.where(Notification.kind == kind)
-        if state:
-            query = query.where(Notification.state.in_(state))
-        if channel is not None:
-            query = query.where(Notification.channel == channel)
-        if ticket is not None:
-            query = query.where(Notification.ticket_id == ticket_id_of(ticket))
-        if recipient is not None:
-            query = _to(uow, query, recipient)
-        rows, cursor = await page_of(uow, query, Notification.id, paging)
+        rows, cursor = await page_of(uow, matching(uow, wanted), Notification.id, paging)
         numbers = await ticket_numbers(uow, [row.ticket_id for row in rows])
         await uow.vault.warm(uow.session, [row.data_key_id for row in rows])
-        items = [NotificationShown(**await _shown(uow, row, numbers)) for row in rows]
+        items = [NotificationShown(**await shown(uow, row, numbers)) for row in rows]
     return NotificationList(items=items, next_cursor=cursor)
 
 
@@ -130,7 +144,7 @@ async def get_notification(ident: UUID, parts: Parts) -> NotificationDetail:
         )
         numbers = await ticket_numbers(uow, [row.ticket_id])
         return NotificationDetail(
-            **await _shown(uow, row, numbers),
+            **await shown(uow, row, numbers),
             message_id=row.message_id,
             locale=row.locale,
             attempts=[_attempt(each) for each in attempts],
@@ -138,6 +152,23 @@ async def get_notification(ident: UUID, parts: Parts) -> NotificationDetail:
                 ReceiptShown(at=each.at, source=each.source, kind=each.kind, reason=each.reason)
                 for each in receipts
             ],
+        )
+
+
+@router.get("/{ident}/timeline", summary="The full story of a message")
+async def get_timeline(ident: UUID, parts: Parts) -> Timeline:
+    """Why it was made, each attempt, each receipt, and what staff did about it, in order."""
+    async with parts.workshop.read() as uow:
+        row = await uow.session.get(Notification, ident)
+        if row is None:
+            raise NotFound("there is no such notification")
+        (story,) = await stories(uow, [row])
+        numbers = await ticket_numbers(uow, [row.ticket_id])
+        return Timeline(
+            notification=NotificationShown(**await shown(uow, row, numbers)),
+            to=story.to,
+            why=story.why,
+            moments=[MomentShown(at=each.at, what=each.what, facts={**each.facts}) for each in story.moments],
         )
 
 
@@ -153,15 +184,8 @@ async def ticket_numbers(uow: UnitOfWork, ids: list[UUID | None]) -> dict[UUID, 
     return dict(rows.all())
 
 
-def _to(uow: UnitOfWork, query: Select[Notification], recipient: str) -> Select[Notification]:
-    if "@" in recipient:
-        hashed = uow.vault.lookup("email", normal_email(recipient))
-    else:
-        hashed = uow.vault.lookup("phone", normal_phone(recipient, region_of(uow.settings.timezone)))
-    return query.where(Notification.recipient_hash == hashed)
-
-
-async def _shown(uow: UnitOfWork, row: Notification, numbers: dict[UUID, str]) -> dict[str, Any]:
+async def shown(uow: UnitOfWork, row: Notification, numbers: dict[UUID, str]) -> dict[str, Any]:
+    """What `NotificationShown` shows of a row; `numbers` are ticket numbers by id."""
     address = await opened(uow, row.data_key_id, row.recipient_sealed, "notifications.recipient")
     return {
         **picked(row, "id kind channel lane state reason created_at due_at expires_at sent_at tries meets"),

@@ -6,11 +6,14 @@ from fastapi import APIRouter, Depends, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 
 from workers.web.api import (
+    attention,
     customers,
     deadlines,
     followups,
+    notification_actions,
     notifications,
     staff,
+    suppressions,
     surveys,
     teams,
     ticket_actions,
@@ -33,7 +36,10 @@ for _resource in (
     tickets,
     ticket_actions,
     ticket_results,
+    notification_actions,
     notifications,
+    suppressions,
+    attention,
     deadlines,
     surveys,
     followups,

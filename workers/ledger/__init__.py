@@ -1,0 +1,19 @@
+"""The ledger's answers: which messages there are, what became of each, and sending or stopping them again."""
+
+from workers.ledger.deciding import Decided, cancel, cancel_many, hold, retry, retry_many
+from workers.ledger.finding import Wanted, matching
+from workers.ledger.story import Moment, Story, stories
+
+__all__ = [
+    "Decided",
+    "Moment",
+    "Story",
+    "Wanted",
+    "cancel",
+    "cancel_many",
+    "hold",
+    "matching",
+    "retry",
+    "retry_many",
+    "stories",
+]

@@ -1,0 +1,59 @@
+"""Which messages are meant: by recipient (keyed hash), ticket, kind, state, channel and time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Select, select
+
+from models.notifications import Notification
+from models.tickets import Ticket
+from models.vocabulary import Medium, NotificationState
+from workers.directory import normal_email, normal_phone, region_of
+from workers.unit_of_work import UnitOfWork
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What all of the wanted messages have; what is left out does not matter.
+
+    `ticket` is a number, `recipient` a full mail address or phone number, the moments are aware and those of
+    making: from `made_from` on, before `made_before`.
+    """
+
+    kind: str | None = None
+    states: tuple[NotificationState, ...] = ()
+    ticket: str | None = None
+    channel: Medium | None = None
+    recipient: str | None = None
+    made_from: datetime | None = None
+    made_before: datetime | None = None
+
+
+def matching(uow: UnitOfWork, wanted: Wanted) -> Select[Notification]:
+    """The query for the wanted messages, unordered. Raises InvalidInput for a recipient without address."""
+    query = select(Notification)
+    if wanted.kind is not None:
+        query = query.where(Notification.kind == wanted.kind)
+    if wanted.states:
+        query = query.where(Notification.state.in_(wanted.states))
+    if wanted.channel is not None:
+        query = query.where(Notification.channel == wanted.channel)
+    if wanted.ticket is not None:
+        number = wanted.ticket.strip().upper()
+        ticket = select(Ticket.id).where(Ticket.number == number).scalar_subquery()
+        query = query.where(Notification.ticket_id == ticket)
+    if wanted.recipient is not None:
+        query = query.where(Notification.recipient_hash == _hash(uow, wanted.recipient))
+    if wanted.made_from is not None:
+        query = query.where(Notification.created_at >= wanted.made_from)
+    if wanted.made_before is not None:
+        query = query.where(Notification.created_at < wanted.made_before)
+    return query
+
+
+def _hash(uow: UnitOfWork, recipient: str) -> bytes:
+    if "@" in recipient:
+        return uow.vault.lookup("email", normal_email(recipient))
+    return uow.vault.lookup("phone", normal_phone(recipient, region_of(uow.settings.timezone)))

@@ -1,0 +1,161 @@
+"""What a person must look at: somebody was not told, an event cannot be read, an SMS may have arrived."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+from sqlalchemy import func, select
+
+from models.intake import IntakeEvent
+from models.notifications import Notification
+from models.tickets import Ticket, TicketEntry
+from models.vocabulary import EventState, Medium, NotificationState, TicketState
+from workers.unit_of_work import UnitOfWork
+from workers.web.parts import Parts
+
+router = APIRouter(prefix="/attention", tags=["attention"])
+
+
+class What(StrEnum):
+    """Kinds of things to look at."""
+
+    BROKEN_RUNG = "broken_rung"
+    NOBODY_TO_TELL = "nobody_to_tell"
+    POISON_EVENT = "poison_event"
+    UNKNOWN_SMS = "unknown_sms"
+
+
+class Item(BaseModel):
+    """One thing to look at."""
+
+    what: What
+    since: datetime
+    id: UUID = Field(description="Of the notification; of the event for poison_event")
+    ticket: str | None = Field(description="Ticket number")
+    reason: str | None
+    kind: str | None = Field(description="Of the notification or event", examples=["breach"])
+    staff: str | None = Field(default=None, description="Whom it did not reach (broken_rung)")
+    passed_on_to: list[str] = Field(default=[], description="Who was told instead (broken_rung)")
+
+
+class Attention(BaseModel):
+    """Everything there is to look at now: how many of each, and the newest of them."""
+
+    counts: dict[What, int]
+    items: list[Item] = Field(description="Newest first")
+
+
+@router.get("", summary="What needs a person's attention")
+async def get_attention(
+    parts: Parts, limit: Annotated[int, Query(ge=1, le=200, description="Items of each kind at most")] = 50
+) -> Attention:
+    """Broken rungs and tickets with nobody to tell until the ticket is closed; poison until it is read again;
+    SMS of unknown outcome until somebody retries or a receipt comes.
+    """
+    looks: dict[What, Callable[[UnitOfWork, int], Awaitable[tuple[int, list[Item]]]]] = {
+        What.BROKEN_RUNG: _broken_rungs,
+        What.NOBODY_TO_TELL: _nobody_to_tell,
+        What.POISON_EVENT: _poison,
+        What.UNKNOWN_SMS: _unknown,
+    }
+    counts, items = {}, []
+    async with parts.workshop.read() as uow:
+        for what, look in looks.items():
+            counts[what], found = await look(uow, limit)
+            items += found
+    return Attention(counts=counts, items=sorted(items, key=_since, reverse=True))
+
+
+def _since(item: Item) -> datetime:
+    return item.since
+
+
+async def _broken_rungs(uow: UnitOfWork, limit: int) -> tuple[int, list[Item]]:
+    return await _entries(uow, What.BROKEN_RUNG, "rung_broken", limit)
+
+
+async def _nobody_to_tell(uow: UnitOfWork, limit: int) -> tuple[int, list[Item]]:
+    return await _entries(uow, What.NOBODY_TO_TELL, "nobody_to_tell", limit)
+
+
+async def _entries(uow: UnitOfWork, what: What, kind: str, limit: int) -> tuple[int, list[Item]]:
+    """Lines of this kind in the logs of tickets that are not closed."""
+    which = (TicketEntry.kind == kind, Ticket.state != TicketState.CLOSED)
+    count = await uow.session.scalar(
+        select(func.count())
+        .select_from(TicketEntry)
+        .join(Ticket, Ticket.id == TicketEntry.ticket_id)
+        .where(*which)
+    )
+    rows = await uow.session.execute(
+        select(TicketEntry, Ticket.number)
+        .join(Ticket, Ticket.id == TicketEntry.ticket_id)
+        .where(*which)
+        .order_by(TicketEntry.at.desc(), TicketEntry.id.desc())
+        .limit(limit)
+    )
+    return count or 0, [
+        Item(
+            what=what,
+            since=entry.at,
+            id=entry.notification_id or entry.id,
+            ticket=number,
+            reason=entry.facts.get("reason"),
+            kind=entry.facts.get("notification"),
+            staff=entry.facts.get("staff"),
+            passed_on_to=entry.facts.get("passed_on_to") or [],
+        )
+        for entry, number in rows
+    ]
+
+
+async def _poison(uow: UnitOfWork, limit: int) -> tuple[int, list[Item]]:
+    which = IntakeEvent.state == EventState.POISON
+    count = await uow.session.scalar(select(func.count()).where(which))
+    rows = await uow.session.execute(
+        select(IntakeEvent, Ticket.number)
+        .outerjoin(Ticket, Ticket.id == IntakeEvent.ticket_id)
+        .where(which)
+        .order_by(IntakeEvent.id.desc())
+        .limit(limit)
+    )
+    return count or 0, [
+        Item(
+            what=What.POISON_EVENT,
+            since=row.received_at,
+            id=row.id,
+            ticket=number,
+            reason=row.reason,
+            kind=row.kind,
+        )
+        for row, number in rows
+    ]
+
+
+async def _unknown(uow: UnitOfWork, limit: int) -> tuple[int, list[Item]]:
+    which = (Notification.state == NotificationState.UNKNOWN, Notification.channel == Medium.SMS)
+    count = await uow.session.scalar(select(func.count()).where(*which))
+    rows = await uow.session.execute(
+        select(Notification, Ticket.number)
+        .outerjoin(Ticket, Ticket.id == Notification.ticket_id)
+        .where(*which)
+        .order_by(Notification.id.desc())
+        .limit(limit)
+    )
+    return count or 0, [
+        Item(
+            what=What.UNKNOWN_SMS,
+            since=row.created_at,
+            id=row.id,
+            ticket=number,
+            reason=row.reason,
+            kind=row.kind,
+        )
+        for row, number in rows
+    ]
