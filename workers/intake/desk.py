@@ -3,38 +3,75 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections import deque
+from collections.abc import Iterable
 from datetime import timedelta
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import func, select
 
-from models.intake import IntakeEvent
+from models.intake import IntakeBody, IntakeEvent
 from models.vocabulary import EventState, Lane
 from workers.errors import CloseloopError
 from workers.intake import mail_route, receipt_route, sms_route
 from workers.intake.filed import Filed
+from workers.intake.guard import DEFAULT_LIMITS, QUICK_LIMITS, TooSlow
 from workers.intake.mail import InboundMail, parse_mail
 from workers.intake.store import Event, load
-from workers.promises import claim, pause, retry_pause, settle
+from workers.promises import claim, pause, release, retry_pause, settle
 from workers.unit_of_work import UnitOfWork, Workshop
 
 log = structlog.get_logger(__name__)
 
 BATCH = 20
+BIG = 256 * 1024
+SHARE_SECONDS = 2.0
+"""How long the big mails of a batch may keep others waiting."""
 LEASE = timedelta(seconds=120)
 MOST_TRIES = 8
 OWN_SOURCE = "delivery"
 
 
 async def work_off(workshop: Workshop, lane: Lane) -> int:
-    """Handle a batch of stored events, oldest first; gives how many were claimed (BATCH: ring again)."""
+    """Handle a batch of stored events; gives how many were claimed (BATCH: ring again).
+
+    Oldest first, but big mails after all others, since reading one takes longer than handling all the rest;
+    when those have had their share of time, what is left of them waits until others have been looked for.
+    """
     async with workshop.begin() as uow:
         rows = await claim(uow, IntakeEvent, lane, limit=BATCH, lease=LEASE)
+        big = await _big(uow, [row.id for row in rows]) if len(rows) > 1 else set()
         claimed = [(row.id, row.lease_token) for row in rows if not _kills_workers(row)]
-    for ident, token in claimed:
-        await _handle(workshop, ident, token)
+    waiting = deque(sorted(claimed, key=lambda each: each[0] in big))
+    ends: float | None = None
+    while waiting and not (ends and time.monotonic() > ends):
+        if waiting[0][0] in big and ends is None:
+            ends = time.monotonic() + SHARE_SECONDS
+        await _handle(workshop, *waiting.popleft())
+    if waiting:
+        await _give_back(workshop, lane, waiting)
     return len(rows)
+
+
+async def _give_back(workshop: Workshop, lane: Lane, claimed: Iterable[tuple[UUID, UUID | None]]) -> None:
+    async with workshop.begin() as uow:
+        for ident, token in claimed:
+            row = await _ours(uow, ident, token)
+            if row is not None:
+                release(row)
+        uow.ring("intake", lane, uow.clock.now())
+
+
+async def _big(uow: UnitOfWork, idents: list[UUID]) -> set[UUID]:
+    """Which of these events have long bodies; their bytes are not read for it."""
+    found = await uow.session.scalars(
+        select(IntakeBody.event_id).where(
+            IntakeBody.event_id.in_(idents), func.length(IntakeBody.raw_sealed) > BIG
+        )
+    )
+    return set(found)
 
 
 def _kills_workers(row: IntakeEvent) -> bool:
@@ -52,6 +89,9 @@ async def _handle(workshop: Workshop, ident: UUID, token: UUID | None) -> None:
             row = await _ours(uow, ident, token)
             if row is not None:
                 await _file(uow, row, await _route(uow, row, event, mail))
+    except TooSlow as error:
+        if not await _put_behind(workshop, ident, token):
+            await _fail(workshop, ident, token, error.message, again=False)
     except CloseloopError as error:
         await _fail(workshop, ident, token, error.message, again=error.retryable)
     except Exception as error:
@@ -60,13 +100,31 @@ async def _handle(workshop: Workshop, ident: UUID, token: UUID | None) -> None:
 
 
 async def _read(workshop: Workshop, ident: UUID) -> tuple[Event | None, InboundMail | None]:
-    """Open and parse outside of any write transaction; parsing may take a moment, so it runs in a thread."""
+    """Open and parse outside of any write transaction; parsing may take a moment, so it runs in a thread.
+
+    Only in the bulk lane it may take its full time: twenty mails made to be slow would stop the desk for
+    half a minute. Raises TooSlow.
+    """
     async with workshop.read() as uow:
         row = await uow.session.get_one(IntakeEvent, ident)
         event = None if row.source == OWN_SOURCE else await load(uow, row)
     if event is None or event.kind != "mail":
         return event, None
-    return event, await asyncio.to_thread(parse_mail, event.raw)
+    limits = DEFAULT_LIMITS if row.lane is Lane.BULK else QUICK_LIMITS
+    return event, await asyncio.to_thread(parse_mail, event.raw, limits)
+
+
+async def _put_behind(workshop: Workshop, ident: UUID, token: UUID | None) -> bool:
+    """Leave a slow mail to the bulk lane; False when it is there already."""
+    async with workshop.begin() as uow:
+        row = await _ours(uow, ident, token)
+        if row is not None and row.lane is Lane.BULK:
+            return False
+        if row is not None:
+            row.lane = Lane.BULK
+            release(row)
+            uow.ring("intake", row.lane, uow.clock.now())
+    return True
 
 
 async def _ours(uow: UnitOfWork, ident: UUID, token: UUID | None) -> IntakeEvent | None:

@@ -29,7 +29,11 @@ _MIME_HEADER = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Caps of reading one mail: bytes, counts, and seconds of machine time (one more per 10 MB of mail)."""
+    """Caps of reading one mail: bytes, counts, and seconds of machine time (one more per 10 MB of mail).
+
+    `text` is how much of a body is decoded, `words` (characters) how much of it is kept as what was said:
+    each step that masks, seals or shows it takes time by its length, and the raw mail is kept anyway.
+    """
 
     size: int = 40 * 1024 * 1024
     header_block: int = 512 * 1024
@@ -40,22 +44,29 @@ class Limits:
     parts: int = 1_000
     depth: int = 40
     text: int = 2 * 1024 * 1024
+    words: int = 256 * 1024
     seconds: float = 1.8
 
 
 DEFAULT_LIMITS = Limits()
+QUICK_LIMITS = Limits(seconds=0.25)
+"""For a first reading: what takes longer must not keep others waiting."""
+
+
+class TooSlow(UnreadableMail):
+    """Reading a mail has taken longer than it may."""
 
 
 class Deadline:
-    """The time one mail may take; `check()` raises UnreadableMail once it has run out."""
+    """The time one mail may take; `check()` raises TooSlow once it has run out."""
 
     def __init__(self, seconds: float) -> None:
         self._ends = time.monotonic() + seconds
 
     def check(self) -> None:
-        """Raises UnreadableMail when the time has run out."""
+        """Raises TooSlow when the time has run out."""
         if time.monotonic() > self._ends:
-            raise UnreadableMail("reading it takes too long")
+            raise TooSlow("reading it takes too long")
 
 
 def parse_tree(raw: bytes, limits: Limits, deadline: Deadline) -> email.message.Message:

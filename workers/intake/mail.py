@@ -6,7 +6,7 @@ lie. All strings that come out can be stored: valid Unicode without NUL or lone 
 
 import email.message
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
 
@@ -67,8 +67,11 @@ def parse_mail(raw: bytes, limits: Limits = DEFAULT_LIMITS) -> InboundMail:
     subject = decode_words(raw_value(tree, "subject"), bodies.charset)[:_MAX_SUBJECT]
     text = bodies.text if bodies.text.strip() or not bodies.html else to_text(bodies.html).text
     deadline.check()
+    if len(text) > limits.words:
+        text, bodies = text[: limits.words], replace(bodies, warnings=(*bodies.warnings, "text_cut"))
     reply = quotes.split_reply(text, bodies.html, forwarded=quotes.is_forward(subject))
     deadline.check()
+    reply = reply._replace(text=reply.text[: limits.words])
     return _assemble(tree, bodies, subject, text.strip("\n"), reply)
 
 

@@ -7,8 +7,6 @@ from collections.abc import Iterable
 from dataclasses import replace
 from uuid import UUID
 
-from sqlalchemy import select
-
 from models.intake import IntakeEvent
 from models.links import Link
 from models.notifications import Notification
@@ -23,6 +21,7 @@ from workers.history import record
 from workers.intake.bounces import read_bounce, read_returned
 from workers.intake.filed import Filed
 from workers.intake.filters import Traits, classify
+from workers.intake.finding import reply_link, ticket_of_messages
 from workers.intake.forwards import Forwarded, read_forward
 from workers.intake.mail import InboundMail
 from workers.intake.own_marks import OwnMarks
@@ -80,8 +79,6 @@ async def _bounced(
     bounce = read_returned(mail) if blind else read_bounce(mail) if traits.kind == "bounce" else None
     if bounce is not None:
         return await bounce_in(uow, row, bounce, returned)
-    if traits.kind == "complaint":
-        return await complaint_in(uow, row, mail)
     return Filed(EventState.DONE, kind="bounce", reason="not_understood") if blind else None
 
 
@@ -115,30 +112,15 @@ def _addressees(event: Event, mail: InboundMail) -> Iterable[str]:
 async def _reply_link(uow: UnitOfWork, event: Event, mail: InboundMail) -> Link | None:
     """The reply address this mail was sent to: it names the ticket and the one person it was given to."""
     own = OwnMarks.of(uow.settings)
-    for address in _addressees(event, mail):
-        for token in own.reply_tokens(address):
-            hashed = uow.vault.token_hash(token.lower())
-            link = await uow.session.scalar(
-                select(Link).where(Link.token_hash == hashed, Link.purpose == "reply")
-            )
-            if link is not None:
-                return link
-    return await tagged_link(uow, mail)
+    tokens = (token for address in _addressees(event, mail) for token in own.reply_tokens(address))
+    return await reply_link(uow, tokens) or await tagged_link(uow, mail)
 
 
 async def _ticket_of(uow: UnitOfWork, link: Link | None, mail: InboundMail) -> Ticket | None:
     """The ticket by reply address, else by In-Reply-To and References, the last first (RFC 5322 §3.6.4)."""
     if link is not None and link.ticket_id is not None:
         return await tickets.ticket_by_id(uow, link.ticket_id)
-    candidates = [mail.in_reply_to, *reversed(mail.references)]
-    for message_id in candidates:
-        if not message_id:
-            continue
-        hashed = uow.vault.lookup("message-id", message_id)
-        known = await uow.session.get(TicketMessage, hashed)
-        if known is not None:
-            return await tickets.ticket_by_id(uow, known.ticket_id)
-    return None
+    return await ticket_of_messages(uow, [mail.in_reply_to, *reversed(mail.references)])
 
 
 async def _from_staff(
