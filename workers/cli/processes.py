@@ -207,12 +207,8 @@ def _ready_facts(settings: Settings, doors: Doors) -> dict[str, object]:
 def _welcome(facts: dict[str, object]) -> None:
     """One block that says where everything is and what to do next."""
     from rich.markup import escape
-    from rich.table import Table
 
     out = console()
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="dim")
-    table.add_column(overflow="fold")
     url = facts["listening"]
     rows = {
         "open": f"{url}/readyz   {url}/openapi.json   {url}/metrics",
@@ -225,12 +221,11 @@ def _welcome(facts: dict[str, object]) -> None:
         if facts["mode"] == "live"
         else "test: messages to customers are held, those to staff are sent",
     }
-    for name, value in rows.items():
-        table.add_row(name, escape(str(value)))
     out.print("[bold green]closeloop is ready[/]  (stop it with Ctrl-C)")
-    out.print(table)
+    for name, value in rows.items():
+        out.print(f"[dim]{name:<9}[/] {escape(str(value))}")
     for number, step in enumerate(_next_steps(facts), start=1):
-        out.print(f"{'next' if number == 1 else '    '}  {number}. {escape(step)}")
+        out.print(f"{'next' if number == 1 else '':<9} {number}. {escape(step)}")
 
 
 def _next_steps(facts: dict[str, object]) -> list[str]:
