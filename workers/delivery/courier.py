@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -17,6 +18,7 @@ import structlog
 from sqlalchemy import insert, select, update
 
 from models.base import Base, new_id
+from models.crypto import Erased, Sealer
 from models.notifications import Notification, NotificationBody
 from models.vocabulary import Lane, Medium, NotificationState
 from workers.channels.port import Channel, Outcome, Outgoing
@@ -25,7 +27,7 @@ from workers.delivery.outcome import WORKER_LOST, Sending, recover_lost, tell_ab
 from workers.delivery.prepare import Preparer, Ready
 from workers.delivery.recorder import Recorder
 from workers.delivery.silences import Silence, silences
-from workers.errors import CloseloopError
+from workers.errors import CloseloopError, NotFound
 from workers.promises import claim
 from workers.rendering import Renderer
 from workers.unit_of_work import UnitOfWork, Workshop
@@ -37,6 +39,7 @@ BREATH = 5
 """Mails that are rendered before the event loop may look after its connections: 2 ms or so."""
 LEASE = timedelta(seconds=120)
 BODY = "notification_bodies.body"
+ERASED = "erased"
 
 
 class Courier:
@@ -98,12 +101,14 @@ class Courier:
         async with self._workshop.read() as uow:
             await vault.warm(uow.session, {row.data_key_id for row in rows})
             stored = await self._stored(uow, rows)
-            sealers = {row.data_key_id: await vault.sealer(uow.session, row.data_key_id) for row in rows}
+            sealers = await self._sealers(uow, rows)
         ready: dict[UUID, Ready] = {}
-        broken: dict[UUID, str] = {}
+        broken = {row.id: ERASED for row in rows if row.data_key_id not in sealers}
         now = self._workshop.clock.now()
         for place, row in enumerate(rows):
-            sealer = sealers[row.data_key_id]
+            sealer = sealers.get(row.data_key_id)
+            if sealer is None:
+                continue
             try:
                 if row.id in stored:
                     recipient = sealer.text(row.recipient_sealed, "notifications.recipient")
@@ -117,6 +122,14 @@ class Courier:
                 await asyncio.sleep(0)
         await self._give_up(rows, broken)
         return ready
+
+    async def _sealers(self, uow: UnitOfWork, rows: Sequence[Notification]) -> dict[UUID, Sealer]:
+        """The sealers of these messages; without those of erased customers, who are written to no more."""
+        sealers: dict[UUID, Sealer] = {}
+        for key_id in {row.data_key_id for row in rows}:
+            with suppress(Erased, NotFound):
+                sealers[key_id] = await uow.vault.sealer(uow.session, key_id)
+        return sealers
 
     async def _stored(self, uow: UnitOfWork, rows: Sequence[Notification]) -> dict[UUID, bytes]:
         found = await uow.session.execute(
@@ -145,7 +158,7 @@ class Courier:
                         .returning(Notification.id)
                         .execution_options(synchronize_session=False)
                     )
-                    if ours.first() is not None:
+                    if ours.first() is not None and broken[row.id] != ERASED:
                         await tell_above(uow, row, NotificationState.FAILED, broken[row.id])
 
     async def _send(
@@ -154,12 +167,14 @@ class Courier:
         channel = self._channels[medium]
         size = channel.batch_size
         for start in range(0, len(rows), size):
+            if time.monotonic() + channel.timeout > until:
+                return  # the lease would not outlast a send: it runs out, and the rest is claimed anew
             await self._send_together(channel, rows[start : start + size], ready, until)
 
     async def _send_together(
         self, channel: Channel, rows: Sequence[Notification], ready: Mapping[UUID, Ready], until: float
     ) -> None:
-        sendings = await self._begin_attempts(rows, ready)
+        sendings = await self._begin_attempts(rows, ready, timedelta(seconds=channel.timeout))
         batch = [
             Outgoing(row.id, ready[row.id].recipient, self._sender(row), ready[row.id].payload, row.lane)
             for row in rows
@@ -179,15 +194,19 @@ class Courier:
         return return_path(self._workshop.vault, self._workshop.settings, row.id)
 
     async def _begin_attempts(
-        self, rows: Sequence[Notification], ready: Mapping[UUID, Ready]
+        self, rows: Sequence[Notification], ready: Mapping[UUID, Ready], longest: timedelta
     ) -> dict[UUID, Sending]:
-        """Commit bytes, links and attempts before the sending begins; rows whose lease is lost drop out."""
+        """Commit bytes, links and attempts before the sending begins.
+
+        Rows whose lease is lost, or would not outlast a send of the `longest` kind, drop out.
+        """
         async with self._workshop.begin() as uow:
             tokens = {row.lease_token for row in rows}
             ours = await uow.session.scalars(
                 update(Notification)
                 .where(Notification.id.in_([row.id for row in rows]), Notification.lease_token.in_(tokens))
                 .where(Notification.state == NotificationState.CLAIMED)
+                .where(Notification.free_at > uow.clock.machine() + longest)
                 .values(state=NotificationState.SENDING)
                 .returning(Notification.id)
                 .execution_options(synchronize_session=False)

@@ -143,7 +143,8 @@ def _next_state(uow: UnitOfWork, row: Notification, outcome: Outcome) -> dict[st
 
 
 def _try_again(uow: UnitOfWork, row: Notification, outcome: Outcome) -> dict[str, Any]:
-    if uow.clock.now() - row.created_at > GIVE_UP_AFTER:
+    # From when it was due: what waited for a morning after the holidays has its two days from then on.
+    if uow.clock.now() - (row.due_at or row.created_at) > GIVE_UP_AFTER:
         return {"new_state": NotificationState.FAILED, "new_reason": f"gave_up_{outcome.reason}"[:64]}
     pause = outcome.retry_after or min(retry_pause(row.tries), LONGEST_PAUSE[row.lane])
     return {

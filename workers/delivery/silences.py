@@ -14,6 +14,7 @@ from phonenumbers import timezone as phone_zones
 from sqlalchemy import or_, select
 
 from models.crypto import Erased
+from models.deadlines import Deadline
 from models.notifications import Notification
 from models.people import Customer
 from models.surveys import Survey
@@ -53,6 +54,7 @@ async def silences(
 ) -> dict[UUID, Silence]:
     """Those of `rows`, just claimed, that are too late, not live, not wanted, channelless or ill-mannered."""
     held = await unwanted(uow, rows, SURVEY_KINDS)
+    ended = await _ended(uow, rows)
     now = uow.clock.now()
     silent: dict[UUID, Silence] = {}
     for row in rows:
@@ -60,6 +62,8 @@ async def silences(
             silent[row.id] = Silence(NotificationState.EXPIRED, "too_late")
         elif row.customer_id is not None and uow.settings.mode == "test":
             silent[row.id] = Silence(NotificationState.HELD, "test_mode")
+        elif row.deadline_id in ended:
+            silent[row.id] = Silence(NotificationState.SUPPRESSED, ended[row.deadline_id])
         elif row.id in held:
             silent[row.id] = Silence(NotificationState.SUPPRESSED, f"suppressed_{held[row.id]}")
         elif row.channel not in channels:
@@ -68,6 +72,19 @@ async def silences(
     if asking:
         silent |= await _manners(uow, asking)
     return silent
+
+
+async def _ended(uow: UnitOfWork, rows: Sequence[Notification]) -> dict[UUID | None, str]:
+    """Deadlines that have ended since, and why: their notices were claimed while they were called off."""
+    told_of = {row.deadline_id for row in rows if row.deadline_id is not None}
+    if not told_of:
+        return {}
+    found = await uow.session.execute(
+        select(Deadline.id, Deadline.ended_reason).where(
+            Deadline.id.in_(told_of), Deadline.ended_reason.is_not(None)
+        )
+    )
+    return {ident: reason or "" for ident, reason in found}
 
 
 async def _manners(uow: UnitOfWork, rows: Sequence[Notification]) -> dict[UUID, Silence]:
