@@ -54,13 +54,13 @@ def read_bounce(mail: InboundMail) -> Bounce | None:
     passes such a report on, is no bounce.
     """
     report = next((one for one in mail.attachments if one.content_type in _REPORT_TYPES), None)
-    if report is not None and (_is_report(mail) or _is_daemon(mail)):
+    if report is not None and (_is_report(mail) or is_daemon(mail)):
         return _from_report(mail, report.content[:_MAX_REPORT])
     wrapped = _wrapped_report(mail)
     if wrapped is not None:
         report = next(one for one in wrapped.attachments if one.content_type in _REPORT_TYPES)
         return _from_report(wrapped, report.content[:_MAX_REPORT])
-    if _is_daemon(mail) or _is_machine(mail) or mail.header("x-failed-recipients"):
+    if is_daemon(mail) or _is_machine(mail) or mail.header("x-failed-recipients"):
         return _from_text(mail)
     return None
 
@@ -100,7 +100,7 @@ def _is_report(mail: InboundMail) -> bool:
     )
 
 
-def _is_daemon(mail: InboundMail) -> bool:
+def is_daemon(mail: InboundMail) -> bool:
     """Whether the mail claims to come from a mail system rather than from somebody."""
     sender = mail.from_email or mail.header("from")
     if bounce_marks.DAEMON.match(sender) or bounce_marks.PERHAPS_DAEMON.match(sender):

@@ -18,7 +18,7 @@ from workers.delivery.identity import returned_notification
 from workers.directory import Contact, normal_email, staff_by_email
 from workers.errors import Conflict, InvalidInput
 from workers.history import record
-from workers.intake.bounces import read_bounce, read_returned
+from workers.intake.bounces import is_daemon, read_bounce, read_returned
 from workers.intake.filed import Filed
 from workers.intake.filters import Traits, classify
 from workers.intake.finding import reply_link, ticket_of_messages
@@ -77,9 +77,22 @@ async def _bounced(
     nobody = event.envelope.get("from") == "" or mail.header("return-path").strip() == "<>"
     blind = returned is not None and nobody and traits.kind in ("person", "reply")
     bounce = read_returned(mail) if blind else read_bounce(mail) if traits.kind == "bounce" else None
+    if bounce is not None and _from_a_person(event, mail):
+        return Filed(EventState.REJECTED, kind="bounce", reason="not_from_a_mail_system")
     if bounce is not None:
         return await bounce_in(uow, row, bounce, returned)
     return Filed(EventState.DONE, kind="bounce", reason="not_understood") if blind else None
+
+
+def _from_a_person(event: Event, mail: InboundMail) -> bool:
+    """Whether a report has an ordinary sender: RFC 3464 section 2 wants the null one, some use a daemon's.
+
+    Whoever got our mail knows its id, and could undo the answer in it by a report of their own making. Where
+    nobody tells the envelope, nobody is suspected.
+    """
+    told = event.envelope.get("from")
+    sender = mail.header("return-path") if told is None else f"<{told}>"
+    return sender.strip("<> ") != "" and not is_daemon(mail)
 
 
 async def _seen_before(uow: UnitOfWork, mail: InboundMail) -> TicketMessage | None:

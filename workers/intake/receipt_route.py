@@ -91,14 +91,18 @@ async def sms_status(uow: UnitOfWork, row: IntakeEvent, event: Event) -> Filed:
     return Filed(EventState.DONE, kind="receipt", ticket_id=message.ticket_id if message else None)
 
 
+NO_FAILURE = ("delivered", "relayed", "expanded")
+"""What a report may tell of besides failure and delay (RFC 3464 section 2.3.3)."""
+
+
 async def bounce_in(uow: UnitOfWork, row: IntakeEvent, bounce: Bounce, returned: UUID | None = None) -> Filed:
     """A bounced mail settles the notification it belongs to; a mere delay settles nothing.
 
     `returned` is the notification whose return path it came to. That is signed, so it is believed before
     the Message-ID that the report tells of.
     """
-    if bounce.is_delayed:
-        return Filed(EventState.DONE, kind="bounce", reason="delayed")
+    if bounce.is_delayed or bounce.action in NO_FAILURE:
+        return Filed(EventState.DONE, kind="bounce", reason="delayed" if bounce.is_delayed else bounce.action)
     message = None
     if returned is not None:
         message = await uow.session.get(Notification, returned, with_for_update=True)
