@@ -101,7 +101,7 @@ def running(folder: Path, *arguments: str, wait: bool = True, **settings: str) -
             cwd=folder,
         )
     try:
-        line = _line(process, 40) if wait else "{}"
+        line = _line(process, 50) if wait else "{}"
         assert line.startswith("{"), f"not ready: {line}\n{log.read_text()}"
         yield Running(process, log, json.loads(line), time.monotonic() - began)
     finally:

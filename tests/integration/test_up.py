@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import signal
+import socket
 import time
 from collections.abc import Callable
 from email.message import EmailMessage
@@ -115,7 +116,7 @@ def test_nothing_of_a_customer_stands_in_the_log(tmp_path: Path) -> None:
     assert all("event" in json.loads(line) for line in log.splitlines())
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("backend", ["postgresql-redis"], indirect=True)
 def test_web_worker_and_scheduler_work_as_processes_of_their_own(backend: Backend, tmp_path: Path) -> None:
     with ThreadedSmtp() as relay:
@@ -129,21 +130,28 @@ def test_web_worker_and_scheduler_work_as_processes_of_their_own(backend: Backen
             "ADMIN": AGENT,
             "DATA": str(tmp_path),
         }
+        port = _free_port()
         with (
-            running(tmp_path, "web", "--http", "127.0.0.1:18473", wait=False, **settings) as web,
+            running(tmp_path, "web", "--http", f"127.0.0.1:{port}", wait=False, **settings) as web,
             running(tmp_path, "worker", wait=False, **settings) as worker,
             running(tmp_path, "scheduler", wait=False, **settings) as scheduler,
         ):
-            url = "http://127.0.0.1:18473"
-            _until(lambda: _answers(f"{url}/healthz"), 40)
+            url = f"http://127.0.0.1:{port}"
+            _until(lambda: _answers(f"{url}/healthz"), 90)
             headers = {"Authorization": "Bearer hook-token-0123456789", "X-Envelope-To": SUPPORT}
             posted = httpx.post(
                 f"{url}/hooks/email/raw", content=_mail().as_bytes(), headers=headers, trust_env=False
             )
             assert posted.is_success
-            _until(lambda: any(mail.recipient == AGENT for mail in relay.mails), 40)
+            _until(lambda: any(mail.recipient == AGENT for mail in relay.mails), 60)
             for process in (web, worker, scheduler):
                 assert process.stop(signal.SIGTERM) == 0, process.log.read_text()
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+    return port
 
 
 def _answers(url: str) -> bool:
