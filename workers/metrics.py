@@ -30,11 +30,22 @@ class Metrics:
             "Lanes in which the last sweep found something overdue",
             registry=registry,
         )
+        self.relay_down = Gauge(
+            "closeloop_relay_down", "1 while a mail relay is left alone", ["relay"], registry=registry
+        )
+        self.mails_throttled = Counter(
+            "closeloop_mails_throttled", "Mails that had to wait for their turn", ["relay"], registry=registry
+        )
         self.clock_parted = Gauge(
             "closeloop_clock_parted",
             "1 while wall and monotonic clock disagree and firing is stopped",
             registry=registry,
         )
+
+    def relays_down(self) -> list[str]:
+        """The relays that are left alone at present, by host and port."""
+        samples = (sample for metric in self.relay_down.collect() for sample in metric.samples)
+        return sorted(sample.labels["relay"] for sample in samples if sample.value)
 
     def text(self) -> bytes:
         """The figures in Prometheus' text format (version 0.0.4)."""

@@ -17,13 +17,14 @@ from workers.actors import DESKS, Bench, register
 from workers.bells import Ring
 from workers.broker import Ringer, make_broker, make_workers
 from workers.channels.console import ConsoleChannel
+from workers.channels.limits import LocalLimiter
+from workers.channels.limits_redis import RedisLimiter
 from workers.channels.port import Channel
 from workers.channels.sms.url import parse_sms_url
 from workers.channels.smtp import SmtpChannel
 from workers.channels.smtp_url import parse_smtp_urls
 from workers.clock import Clock, clock_for
 from workers.delivery.courier import LEASE, Courier
-from workers.delivery.prepare import Preparer
 from workers.delivery.prepare import Preparer
 from workers.directory import ensure_administrator
 from workers.errors import SettingsError
@@ -64,8 +65,7 @@ class Installation:
         self.ring = Ringer(self.broker, self.clock, metrics=self.metrics)
         self._lease = lease
         self._smtp_timeout = smtp_timeout
-        # A relay profile or a DKIM key that cannot work is said at the start, not by the first mail.
-        Preparer(self.renderer, settings, Vault(settings.secret_keys))
+        self._limiter = LocalLimiter()
         # A relay profile or a DKIM key that cannot work is said at the start, not by the first mail.
         Preparer(self.renderer, settings, Vault(settings.secret_keys))
         self._gate = make_gate(settings.database_url)
@@ -137,7 +137,15 @@ class Installation:
         ehlo = self.settings.mail_domain
         relays = parse_smtp_urls(" ".join(self.settings.smtp_url))
         sender = self.settings.mail_from
-        return SmtpChannel(relays, self.clock, ehlo=ehlo, timeout=self._smtp_timeout, plain_sender=sender)
+        return SmtpChannel(
+            relays,
+            self.clock,
+            ehlo=ehlo,
+            timeout=self._smtp_timeout,
+            plain_sender=sender,
+            limiter=RedisLimiter(self.settings.broker_url) if self.settings.broker_url else self._limiter,
+            metrics=self.metrics,
+        )
 
     def _sms_channel(self) -> Channel:
         if not self.settings.sms_url:

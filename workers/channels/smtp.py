@@ -10,15 +10,18 @@ from typing import NamedTuple
 
 from workers.channels.address import wire_address
 from workers.channels.batch import Attempt, BatchRun, Queue
+from workers.channels.limits import Limiter
 from workers.channels.port import Outcome, Outgoing, Report, Verdict
-from workers.channels.smtp_codes import Step, judge
+from workers.channels.smtp_codes import AUTH_CODES, Step, judge
 from workers.channels.smtp_link import SessionLost
 from workers.channels.smtp_open import CannotConnect, own_host_name
+from workers.channels.smtp_pace import Pace
 from workers.channels.smtp_pool import Dialer, LanePool
 from workers.channels.smtp_session import Answer, Session, wire_form
 from workers.channels.smtp_url import Profile, Relay
 from workers.clock import Clock
 from workers.errors import InvalidInput
+from workers.metrics import Metrics
 
 _QUEUED_AS = re.compile(r"\b(?:queued as|id=|queued mail)\s*([A-Za-z0-9._-]{4,80})", re.IGNORECASE)
 
@@ -33,6 +36,7 @@ class SmtpChannel:
     connection included. `max_uses`: mails per connection. `idle`: seconds after which a resting connection
     must prove that it is alive. `ehlo`: the name we give ourselves. `tls_context` replaces the system's
     trust store. `plain_sender`: the envelope sender for relays that take no return path of each mail's own.
+    `limiter`: where the buckets of `rate=` and `per_domain=` are kept (in this channel alone if None).
     """
 
     name = "smtp"
@@ -50,12 +54,20 @@ class SmtpChannel:
         ehlo: str | None = None,
         tls_context: ssl.SSLContext | None = None,
         plain_sender: str = "",
+        limiter: Limiter | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self.timeout = timeout
+        self._pace = Pace(limiter, metrics)
         self._plain_sender = wire_address(plain_sender).encode("ascii") if plain_sender else b""
         # A third for each step, so that a second relay still gets its chance within the time of one mail.
         dialer = Dialer(
-            relays, clock.now, ehlo=ehlo or own_host_name(), step_timeout=timeout / 3, tls_context=tls_context
+            relays,
+            clock.now,
+            ehlo=ehlo or own_host_name(),
+            step_timeout=timeout / 3,
+            tls_context=tls_context,
+            metrics=metrics,
         )
         self._lanes = {
             lane: LanePool(dialer, size=size, max_uses=max_uses, idle=idle)
@@ -75,6 +87,7 @@ class SmtpChannel:
         """Say QUIT on all resting connections."""
         for lane in self._lanes.values():
             lane.close()
+        await self._pace.aclose()
 
     def _lane(self, item: Outgoing) -> LanePool:
         return self._lanes.get(item.lane, self._default)
@@ -100,19 +113,61 @@ class SmtpChannel:
     async def _dialogue(self, attempt: Attempt, mail: _Mail) -> Outcome:
         lane = self._lane(attempt.item)
         session = await lane.take()
+        seconds = await self._turn(lane, session, attempt, mail)
+        if seconds:
+            return attempt.outcome(Verdict.NOT_STARTED, "throttled", retry_after=seconds)
         kept = session.uses > 0
         try:
             answer = await _transact(lane, session, attempt, self._for(session, mail))
-            again = kept and answer is not None and answer.step is Step.MAIL and answer.reply.code == 421
         except SessionLost:
-            # A kept connection may die unseen. Nothing was accepted yet, so a new one may try at once.
-            if not kept or attempt.beyond_recall:
+            # Nothing was accepted yet, so another connection may try at once.
+            second = None if attempt.beyond_recall else await self._second(lane, session, kept)
+            if second is None:
                 raise
-            again = True
-        if again:
-            session = await lane.fresh()
+        else:
+            second = await self._after(lane, session, kept, answer)
+        if second is not None:
+            session = second
             answer = await _transact(lane, session, attempt, self._for(session, mail))
-        return _outcome(attempt, answer)
+        outcome = _outcome(attempt, answer)
+        if session.relay is not None and outcome.reason == "throttled":
+            await self._pace.complained(session.relay, mail.domain)
+        return outcome
+
+    async def _turn(self, lane: LanePool, session: Session, attempt: Attempt, mail: _Mail) -> float:
+        """0 when the mail may go, else the seconds it has to wait; the session is given back then."""
+        if session.relay is None:
+            return 0.0
+        try:
+            seconds = await self._pace.wait(session.relay, mail.domain, attempt.item.lane)
+        except BaseException:
+            lane.give_back(session)
+            raise
+        if seconds:
+            lane.give_back(session)
+        return seconds
+
+    async def _after(
+        self, lane: LanePool, session: Session, kept: bool, answer: Answer | None
+    ) -> Session | None:
+        """A second session when the relay's answer to MAIL was no answer to this mail, else None."""
+        if answer is None or answer.step is not Step.MAIL:
+            return None
+        if kept and answer.reply.code == 421:
+            return await lane.fresh()  # the relay had grown tired of this connection
+        if answer.reply.code in AUTH_CODES and session.relay is not None:
+            session.abort()
+            reply = answer.reply
+            error = CannotConnect("authentication_failed", session.host, reply.code, reply.text)
+            lane.refused_us(session.relay, error)
+            return await _elsewhere(lane, session.relay)
+        return None
+
+    async def _second(self, lane: LanePool, session: Session, kept: bool) -> Session | None:
+        """A session after one that was lost: a kept one may die unseen, else another relay is asked."""
+        if kept:
+            return await lane.fresh()
+        return await _elsewhere(lane, session.relay)
 
     def _for(self, session: Session, mail: _Mail) -> _Mail:
         """The mail with the envelope sender that this session's relay lets through."""
@@ -125,6 +180,19 @@ class _Mail(NamedTuple):
     sender: bytes
     recipient: bytes
     body: bytes
+
+    @property
+    def domain(self) -> str:
+        """The recipient's domain in lower case."""
+        return self.recipient.rpartition(b"@")[2].decode("ascii").lower()
+
+
+async def _elsewhere(lane: LanePool, relay: Relay | None) -> Session | None:
+    """A session at another relay, None if there is none that works."""
+    try:
+        return await lane.fresh(not_at=relay) if relay is not None else None
+    except CannotConnect:
+        return None
 
 
 async def _transact(lane: LanePool, session: Session, attempt: Attempt, mail: _Mail) -> Answer | None:

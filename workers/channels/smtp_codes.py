@@ -45,7 +45,7 @@ _POLICY = re.compile(
 
 # 530 authentication required, 534 mechanism too weak, 535 credentials invalid, 538 encryption required (RFC
 # 4954 §6)
-_AUTH_CODES = frozenset({530, 534, 535, 538})
+AUTH_CODES = frozenset({530, 534, 535, 538})
 
 # Subject and detail of RFC 3463 (and RFC 7504, 7505) that say the same at every step.
 _PERMANENT = {
@@ -65,6 +65,8 @@ _PERMANENT = {
     (4, 1): "unknown_recipient",  # Exchange Online says 5.4.1 for recipients it does not have
     (4, 4): "unreachable_domain",
 }
+# How Postfix' policy servers, Exim and Exchange put off a sender they have not seen before (RFC 6647 §2).
+_GREYLISTINGS = {(450, 2, 0), (450, 7, 1), (451, 7, 1)}
 _TEMPORARY = {
     (2, 1): "mailbox_disabled",
     (2, 2): "mailbox_full",
@@ -84,23 +86,23 @@ def judge(step: Step, code: int, text: str) -> tuple[Verdict, str]:
 
     Never SENT. UNKNOWN only for a reply after the final dot that is neither success nor failure.
     """
-    if step in (Step.CONNECT, Step.AUTH) or code in _AUTH_CODES:
+    if step in (Step.CONNECT, Step.AUTH) or code in AUTH_CODES:
         # These concern the relay or our login, never this mail: suppressing its recipient would be wrong.
         return Verdict.RETRY, _about_the_relay(step, code, text)
     if 400 <= code < 500:
-        return Verdict.RETRY, _temporary(code, text)
+        return Verdict.RETRY, _temporary(step, code, text)
     if 500 <= code < 600:
         return Verdict.REJECTED, _permanent(step, code, text)
     return (Verdict.UNKNOWN if step is Step.DOT else Verdict.RETRY), "protocol_error"
 
 
 def _about_the_relay(step: Step, code: int, text: str) -> str:
-    if step is Step.AUTH or code in _AUTH_CODES:
+    if step is Step.AUTH or code in AUTH_CODES:
         return "authentication_failed"
     return "throttled" if code == 421 and _RATE.search(text) else "connection_failed"
 
 
-def _temporary(code: int, text: str) -> str:
+def _temporary(step: Step, code: int, text: str) -> str:
     enhanced = enhanced_code(text)
     if _GREYLIST.search(text):
         return "greylisted"
@@ -110,7 +112,7 @@ def _temporary(code: int, text: str) -> str:
         return "mailbox_full"
     if code == 421 or _RATE.search(text):
         return "throttled"
-    if code == 450 and enhanced and enhanced[1:] == (7, 1):
+    if step is Step.RCPT and enhanced and (code, *enhanced[1:]) in _GREYLISTINGS:
         return "greylisted"
     return "policy_rejected" if enhanced and enhanced[1] == 7 else "server_error"
 

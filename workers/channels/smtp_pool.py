@@ -8,16 +8,17 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
+from workers.channels.smtp_breaker import Breaker
 from workers.channels.smtp_open import CannotConnect, open_session, relay_context
 from workers.channels.smtp_session import Session
 from workers.channels.smtp_url import Relay
+from workers.metrics import Metrics
 
 _NOOP_PATIENCE = 5.0
-_REMEMBER_FAILURE = 1.0
 
 
 class Dialer:
-    """Opens sessions to the first relay that answers. A relay that failed is asked last for a second.
+    """Opens sessions to the first relay that works; each has a breaker that leaves it alone when it does not.
 
     `tls_context` replaces the system's trust store (tests, private authorities); `step_timeout` bounds each
     step of opening, so that a relay that swallows packets leaves time for the next one.
@@ -31,6 +32,7 @@ class Dialer:
         ehlo: str,
         step_timeout: float,
         tls_context: ssl.SSLContext | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         if not relays:
             raise ValueError("at least one relay is needed")
@@ -40,30 +42,41 @@ class Dialer:
         self._step_timeout = step_timeout
         self._given_context = tls_context
         self._contexts: dict[Relay, ssl.SSLContext | None] = {}
-        self._failed: dict[Relay, tuple[float, CannotConnect]] = {}
+        self._breakers = {relay: Breaker(relay, metrics) for relay in relays}
 
-    async def dial(self) -> Session:
-        """Return a fresh session. Raises CannotConnect, with the trouble of the first relay, when none
-        answers.
+    async def dial(self, not_at: Relay | None = None) -> Session:
+        """Return a fresh session, not at the relay `not_at`. Raises CannotConnect, with the trouble of the
+        first relay, when none answers.
 
-        While every relay's failure is younger than a second, that failure is raised again without knocking:
-        a thousand waiting mails must not become a thousand connects.
+        While all are left alone their last trouble is raised again without knocking: a thousand waiting
+        mails must not become a thousand connects.
         """
-        now = time.monotonic()
-        fresh = {relay: error for relay, (at, error) in self._failed.items() if now - at < _REMEMBER_FAILURE}
-        if len(fresh) == len(self._relays):
-            raise fresh[self._relays[0]]
-        trouble: list[CannotConnect] = []
-        for relay in sorted(self._relays, key=lambda relay: relay in fresh):
-            try:
-                session = await self._open(relay)
-            except CannotConnect as error:
-                self._failed[relay] = (time.monotonic(), error)
-                trouble.append(error)
-            else:
-                self._failed.pop(relay, None)
-                return session
-        raise trouble[0]
+        for relay in self._relays:
+            if relay != not_at and self._breakers[relay].may_try():
+                session = await self._tried(relay)
+                if session is not None:
+                    return session
+        errors = [self._breakers[relay].error for relay in self._relays if relay != not_at]
+        raise next((error for error in errors if error), None) or CannotConnect("connection_failed", "")
+
+    def refused_us(self, relay: Relay, error: CannotConnect) -> None:
+        """The relay took the connection and would not work with it: it is left alone as if it were down."""
+        breaker = self._breakers[relay]
+        breaker.failed(error, error.reason, breaker.begin())
+
+    async def _tried(self, relay: Relay) -> Session | None:
+        breaker = self._breakers[relay]
+        began = breaker.begin()
+        try:
+            session = await self._open(relay)
+        except CannotConnect as error:
+            breaker.failed(error, error.reason, began)
+            return None
+        except BaseException:
+            breaker.let_go()
+            raise
+        breaker.worked()
+        return session
 
     async def _open(self, relay: Relay) -> Session:
         try:
@@ -112,9 +125,13 @@ class LanePool:
             self._drop_doubtful()
         return await self._dialer.dial()
 
-    async def fresh(self) -> Session:
-        """Return a new session, for when a kept one turned out to be dead. Raises CannotConnect."""
-        return await self._dialer.dial()
+    async def fresh(self, not_at: Relay | None = None) -> Session:
+        """Return a new session, for when one turned out to be of no use. Raises CannotConnect."""
+        return await self._dialer.dial(not_at)
+
+    def refused_us(self, relay: Relay, error: CannotConnect) -> None:
+        """See `Dialer.refused_us`."""
+        self._dialer.refused_us(relay, error)
 
     def give_back(self, session: Session) -> None:
         """Keep the session for the next mail, or retire it when it has served long enough."""

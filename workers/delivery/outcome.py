@@ -6,6 +6,7 @@ was accepted, or came back) becomes an intake event in the same transaction.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -29,6 +30,8 @@ log = structlog.get_logger(__name__)
 
 WORKER_LOST = "worker_lost"
 GIVE_UP_AFTER = timedelta(hours=48)
+LONGEST_WISH = 4 * 3600.0
+"""The longest pause that the other side may ask for (Retry-After), in seconds."""
 LONGEST_PAUSE = {Lane.URGENT: 60.0, Lane.NORMAL: 300.0, Lane.BULK: 1800.0}
 
 
@@ -137,7 +140,12 @@ def _next_state(uow: UnitOfWork, row: Notification, outcome: Outcome) -> dict[st
         case Verdict.NOT_STARTED:
             state = NotificationState.RETRYING if row.tries > 1 else NotificationState.QUEUED
             again = {"new_due_at": row.due_at, "new_tries": max(0, row.tries - 1), "new_reason": None}
+            if outcome.retry_after:  # it has to wait for its turn, which is no try
+                pause = timedelta(seconds=outcome.retry_after)
+                again |= {"new_free_at": uow.clock.machine() + pause, "new_reason": outcome.reason[:64]}
             return {**over, **again, "new_state": state}
+        case Verdict.RETRY if row.expires_at is not None and row.expires_at <= uow.clock.now():
+            return {**over, "new_state": NotificationState.EXPIRED, "new_reason": "too_late"}
         case _:
             return {**over, **_try_again(uow, row, outcome)}
 
@@ -146,12 +154,21 @@ def _try_again(uow: UnitOfWork, row: Notification, outcome: Outcome) -> dict[str
     # From when it was due: what waited for a morning after the holidays has its two days from then on.
     if uow.clock.now() - (row.due_at or row.created_at) > GIVE_UP_AFTER:
         return {"new_state": NotificationState.FAILED, "new_reason": f"gave_up_{outcome.reason}"[:64]}
-    pause = outcome.retry_after or min(retry_pause(row.tries), LONGEST_PAUSE[row.lane])
+    pause = min(outcome.retry_after or _pause(row, outcome), LONGEST_WISH)
     return {
         "new_state": NotificationState.RETRYING,
         "new_due_at": row.due_at,
         "new_free_at": uow.clock.machine() + timedelta(seconds=pause),
     }
+
+
+def _pause(row: Notification, outcome: Outcome) -> float:
+    """Seconds until the next try. Whoever greylists lets nobody in sooner than a minute (RFC 6647 §2.1)."""
+    pause = min(retry_pause(row.tries), LONGEST_PAUSE[row.lane])
+    if outcome.reason != "greylisted":
+        return pause
+    longest = 90.0 if row.lane is Lane.URGENT else 300.0
+    return max(pause, random.uniform(60.0, longest))  # noqa: S311 - spreads load, hides nothing
 
 
 def _news(sending: Sending, values: Mapping[str, Any], now: datetime) -> IntakeEvent | None:

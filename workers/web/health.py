@@ -50,6 +50,8 @@ async def readyz(parts: Parts) -> Response:
         "broker": await _checked(_broker, parts),
     }
     ready = all(found == GOOD for found in checks.values())
+    # Told, not counted: a relay that is down is no reason to turn away requests, which can be taken in.
+    checks["relay"] = _relay(parts)
     body = {"status": "ready" if ready else "not ready", "checks": checks}
     return JSONResponse(body, 200 if ready else 503, {} if ready else {"Retry-After": "5"})
 
@@ -96,6 +98,12 @@ async def _broker(parts: WebParts) -> str:
     if parts.broker_alive is None or await parts.broker_alive():
         return GOOD
     return "does not answer (nothing is lost: the sweep makes up for bells)"
+
+
+def _relay(parts: WebParts) -> str:
+    """How the relays do, as this process's workers see it (`closeloop web` alone sends nothing)."""
+    down = parts.metrics.relays_down()
+    return f"left alone: {', '.join(down)} (mails wait, nothing is lost)" if down else GOOD
 
 
 async def _waiting(workshop: Workshop) -> bytes:

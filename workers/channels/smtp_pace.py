@@ -1,0 +1,76 @@
+"""How fast a relay, and each recipient domain behind it, is written to; what has to wait is told how long."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from workers.channels.limits import FORGET, Limit, Limiter, LocalLimiter, limit_of
+from workers.channels.smtp_url import Relay
+from workers.metrics import Metrics
+
+SHORT_WAIT = 1.0
+"""Seconds that a mail waits on its connection: giving the row back and claiming it again costs more."""
+
+
+class Pace:
+    """Asks the buckets before each mail. Where nothing is limited and nobody complained it costs nothing."""
+
+    def __init__(
+        self,
+        limiter: Limiter | None = None,
+        metrics: Metrics | None = None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._limiter: Limiter = limiter or LocalLimiter()
+        self._throttled = metrics.mails_throttled if metrics is not None else None
+        self._now = now
+        self._slowed: dict[str, float] = {}
+        self._turns: dict[str, float] = {}
+
+    async def wait(self, relay: Relay, domain: str, lane: str) -> float:
+        """0 when the mail may go now, else the seconds after which it should be tried again.
+
+        Waits here by itself when it is but a moment. Each that is sent away is told a later time, so that
+        they do not all come back at once. What is urgent may use one burst more than the others.
+        """
+        limits = self._limits(relay, domain)
+        if not limits:
+            return 0.0
+        credit = limits[0].burst if lane == "urgent" else 0
+        seconds = await self._limiter.take(limits, credit)
+        if 0 < seconds <= SHORT_WAIT:
+            await asyncio.sleep(seconds)
+            seconds = await self._limiter.take(limits, credit)
+        if seconds <= 0:
+            return 0.0
+        if self._throttled is not None:
+            self._throttled.labels(relay.name).inc()
+        return self._turn(limits[-1], seconds)
+
+    async def complained(self, relay: Relay, domain: str) -> None:
+        """The relay said that this domain, or the one behind it, wants fewer mails (421, 4.7.28)."""
+        limit = limit_of(relay.name, relay.per_domain, domain)
+        self._slowed[limit.key] = self._now() + FORGET
+        await self._limiter.slow(limit.key)
+
+    async def aclose(self) -> None:
+        """Give back the limiter's connections."""
+        await self._limiter.aclose()
+
+    def _limits(self, relay: Relay, domain: str) -> list[Limit]:
+        limits = [limit_of(relay.name, relay.rate)] if relay.rate else []
+        if relay.per_domain or self._slowed:
+            limit = limit_of(relay.name, relay.per_domain, domain)
+            if relay.per_domain or self._slowed.get(limit.key, 0.0) > self._now():
+                limits.append(limit)
+        return limits
+
+    def _turn(self, limit: Limit, seconds: float) -> float:
+        now = self._now()
+        if len(self._turns) > 10_000:
+            self._turns = {key: turn for key, turn in self._turns.items() if turn > now}
+        turn = max(now + seconds, self._turns.get(limit.key, 0.0) + max(limit.interval, 0.05))
+        self._turns[limit.key] = turn
+        return turn - now
