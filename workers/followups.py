@@ -26,6 +26,8 @@ from workers.unit_of_work import UnitOfWork
 
 CAUSES = frozenset({"process", "people", "tool"})
 TERMS = frozenset({"short", "long"})
+NAMED = 100
+"""Rungs from here on tell somebody that they were named; those below remind."""
 
 
 async def open_followup(
@@ -108,10 +110,15 @@ async def start_alarm(uow: UnitOfWork, row: Deadline, alarm: Alarm) -> timedelta
     assert row.followup_id is not None
     ticket = await uow.session.get_one(Ticket, row.ticket_id)
     followup = await uow.session.get_one(Followup, row.followup_id)
-    extra = {"start_by": followup.start_by.isoformat(), "opened_at": followup.opened_at.isoformat()}
-    people = await _responsible(uow, ticket, followup)
-    await _tell(uow, ticket, followup, "followup_reminder", extra, people, rung=row.alarm_no)
+    await _remind(uow, ticket, followup, await _responsible(uow, ticket, followup), rung=row.alarm_no)
     return None
+
+
+async def _remind(
+    uow: UnitOfWork, ticket: Ticket, followup: Followup, people: list[Staff], rung: int
+) -> None:
+    extra = {"start_by": followup.start_by.isoformat(), "opened_at": followup.opened_at.isoformat()}
+    await _tell(uow, ticket, followup, "followup_reminder", extra, people, rung=rung)
 
 
 async def _responsible(uow: UnitOfWork, ticket: Ticket, followup: Followup) -> list[Staff]:
@@ -145,10 +152,12 @@ async def followup_by_id(uow: UnitOfWork, ident: UUID) -> tuple[Followup, Ticket
 
 
 async def name_owner(uow: UnitOfWork, followup: Followup, ticket: Ticket, owner: Staff, by: Staff) -> None:
-    """The supervisor names the person who calls back (row B10), or somebody takes it themselves."""
+    """The supervisor names the person who calls back (row B10), who hears of it; or somebody takes it on."""
     _must_run(followup)
     followup.owner_id = owner.id
     followup.version += 1
+    if owner.id != by.id and followup.started_at is None:
+        await _remind(uow, ticket, followup, [owner], rung=NAMED + followup.version)
     await record(uow, ticket, "followup_owner", by=by, facts={"owner": owner.number}, followup_id=followup.id)
 
 

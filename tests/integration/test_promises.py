@@ -227,6 +227,19 @@ async def test_the_first_team_hears_of_a_breach_elsewhere(backend: Backend) -> N
         assert {CAROL, "zoe@help.example"} <= told
 
 
+async def test_who_is_named_to_call_back_hears_of_it_each_time(backend: Backend) -> None:
+    async with open_house(backend) as house:
+        await _resolved(house)
+        await house.pass_time(timedelta(hours=2))
+        invitation = await house.mail_of("csat_invitation")
+        await house.tap(link_in(invitation, "s"), {"overall": "1"})
+        (followup,) = (await house.api("GET", "/followups"))["items"]
+        for number in ("CS001", "CS002", "CS001"):
+            await house.api("POST", f"/followups/{followup['id']}/owner", {"staff": number}, by="SV001")
+        told = [mail.recipient for mail in await _mails(house, "followup_reminder")]
+        assert told == ["alice@help.example", "bob@help.example", "alice@help.example"]
+
+
 async def test_the_administrator_may_change_and_several_processes_may_start_first(backend: Backend) -> None:
     async with open_house(backend) as house:
         house.workshop.settings = _admin(house, "second@help.example")
