@@ -17,8 +17,7 @@ from workers.actors import DESKS, Bench, register
 from workers.bells import Ring
 from workers.broker import Ringer, make_broker, make_workers
 from workers.channels.console import ConsoleChannel
-from workers.channels.limits import LocalLimiter
-from workers.channels.limits_redis import RedisLimiter
+from workers.channels.limits import Limiter, LocalLimiter
 from workers.channels.port import Channel
 from workers.channels.sms.url import parse_sms_url
 from workers.channels.smtp import SmtpChannel
@@ -143,9 +142,17 @@ class Installation:
             ehlo=ehlo,
             timeout=self._smtp_timeout,
             plain_sender=sender,
-            limiter=RedisLimiter(self.settings.broker_url) if self.settings.broker_url else self._limiter,
+            limiter=self._shared_limiter(),
             metrics=self.metrics,
         )
+
+    def _shared_limiter(self) -> Limiter:
+        """One limit for all processes where there are several, else this process's own."""
+        if not self.settings.broker_url:
+            return self._limiter
+        from workers.channels.limits_redis import RedisLimiter  # 15 MB that one process does without
+
+        return RedisLimiter(self.settings.broker_url)
 
     def _sms_channel(self) -> Channel:
         if not self.settings.sms_url:
