@@ -28,7 +28,7 @@ STAFF = [
     "low_score_alert", "phone_task", "plan_warning", "reply_not_sent", "reply_on_hold", "resolution_warning",
     "survey_task", "transfer",
 ]  # fmt: skip
-SMS = ["csat_invitation", "csat_reminder", "receipt"]
+SMS = ["csat_invitation", "csat_reminder", "progress_notice", "receipt", "reply_to_customer"]
 GSM7 = re.compile(r"[A-Za-z0-9 @£$¥èéùìòÇØøÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ!\"#¤%&'()*+,\-./:;<=>?¡§¿à\n]*")
 
 renderer = Renderer()

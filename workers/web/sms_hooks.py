@@ -27,7 +27,8 @@ Name = Annotated[str, Path(description=f"one of {', '.join(PROVIDERS)}", max_len
 Items = Sequence[InboundSms] | Sequence[SmsStatus]
 
 
-@router.api_route("/sms/{provider}", methods=["GET", "POST"], summary="An SMS that a customer sent")
+@router.get("/sms/{provider}", operation_id="sms_by_get", summary="An SMS that a customer sent (by GET)")
+@router.post("/sms/{provider}", operation_id="sms_by_post", summary="An SMS that a customer sent")
 async def inbound_sms(provider: Name, request: Request, parts: Parts) -> Response:
     """Store each SMS in the call, once per the provider's id. 401 when the call is not proved.
 
@@ -36,7 +37,8 @@ async def inbound_sms(provider: Name, request: Request, parts: Parts) -> Respons
     return await _take(provider, request, parts, "sms", lambda known, call: known.inbound(call))
 
 
-@router.api_route("/receipts/{provider}", methods=["GET", "POST"], summary="What became of a sent SMS")
+@router.get("/receipts/{provider}", operation_id="receipt_by_get", summary="What became of an SMS (by GET)")
+@router.post("/receipts/{provider}", operation_id="receipt_by_post", summary="What became of a sent SMS")
 async def sms_receipt(provider: Name, request: Request, parts: Parts) -> Response:
     """Store each status in the call, once per message and state. 401 when the call is not proved."""
     return await _take(provider, request, parts, "receipt", lambda known, call: known.statuses(call))
