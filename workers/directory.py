@@ -46,6 +46,15 @@ def normal_email(address: str) -> str:
         raise InvalidInput("this is no mail address", hint=str(error)) from error
 
 
+def is_email(address: str) -> bool:
+    """Whether this is a mail address that can be written to."""
+    try:
+        normal_email(address)
+    except InvalidInput:
+        return False
+    return True
+
+
 def normal_phone(number: str, region: str) -> str:
     """The number in E.164 (`+8613800005678`); `region` (ISO 3166) is assumed when it has no country code."""
     try:

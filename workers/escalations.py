@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -39,7 +39,7 @@ class Telling:
     kind: str
     rung: int = 0
     facts: dict[str, Any] = field(default_factory=dict)
-    links: dict[str, dict[str, Any]] = field(default_factory=dict)
+    links: Mapping[str, dict[str, Any] | None] = field(default_factory=dict)
     due_at: datetime | None = None
     expires_at: datetime | None = None
     lane: Lane = Lane.URGENT
@@ -63,7 +63,7 @@ async def remind_to_accept(uow: UnitOfWork, row: Deadline, alarm: Alarm) -> time
         "acceptance_reminder",
         row.alarm_no,
         {"limit_at": _iso(row.limit_at)},
-        {"accept": link("accept", ticket.id)},
+        {"accept": link("accept", ticket.id) if "handler" in alarm.roles else None},
         expires_at=row.limit_at,
     )
     await tell(uow, ticket, row, alarm.roles, telling)

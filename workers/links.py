@@ -61,6 +61,11 @@ def mint(
     return f"{public_url.rstrip('/')}/{path}/{token}", row
 
 
+def reply_token(vault: Vault, ticket_id: UUID, person: UUID) -> str:
+    """The token of the reply address that belongs to one ticket and one person; the same each time."""
+    return vault.reply_token(f"{ticket_id.hex}:{person.hex}")
+
+
 async def find(uow: UnitOfWork, token: str, purposes: Collection[str], *, hold: bool = False) -> Link:
     """The link of this token if it serves one of `purposes`, whatever its age. Raises NotFound.
 

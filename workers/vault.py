@@ -28,6 +28,7 @@ MEMORY_SECONDS = 60.0
 TOKEN_BYTES = 16
 SIGNATURE_BYTES = 10
 
+
 class Vault:
     """Gives out sealers. One per process; safe to use from several event loops.
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from workers.channels.smtp_url import Profile, parse_smtp_urls
 from workers.errors import SettingsError
+from workers.links import reply_token
 from workers.settings import Settings
 from workers.vault import Vault
 
@@ -36,7 +37,7 @@ def needs_same_sender(settings: Settings) -> bool:
 
 def reply_address(vault: Vault, settings: Settings, ticket_id: UUID, person: UUID) -> str:
     """The plus address whose mail belongs to this ticket, given to this person alone."""
-    token = vault.reply_token(f"{ticket_id.hex}:{person.hex}")
+    token = reply_token(vault, ticket_id, person)
     local = settings.mail_from.partition("@")[0].partition("+")[0]
     return f"{local}+{token}@{settings.mail_domain}"
 

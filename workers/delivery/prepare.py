@@ -56,9 +56,10 @@ class Preparer:
         minted = {
             name: mint(self._vault, self._settings.public_url, now, wanted, holder)
             for name, wanted in row.links.items()
+            if wanted is not None
         }
         facts["locale"] = row.locale
-        facts["links"] = {name: url for name, (url, _) in minted.items()}
+        facts["links"] = {**dict.fromkeys(row.links), **{name: url for name, (url, _) in minted.items()}}
         if row.channel is Medium.SMS:
             text = self._renderer.render_sms(row.kind, row.locale, facts)
             payload = sms_payload(self._settings.sms_url, text, row.kind, row.locale, facts)

@@ -15,7 +15,7 @@ from models.tickets import Ticket, TicketMessage
 from models.vocabulary import EventState, Medium
 from workers import surveys, tickets
 from workers.delivery.identity import returned_notification
-from workers.directory import Contact, normal_email, staff_by_email
+from workers.directory import Contact, is_email, normal_email, staff_by_email
 from workers.errors import Conflict, InvalidInput
 from workers.history import record
 from workers.intake.bounces import is_daemon, read_bounce, read_returned
@@ -261,8 +261,10 @@ async def _request(uow: UnitOfWork, row: IntakeEvent, mail: InboundMail) -> tick
 
 
 async def _answer_to(uow: UnitOfWork, mail: InboundMail) -> tuple[str, str]:
-    """Name and address of Reply-To (RFC 5322 §3.6.2), else of From; never ourselves or a colleague."""
+    """Name and address of a usable Reply-To (RFC 5322 §3.6.2), else From; never ourselves or a colleague."""
     for name, address in mail.reply_to[:1]:
+        if not is_email(address):
+            continue
         ours = address.lower() == uow.settings.mail_from.lower() or OwnMarks.of(uow.settings).in_text(address)
         if address and not ours and await staff_by_email(uow, address) is None:
             return name, address

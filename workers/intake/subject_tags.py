@@ -13,6 +13,7 @@ from workers.delivery.identity import TAG, subject_tag
 from workers.directory import normal_email, staff_by_email
 from workers.errors import InvalidInput
 from workers.intake.mail import InboundMail
+from workers.links import reply_token
 from workers.unit_of_work import UnitOfWork
 
 
@@ -47,6 +48,6 @@ async def _senders(uow: UnitOfWork, ticket: Ticket, address: str) -> list[UUID]:
 
 
 async def _link(uow: UnitOfWork, ticket: Ticket, person: UUID) -> Link | None:
-    token = uow.vault.reply_token(f"{ticket.id.hex}:{person.hex}")
+    token = reply_token(uow.vault, ticket.id, person)
     hashed = uow.vault.token_hash(token)
     return await uow.session.scalar(select(Link).where(Link.token_hash == hashed, Link.purpose == "reply"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -15,6 +15,7 @@ from models.links import Link
 from models.notifications import Notification
 from models.tickets import Ticket, TicketMessage
 from models.vocabulary import Lane, Medium, NotificationState
+from workers.links import reply_token
 from workers.notifications.recipients import Recipient, address_hash
 from workers.unit_of_work import UnitOfWork
 
@@ -26,7 +27,8 @@ class Notice:
     """What is told and why. `fact`, `generation` and `rung` make the reason: the same reason tells once.
 
     `due_at` (default now) and `expires_at` are promise time. `links` maps a name in the template to the
-    link to mint at rendering: {"purpose": …, "subject": uuid-string, "hours": int, "single_use": bool}.
+    link to mint at rendering: {"purpose": …, "subject": uuid-string, "hours": int, "single_use": bool}; None
+    leaves it out.
     `meets` names the deadline kind that is met when this message is accepted for delivery. `silenced` is the
     reason why it must not be sent: the row is written all the same, because every silence has a reason.
     `merged` says that another mail of this moment tells the person already.
@@ -38,7 +40,7 @@ class Notice:
     generation: int = 1
     rung: int = 0
     facts: dict[str, Any] = field(default_factory=dict)
-    links: dict[str, dict[str, Any]] = field(default_factory=dict)
+    links: Mapping[str, dict[str, Any] | None] = field(default_factory=dict)
     lane: Lane = Lane.NORMAL
     due_at: datetime | None = None
     expires_at: datetime | None = None
@@ -88,7 +90,7 @@ async def notify(uow: UnitOfWork, to: Recipient, notice: Notice) -> Notification
         recipient_hash=address_hash(uow, to),
         locale=to.locale,
         facts_sealed=sealer.seal_json(facts, "notifications.facts"),
-        links=notice.links,
+        links=dict(notice.links),
         message_id=f"<{ident.hex}@{uow.settings.mail_domain}>" if to.channel is Medium.EMAIL else None,
     )
     if not await uow.insert_new(row):
@@ -110,11 +112,6 @@ def _first_state(uow: UnitOfWork, to: Recipient, notice: Notice) -> tuple[Notifi
     return NotificationState.QUEUED, None
 
 
-def reply_parts(ticket_id: UUID, person: UUID) -> str:
-    """What a reply address is derived from: the ticket and the one person it was given to."""
-    return f"{ticket_id.hex}:{person.hex}"
-
-
 async def _remember_thread(uow: UnitOfWork, row: Notification, to: Recipient) -> None:
     """So that an answer finds the ticket: by Message-ID, and by the recipient's reply address."""
     assert row.ticket_id is not None
@@ -123,7 +120,7 @@ async def _remember_thread(uow: UnitOfWork, row: Notification, to: Recipient) ->
     await uow.insert_new(TicketMessage(message_hash=hashed, ticket_id=row.ticket_id))
     person = to.staff_id or to.customer_id
     assert person is not None
-    token = uow.vault.reply_token(reply_parts(row.ticket_id, person))
+    token = reply_token(uow.vault, row.ticket_id, person)
     await uow.insert_new(
         Link(
             id=new_id(),
