@@ -17,6 +17,7 @@ import uvicorn
 from models.vocabulary import Lane
 from workers.boot.installation import THREADS, Installation
 from workers.errors import Unavailable
+from workers.purge import Housekeeping
 from workers.smtpd import SmtpIntake
 from workers.unit_of_work import Workshop
 from workers.web.app import WebParts, make_app
@@ -43,11 +44,12 @@ async def run_up(
     await installation.prepare()
     with _workers(installation, set(Lane)):
         async with _workshop(installation) as workshop, _doors(installation, workshop, doors):
+            housekeeping = asyncio.create_task(Housekeeping(workshop).run(stop))
             scheduler = asyncio.create_task(installation.scheduler(workshop).run(stop))
             if ready is not None:
                 ready()
             await stop.wait()
-            await scheduler
+            await asyncio.gather(scheduler, housekeeping)
     installation.close()
 
 
@@ -71,11 +73,11 @@ async def run_worker(installation: Installation, lanes: Collection[Lane]) -> Non
 
 
 async def run_scheduler(installation: Installation) -> None:
-    """The clockwork alone; several may run."""
+    """The clockwork and the hourly purge alone; several may run."""
     stop = _stop_signal()
     await installation.prepare()
     async with _workshop(installation) as workshop:
-        await installation.scheduler(workshop).run(stop)
+        await asyncio.gather(installation.scheduler(workshop).run(stop), Housekeeping(workshop).run(stop))
     installation.close()
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from workers import __version__
-from workers.cli import checking, explaining, intake, preview, processes, roster_commands, sending
+from workers.cli import checking, explaining, intake, preview, processes, purging, roster_commands, sending
 from workers.cli.output import complain, is_machine_trouble
 
 WRONG_USE = 2
@@ -71,6 +71,7 @@ def _commands() -> tuple[tuple[str, dict[str, Callable[..., Any]]], ...]:
                 "scheduler": processes.scheduler,
                 "smtpd": processes.smtpd,
                 "migrate": processes.migrate,
+                "purge": purging.purge,
             },
         ),
         (

@@ -51,6 +51,8 @@ class Settings:
     staff_domains: tuple[str, ...] = ()
     clock_speed: float = 1.0
     clock_start: values.ClockStart | None = None
+    keep_bodies_days: int = 90
+    keep_raw_days: int = 30
     log_level: str = "info"
 
 
@@ -100,6 +102,8 @@ class _Reader:
             "staff_domains": self._parsed("STAFF_DOMAINS", "", values.domains),
             "clock_speed": self._parsed("CLOCK_SPEED", "1", values.speed),
             "clock_start": self._parsed("CLOCK_START", "", values.clock_start),
+            "keep_bodies_days": self._parsed("KEEP_BODIES_DAYS", "90", values.days),
+            "keep_raw_days": self._parsed("KEEP_RAW_DAYS", "30", values.days),
             "log_level": self._parsed("LOG_LEVEL", "info", values.log_level),
         }
         self._check_together(found)

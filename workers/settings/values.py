@@ -14,6 +14,7 @@ LOCALES = {"en": "en", "en_us": "en", "en_gb": "en", "zh": "zh_CN", "zh_cn": "zh
 SMTP_TLS = ("start", "implicit", "none")
 SMS_SCHEMES = ("twilio", "vonage", "plivo", "bird", "aliyun", "tencent", "http", "https")
 BROKER_SCHEMES = ("redis", "rediss")
+LONGEST_KEPT = 36_500
 LOG_LEVELS = ("debug", "info", "warning", "error")
 THIS_MACHINE = frozenset({"127.0.0.1", "::1", "localhost"})
 SHORTEST_SECRET = 16
@@ -181,6 +182,13 @@ def clock_start(text: str) -> ClockStart | None:
     if parsed.tzinfo is None:
         raise ValueError("must look like 2025-05-19T09:00+08:00 (after it @ and the Unix time, if you like)")
     return ClockStart(parsed.astimezone(UTC), seconds)
+
+
+def days(text: str) -> int:
+    """A number of days, from one to a hundred years."""
+    if not re.fullmatch(r"[0-9]{1,5}", text, re.ASCII) or not 1 <= int(text) <= LONGEST_KEPT:
+        raise ValueError(f"must be a whole number of days from 1 to {LONGEST_KEPT}")
+    return int(text)
 
 
 def log_level(text: str) -> str:
