@@ -33,6 +33,15 @@ class Metrics:
         self.relay_down = Gauge(
             "closeloop_relay_down", "1 while a mail relay is left alone", ["relay"], registry=registry
         )
+        self.quota_used = Gauge(
+            "closeloop_relay_quota_used", "Share of the day's quota in use", ["relay"], registry=registry
+        )
+        self.quota_ends_early = Gauge(
+            "closeloop_relay_quota_ends_early",
+            "1 while a relay's quota will be used up before the day is over",
+            ["relay"],
+            registry=registry,
+        )
         self.mails_throttled = Counter(
             "closeloop_mails_throttled", "Mails that had to wait for their turn", ["relay"], registry=registry
         )

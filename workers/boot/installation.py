@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import dramatiq
 import structlog
@@ -19,12 +21,14 @@ from workers.broker import Ringer, make_broker, make_workers
 from workers.channels.console import ConsoleChannel
 from workers.channels.limits import Limiter, LocalLimiter
 from workers.channels.port import Channel
+from workers.channels.quota import Quotas
 from workers.channels.sms.url import parse_sms_url
 from workers.channels.smtp import SmtpChannel
 from workers.channels.smtp_url import parse_smtp_urls
 from workers.clock import Clock, clock_for
 from workers.delivery.courier import LEASE, Courier
 from workers.delivery.prepare import Preparer
+from workers.delivery.sent import sent_since
 from workers.directory import ensure_administrator
 from workers.errors import SettingsError
 from workers.metrics import Metrics
@@ -82,13 +86,13 @@ class Installation:
             ring or self.ring,
         )
 
-    def channels(self) -> dict[Medium, Channel]:
+    def channels(self, workshop: Workshop) -> dict[Medium, Channel]:
         """Fresh channels for one event loop; what has no provider goes to the console (development)."""
-        return {Medium.EMAIL: self._mail_channel(), Medium.SMS: self._sms_channel()}
+        return {Medium.EMAIL: self._mail_channel(workshop), Medium.SMS: self._sms_channel()}
 
     def courier(self, workshop: Workshop) -> Courier:
         """A courier with channels of its own."""
-        return Courier(workshop, self.renderer, self.channels(), lease=self._lease)
+        return Courier(workshop, self.renderer, self.channels(workshop), lease=self._lease)
 
     def scheduler(self, workshop: Workshop) -> Scheduler:
         """The clockwork over all desks."""
@@ -130,19 +134,28 @@ class Installation:
         workshop = self.workshop()
         return Bench(workshop, self.courier(workshop), self.ring)
 
-    def _mail_channel(self) -> Channel:
+    def _mail_channel(self, workshop: Workshop) -> Channel:
         if not self.settings.smtp_url:
             return ConsoleChannel(self.clock)
         ehlo = self.settings.mail_domain
         relays = parse_smtp_urls(" ".join(self.settings.smtp_url))
         sender = self.settings.mail_from
+        limiter = self._shared_limiter()
+        quotas = Quotas(
+            limiter,
+            ZoneInfo(self.settings.timezone),
+            self.clock.machine,
+            sent_since=partial(sent_since, workshop),
+            metrics=self.metrics,
+        )
         return SmtpChannel(
             relays,
             self.clock,
             ehlo=ehlo,
             timeout=self._smtp_timeout,
             plain_sender=sender,
-            limiter=self._shared_limiter(),
+            limiter=limiter,
+            quotas=quotas,
             metrics=self.metrics,
         )
 

@@ -38,6 +38,10 @@ class Limiter(Protocol):
         """The other side found it too much: halve the speed of this bucket, for a while."""
         ...
 
+    async def count(self, key: str, by: int, seconds: float) -> int:
+        """Add to a counter that is forgotten after `seconds`; its new value."""
+        ...
+
     async def aclose(self) -> None:
         """Give back connections."""
         ...
@@ -62,6 +66,7 @@ class LocalLimiter:
         self._lock = threading.Lock()
         self._full_at: dict[str, float] = {}
         self._levels: dict[str, tuple[int, float]] = {}
+        self._counts: dict[str, tuple[int, float]] = {}
 
     async def take(self, limits: Sequence[Limit], credit: int = 0) -> float:
         """See `Limiter`."""
@@ -89,6 +94,15 @@ class LocalLimiter:
             if now - since >= COOL or level == 0:
                 self._levels[key] = (min(SLOWEST, level + 1), now)
 
+    async def count(self, key: str, by: int, seconds: float) -> int:
+        """See `Limiter`."""
+        with self._lock:
+            now = self._now()
+            value, until = self._counts.get(key, (0, 0.0))
+            value = by + (value if until > now else 0)
+            self._counts[key] = (value, now + seconds)
+            return value
+
     async def aclose(self) -> None:
         """Nothing to give back."""
 
@@ -99,4 +113,5 @@ class LocalLimiter:
     def _tidy(self, now: float) -> None:
         if len(self._full_at) > 10_000:
             self._full_at = {key: moment for key, moment in self._full_at.items() if moment > now}
+            self._counts = {key: kept for key, kept in self._counts.items() if kept[1] > now}
             self._levels = {key: told for key, told in self._levels.items() if now - told[1] < FORGET}

@@ -53,6 +53,11 @@ end
 redis.call('SET', KEYS[1], level, 'PX', ARGV[3])
 return level
 """
+_COUNT = """
+local value = redis.call('INCRBY', KEYS[1], ARGV[1])
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+return value
+"""
 
 
 class RedisLimiter:
@@ -64,6 +69,7 @@ class RedisLimiter:
         )
         self._take = self._redis.register_script(_TAKE)
         self._slow = self._redis.register_script(_SLOW)
+        self._count = self._redis.register_script(_COUNT)
         self._own = LocalLimiter()
         self._alone_until = 0.0
 
@@ -81,6 +87,11 @@ class RedisLimiter:
         keys = [f"{PREFIX}{key}:level", f"{PREFIX}{key}:cool"]
         await self._asked(self._slow, keys, [SLOWEST, int(COOL * 1000), int(FORGET * 1000)])
         await self._own.slow(key)
+
+    async def count(self, key: str, by: int, seconds: float) -> int:
+        """See `Limiter`."""
+        counted = await self._asked(self._count, [f"{PREFIX}{key}:count"], [by, int(seconds * 1000)])
+        return await self._own.count(key, by, seconds) if counted is None else int(counted)
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -12,10 +12,11 @@ from workers.channels.address import wire_address
 from workers.channels.batch import Attempt, BatchRun, Queue
 from workers.channels.limits import Limiter
 from workers.channels.port import Outcome, Outgoing, Report, Verdict
+from workers.channels.quota import Quotas
 from workers.channels.smtp_codes import AUTH_CODES, Step, judge
 from workers.channels.smtp_link import SessionLost
 from workers.channels.smtp_open import CannotConnect, own_host_name
-from workers.channels.smtp_pace import Pace
+from workers.channels.smtp_pace import Pace, Wait
 from workers.channels.smtp_pool import Dialer, LanePool
 from workers.channels.smtp_session import Answer, Session, wire_form
 from workers.channels.smtp_url import Profile, Relay
@@ -37,6 +38,7 @@ class SmtpChannel:
     must prove that it is alive. `ehlo`: the name we give ourselves. `tls_context` replaces the system's
     trust store. `plain_sender`: the envelope sender for relays that take no return path of each mail's own.
     `limiter`: where the buckets of `rate=` and `per_domain=` are kept (in this channel alone if None).
+    `quotas` counts for `quota=`.
     """
 
     name = "smtp"
@@ -55,10 +57,11 @@ class SmtpChannel:
         tls_context: ssl.SSLContext | None = None,
         plain_sender: str = "",
         limiter: Limiter | None = None,
+        quotas: Quotas | None = None,
         metrics: Metrics | None = None,
     ) -> None:
         self.timeout = timeout
-        self._pace = Pace(limiter, metrics)
+        self._pace = Pace(limiter, metrics, quotas=quotas)
         self._plain_sender = wire_address(plain_sender).encode("ascii") if plain_sender else b""
         # A third for each step, so that a second relay still gets its chance within the time of one mail.
         dialer = Dialer(
@@ -113,9 +116,9 @@ class SmtpChannel:
     async def _dialogue(self, attempt: Attempt, mail: _Mail) -> Outcome:
         lane = self._lane(attempt.item)
         session = await lane.take()
-        seconds = await self._turn(lane, session, attempt, mail)
-        if seconds:
-            return attempt.outcome(Verdict.NOT_STARTED, "throttled", retry_after=seconds)
+        wait = await self._turn(lane, session, attempt, mail)
+        if wait is not None:
+            return attempt.outcome(Verdict.NOT_STARTED, wait.reason, retry_after=wait.seconds)
         kept = session.uses > 0
         try:
             answer = await _transact(lane, session, attempt, self._for(session, mail))
@@ -123,29 +126,41 @@ class SmtpChannel:
             # Nothing was accepted yet, so another connection may try at once.
             second = None if attempt.beyond_recall else await self._second(lane, session, kept)
             if second is None:
+                if not attempt.beyond_recall:
+                    await self._pace.not_sent(session.relay)
                 raise
         else:
             second = await self._after(lane, session, kept, answer)
         if second is not None:
+            await self._pace.not_sent(session.relay)
+            wait = await self._turn(lane, second, attempt, mail)
+            if wait is not None:
+                return attempt.outcome(Verdict.NOT_STARTED, wait.reason, retry_after=wait.seconds)
             session = second
             answer = await _transact(lane, session, attempt, self._for(session, mail))
         outcome = _outcome(attempt, answer)
-        if session.relay is not None and outcome.reason == "throttled":
-            await self._pace.complained(session.relay, mail.domain)
+        if outcome.verdict is not Verdict.SENT:
+            await self._learn(session, mail, outcome)
         return outcome
 
-    async def _turn(self, lane: LanePool, session: Session, attempt: Attempt, mail: _Mail) -> float:
-        """0 when the mail may go, else the seconds it has to wait; the session is given back then."""
+    async def _learn(self, session: Session, mail: _Mail, outcome: Outcome) -> None:
+        if session.relay is not None and outcome.reason == "throttled":
+            await self._pace.complained(session.relay, mail.domain)
+        if outcome.verdict is not Verdict.UNKNOWN:
+            await self._pace.not_sent(session.relay)
+
+    async def _turn(self, lane: LanePool, session: Session, attempt: Attempt, mail: _Mail) -> Wait | None:
+        """None when the mail may go, else how long it has to wait; the session is given back then."""
         if session.relay is None:
-            return 0.0
+            return None
         try:
-            seconds = await self._pace.wait(session.relay, mail.domain, attempt.item.lane)
+            wait = await self._pace.wait(session.relay, mail.domain, attempt.item.lane)
         except BaseException:
             lane.give_back(session)
             raise
-        if seconds:
+        if wait is not None:
             lane.give_back(session)
-        return seconds
+        return wait
 
     async def _after(
         self, lane: LanePool, session: Session, kept: bool, answer: Answer | None

@@ -5,13 +5,22 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 from workers.channels.limits import FORGET, Limit, Limiter, LocalLimiter, limit_of
+from workers.channels.quota import Quotas
 from workers.channels.smtp_url import Relay
 from workers.metrics import Metrics
 
 SHORT_WAIT = 1.0
 """Seconds that a mail waits on its connection: giving the row back and claiming it again costs more."""
+
+
+class Wait(NamedTuple):
+    """`seconds` until the next try; `reason` is fit for an Outcome."""
+
+    seconds: float
+    reason: str
 
 
 class Pace:
@@ -22,19 +31,33 @@ class Pace:
         limiter: Limiter | None = None,
         metrics: Metrics | None = None,
         now: Callable[[], float] = time.monotonic,
+        quotas: Quotas | None = None,
     ) -> None:
         self._limiter: Limiter = limiter or LocalLimiter()
+        self._quotas = quotas
         self._throttled = metrics.mails_throttled if metrics is not None else None
         self._now = now
         self._slowed: dict[str, float] = {}
         self._turns: dict[str, float] = {}
 
-    async def wait(self, relay: Relay, domain: str, lane: str) -> float:
-        """0 when the mail may go now, else the seconds after which it should be tried again.
+    async def wait(self, relay: Relay, domain: str, lane: str) -> Wait | None:
+        """None when the mail may go now, else why not, and when it should be tried again.
 
         Waits here by itself when it is but a moment. Each that is sent away is told a later time, so that
         they do not all come back at once. What is urgent may use one burst more than the others.
         """
+        seconds = await self._bucket(relay, domain, lane)
+        if seconds:
+            return Wait(seconds, "throttled")
+        seconds = await self._quotas.take(relay, lane) if self._quotas is not None else 0.0
+        return Wait(seconds, "quota") if seconds else None
+
+    async def not_sent(self, relay: Relay | None) -> None:
+        """A mail that was let go did not leave after all: it does not count for the day."""
+        if self._quotas is not None and relay is not None:
+            await self._quotas.give_back(relay)
+
+    async def _bucket(self, relay: Relay, domain: str, lane: str) -> float:
         limits = self._limits(relay, domain)
         if not limits:
             return 0.0

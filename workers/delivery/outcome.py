@@ -139,7 +139,11 @@ def _next_state(uow: UnitOfWork, row: Notification, outcome: Outcome) -> dict[st
             return {**over, "new_state": NotificationState.UNKNOWN}
         case Verdict.NOT_STARTED:
             state = NotificationState.RETRYING if row.tries > 1 else NotificationState.QUEUED
-            again = {"new_due_at": row.due_at, "new_tries": max(0, row.tries - 1), "new_reason": None}
+            again: dict[str, Any] = {
+                "new_due_at": row.due_at,
+                "new_tries": max(0, row.tries - 1),
+                "new_reason": None,
+            }
             if outcome.retry_after:  # it has to wait for its turn, which is no try
                 pause = timedelta(seconds=outcome.retry_after)
                 again |= {"new_free_at": uow.clock.machine() + pause, "new_reason": outcome.reason[:64]}
