@@ -212,9 +212,8 @@ async def people_in_roles(
         holder = holders.get(role)
         if role == "substitute" and holder is None:
             continue
-        stand_in = holder if holder in present else holders["substitute"]
-        alone = role == "administrator" or stand_in not in present
-        people = administrators if alone else [present[stand_in]]
+        there = [present[who] for who in (holder, holders["substitute"]) if who in present]
+        people = there[:1] if there and role != "administrator" else administrators
         found.update({person.id: person for person in people})
     return list(found.values())
 
