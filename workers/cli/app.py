@@ -9,7 +9,17 @@ from typing import Annotated, Any
 import typer
 
 from workers import __version__
-from workers.cli import checking, explaining, intake, preview, processes, purging, roster_commands, sending
+from workers.cli import (
+    checking,
+    doctor,
+    explaining,
+    intake,
+    preview,
+    processes,
+    purging,
+    roster_commands,
+    sending,
+)
 from workers.cli.output import complain, is_machine_trouble
 
 WRONG_USE = 2
@@ -79,6 +89,7 @@ def _commands() -> tuple[tuple[str, dict[str, Callable[..., Any]]], ...]:
             {
                 "check": checking.check,
                 "send-test": sending.send_test,
+                "doctor": doctor.doctor,
                 "preview": preview.preview,
                 "explain": explaining.explain,
             },

@@ -1,0 +1,159 @@
+"""`closeloop doctor --relay`: what each configured relay can do, and which senders it lets through."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+from uuid import uuid4
+
+import typer
+
+from workers.cli.opening import find_settings
+from workers.cli.output import DataOption, JsonOption, print_json, verdict
+
+if TYPE_CHECKING:
+    from workers.channels.port import Outcome
+    from workers.channels.smtp_url import Profile, Relay
+    from workers.settings import Settings
+
+PATIENCE = 10.0
+WHOLE = 40.0
+
+
+def doctor(
+    relay: Annotated[
+        bool, typer.Option("--relay", help="Examine the mail relays; sends up to three mails to yourself.")
+    ] = False,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Examine the mail relays: connection, what they offer, and which profile= fits.
+
+    The only mails go to CLOSELOOP_ADMIN. Exit code 1 when a relay does not take mail as it is configured.
+    """
+    from workers.channels.smtp_url import parse_smtp_urls
+    from workers.errors import InvalidInput, SettingsError
+
+    if not relay:
+        raise InvalidInput("nothing to examine was named", hint="closeloop doctor --relay")
+    settings = find_settings(data)
+    if not settings.smtp_url:
+        raise SettingsError("no mail relay is configured", hint="set CLOSELOOP_SMTP_URL")
+    if not settings.admin:
+        raise SettingsError(
+            "there is nobody to send the probes to", hint="set CLOSELOOP_ADMIN to your address"
+        )
+    relays = parse_smtp_urls(" ".join(settings.smtp_url))
+    found = [asyncio.run(_examined(settings, one)) for one in relays]
+    if as_json:
+        print_json({"ok": all(one["ok"] for one in found), "relays": found})
+    else:
+        for one in found:
+            _tell(one)
+    if not all(one["ok"] for one in found):
+        raise typer.Exit(1)
+
+
+async def _examined(settings: Settings, relay: Relay) -> dict[str, Any]:
+    """All that was found out about one relay; `fits` is the profile to configure, None if none works."""
+    from workers.channels.smtp_open import CannotConnect, open_session, relay_context
+    from workers.channels.smtp_url import Profile
+    from workers.clock import SystemClock
+
+    found: dict[str, Any] = {"relay": relay.name, "profile": relay.profile.value, "ok": False, "fits": None}
+    try:
+        context = relay_context(relay)
+        session = await open_session(
+            relay, SystemClock().now, context=context, ehlo=settings.mail_domain, patience=PATIENCE
+        )
+    except (CannotConnect, OSError) as error:
+        reason = getattr(error, "reason", "trust_store_unreadable")
+        words = {"code": getattr(error, "code", None), "text": str(getattr(error, "text", ""))}
+        return {**found, "connection": {"reason": reason, **words}}
+    found["connection"] = {"reason": "accepted", "tls": session.tls, "login": relay.user is not None}
+    found["offers"] = {
+        "pipelining": session.pipelining,
+        "8bitmime": session.eight_bit,
+        "size_limit": session.size_limit or None,
+    }
+    session.abort()
+    found["probes"] = {profile.value: _told(await _probe(settings, relay, profile)) for profile in Profile}
+    taken = [profile for profile in Profile if found["probes"][profile.value]["verdict"] == "sent"]
+    return {**found, "fits": taken[0].value if taken else None, "ok": relay.profile in taken}
+
+
+async def _probe(settings: Settings, relay: Relay, profile: Profile) -> Outcome:
+    """Send one mail to the administrator as this profile would."""
+    from workers.channels.port import Outgoing
+    from workers.channels.smtp import SmtpChannel
+    from workers.channels.smtp_url import Profile
+    from workers.clock import SystemClock
+    from workers.delivery.compose import MailParts, compose
+
+    login = relay.user if relay.user and "@" in relay.user else settings.mail_from
+    author = login if profile is Profile.SAME_SENDER else settings.mail_from
+    token = (uuid4().hex + uuid4().hex).translate(str.maketrans("0189", "abcd"))[:42]
+    envelope = f"bounce+{token}@{settings.mail_domain}" if profile is Profile.VERP else author
+    mail = compose(
+        MailParts(
+            from_name=settings.mail_from_name or "closeloop",
+            from_address=author,
+            to_address=settings.admin,
+            subject=f"[test] closeloop doctor: profile={profile.value}",
+            text=f"{relay.name} took this mail from the envelope sender {envelope}.\n",
+            message_id=f"<{uuid4().hex}@{settings.mail_domain}>",
+            date=datetime.now(UTC),
+        )
+    )
+    outcomes: list[Outcome] = []
+
+    async def report(outcome: Outcome) -> None:
+        outcomes.append(outcome)
+
+    # As an ordinary relay without limits: here the envelope sender is chosen by the probe.
+    plain = replace(relay, profile=Profile.VERP, rate=0.0, per_domain=0.0, quota=0)
+    channel = SmtpChannel((plain,), SystemClock(), ehlo=settings.mail_domain, timeout=WHOLE)
+    try:
+        item = Outgoing(id=uuid4(), recipient=settings.admin, sender=envelope, payload=mail)
+        await channel.deliver([item], report, until=time.monotonic() + WHOLE + 1)
+    finally:
+        await channel.aclose()
+    return outcomes[0]
+
+
+def _told(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "verdict": outcome.verdict.value,
+        "reason": outcome.reason,
+        "code": outcome.code,
+        "text": outcome.text,
+        "seconds": round(outcome.seconds, 3),
+    }
+
+
+def _tell(found: dict[str, Any]) -> None:
+    name, connection = found["relay"], found["connection"]
+    if connection["reason"] != "accepted":
+        words = f"{connection['code'] or ''} {connection['text']}".strip()
+        verdict("bad", f"{name} no connection: {connection['reason']} {words}".strip())
+        return
+    secured = "encrypted" if connection["tls"] else "in clear"
+    login = "logged in" if connection["login"] else "without login"
+    offers = ", ".join(f"{key} {value}" for key, value in found["offers"].items() if value)
+    verdict("good", f"{name} connected, {secured}, {login}; offers {offers or 'nothing more'}")
+    for profile, told in found["probes"].items():
+        words = f"{name} profile={profile}: {told['reason']} {told['code'] or ''} {told['text']}"
+        verdict("good" if told["verdict"] == "sent" else "warning", words.strip())
+    if found["ok"]:
+        verdict("good", f"{name} takes mail as configured (profile={found['profile']})")
+    elif found["fits"]:
+        verdict(
+            "bad",
+            f"{name} does not take profile={found['profile']}",
+            f"put profile={found['fits']} behind the ? of its URL in CLOSELOOP_SMTP_URL",
+        )
+    else:
+        verdict("bad", f"{name} takes no mail from us", "see its words above")
