@@ -7,7 +7,7 @@ import json
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from email.message import EmailMessage
 from pathlib import Path
 from smtplib import SMTP
@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from models.crypto import new_key
-from tests.command_line import running
+from tests.command_line import Running, running
 from tests.conftest import Backend
 from tests.fakes_smtp import Script, ThreadedSmtp, refuse
 
@@ -35,9 +35,13 @@ def _mail() -> EmailMessage:
     return mail
 
 
-def _until(condition: Callable[[], bool], seconds: float = 45) -> None:
+def _until(
+    condition: Callable[[], bool], seconds: float = 45, *, while_running: Sequence[Running] = ()
+) -> None:
     end = time.monotonic() + seconds
     while not condition():
+        for service in while_running:
+            assert service.process.poll() is None, f"ended by itself:\n{service.log.read_text()}"
         assert time.monotonic() < end, "it did not happen in time"
         time.sleep(0.05)
 
@@ -136,15 +140,16 @@ def test_web_worker_and_scheduler_work_as_processes_of_their_own(backend: Backen
             running(tmp_path, "worker", wait=False, **settings) as worker,
             running(tmp_path, "scheduler", wait=False, **settings) as scheduler,
         ):
+            processes = (web, worker, scheduler)
             url = f"http://127.0.0.1:{port}"
-            _until(lambda: _answers(f"{url}/healthz"), 90)
+            _until(lambda: _answers(f"{url}/healthz"), 90, while_running=processes)
             headers = {"Authorization": "Bearer hook-token-0123456789", "X-Envelope-To": SUPPORT}
             posted = httpx.post(
                 f"{url}/hooks/email/raw", content=_mail().as_bytes(), headers=headers, trust_env=False
             )
             assert posted.is_success
-            _until(lambda: any(mail.recipient == AGENT for mail in relay.mails), 60)
-            for process in (web, worker, scheduler):
+            _until(lambda: any(mail.recipient == AGENT for mail in relay.mails), 60, while_running=processes)
+            for process in processes:
                 assert process.stop(signal.SIGTERM) == 0, process.log.read_text()
 
 
