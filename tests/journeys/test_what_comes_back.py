@@ -138,13 +138,13 @@ async def test_one_click_in_the_mail_program_ends_surveys(backend: Backend) -> N
         assert invitation.message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
         url = str(invitation.message["List-Unsubscribe"]).strip("<>")
         assert url.startswith("https://help.example/u/")
-        answer = await house.web.post(url, content=b"List-Unsubscribe=One-Click",
-                                      headers={"Content-Type": "application/x-www-form-urlencoded"})  # fmt: skip
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        answer = await house.web.post(url, content=b"List-Unsubscribe=One-Click", headers=form)
         assert answer.status_code == 200, "no cookie, no login, no redirect (RFC 8058 §3.2)"
         for mail in house.relay.mails:
             assert ("List-Unsubscribe" in mail.message) == (mail is invitation)
         await house.pass_time(
             house.installation.policy.survey.reminder_at(house.clock.now()) - house.clock.now()
         )
-        assert not [m for m in house.mails_to(LILEI) if m.message_id in
-                    {row.message_id for row in await house.notifications("csat_reminder")}]  # fmt: skip
+        chased = {row.message_id for row in await house.notifications("csat_reminder")}
+        assert not [mail for mail in house.mails_to(LILEI) if mail.message_id in chased]
