@@ -54,7 +54,7 @@ def company_email(uow: UnitOfWork, address: str) -> str:
 
 
 async def add_person(uow: UnitOfWork, person: Person) -> Staff:
-    """Enter a member of staff.
+    """Enter a member of staff. A team's first supervisor leads it, where only an administrator did so far.
 
     Raises InvalidInput, NotFound for the team, Conflict for a number or address in use.
     """
@@ -73,7 +73,18 @@ async def add_person(uow: UnitOfWork, person: Person) -> Staff:
     )
     if not await uow.insert_new(row):
         raise Conflict("there is a member of staff with this number or address already")
+    await _lead_team(uow, row)
     return row
+
+
+async def _lead_team(uow: UnitOfWork, person: Staff) -> None:
+    """Escalations climb to a supervisor as soon as there is one, without a second step to think of."""
+    if person.role is not Role.SUPERVISOR or person.team_id is None:
+        return
+    team = await uow.session.get_one(Team, person.team_id, with_for_update=True)
+    leader = await uow.session.get(Staff, team.supervisor_id) if team.supervisor_id else None
+    if leader is None or leader.role is Role.ADMINISTRATOR:
+        team.supervisor_id = person.id
 
 
 async def change_person(uow: UnitOfWork, number: str, changes: Mapping[str, Any]) -> Staff:

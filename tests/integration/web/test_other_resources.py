@@ -204,6 +204,15 @@ async def test_teams_name_the_people_an_escalation_climbs_to(desk: Desk) -> None
     assert {row["name"] for row in await items(desk, "/teams")} == {"product", "support"}
 
 
+async def test_the_first_supervisor_of_a_team_leads_it_and_the_second_does_not(desk: Desk) -> None:
+    await desk.api("POST", "/teams", json={"name": "night"}, expect=201)
+    for number in ("SV801", "SV802"):
+        body = {"number": number, "name": number, "email": f"{number}@help.example", "role": "supervisor"}
+        await desk.api("POST", "/staff", json={**body, "team": "night"}, expect=201)
+    teams = {team["name"]: team for team in (await desk.api("GET", "/teams")).json()["items"]}
+    assert teams["night"]["supervisor"] == "SV801"
+
+
 async def test_staff_addresses_outside_the_company_are_refused(backend: Backend) -> None:
     async with make_desk(backend, staff_domains=("help.example",)) as desk:
         stranger = {"number": "CS009", "name": "Eve", "email": "eve@mailbox.example"}
