@@ -293,7 +293,7 @@ async def test_a_customer_is_asked_once_in_two_weeks_and_the_second_ticket_still
 
 async def test_an_escalation_that_does_not_arrive_goes_to_the_next_level_at_once(backend: Backend) -> None:
     async with open_house(backend) as house:
-        house.relay.script.on("rcpt", refuse("550 5.1.1 no such user"), recipient=CAROL)
+        house.relay.script.on("rcpt", refuse("554 5.7.1 not wanted here"), recipient=CAROL)
         number = await ask(house)
         limit = (await house.deadlines())["first_response"].limit_at
         assert limit is not None

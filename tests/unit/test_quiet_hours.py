@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from workers.delivery.silences import zone_of
 from workers.policy.quiet import QuietHours
 
 NIGHT = QuietHours.parse("21:00-09:00")
@@ -62,3 +63,18 @@ def test_after_the_quiet_hours_it_is_not_quiet_and_they_last_no_longer_than_they
     if over is not None:
         assert moment < over <= moment + timedelta(hours=13)  # the night of the winter change is longer
         assert NIGHT.over_at(over, BERLIN) is None
+
+
+@pytest.mark.parametrize(
+    ("phone", "zone"),
+    [
+        ("+4915112345678", "Europe/Berlin"),
+        ("+12125550111", "America/New_York"),
+        ("+8613800005678", "Asia/Shanghai"),
+        ("+15550111", "Asia/Shanghai"),  # of no known place
+        ("+79161234567", "Asia/Shanghai"),  # of a country with several zones
+        ("", "Asia/Shanghai"),
+    ],
+)
+def test_a_number_tells_the_zone_where_it_tells_one_for_certain(phone: str, zone: str) -> None:
+    assert zone_of(phone, "Asia/Shanghai") == zone

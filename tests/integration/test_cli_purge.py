@@ -1,0 +1,26 @@
+"""`closeloop purge` says what it deletes, or would."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.command_line import CommandLine
+
+
+def test_the_purge_counts_or_deletes_and_refuses_days_that_are_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    closeloop = CommandLine(tmp_path / "data", monkeypatch, capsys)
+    closeloop("migrate")
+    assert closeloop("purge", "--dry-run", "--json").json == {"bodies": 0, "raw": 0, "dry_run": True}
+    said = closeloop("purge")
+    assert said.code == 0
+    assert "rendered messages" in said.out
+    assert "90" in said.out
+    closeloop.set(KEEP_RAW_DAYS="0", KEEP_BODIES_DAYS="ten")
+    refused = closeloop("purge")
+    assert refused.code == 2
+    assert "CLOSELOOP_KEEP_RAW_DAYS" in refused.err
+    assert "CLOSELOOP_KEEP_BODIES_DAYS" in refused.err
