@@ -40,7 +40,7 @@ async def test_a_bounce_without_the_message_id_finds_its_notification(backend: B
         receipt = await _receipt(house)
         local, _, domain = receipt.sender.partition("@")
         assert domain == "help.example"
-        assert local.startswith("bounce+")
+        assert local.startswith("support+")
         assert len(local) <= 64
         assert local == local.lower()
         words = f"This is the qmail-send program. <{LILEI}>: 550 5.1.1 unknown user"
@@ -54,7 +54,7 @@ async def test_a_forged_bounce_settles_nothing(backend: Backend) -> None:
         receipt = await _receipt(house)
         token = receipt.sender.partition("+")[2].partition("@")[0]
         other = "a" if token[-5] != "a" else "b"
-        forged = f"bounce+{token[:-5]}{other}{token[-4:]}@help.example"
+        forged = f"support+{token[:-5]}{other}{token[-4:]}@help.example"
         words = f"<{LILEI}>: 550 5.1.1 unknown user\r\n\r\nMessage-ID: <{uuid4().hex}@help.example>"
         for to in (forged, "bounce@help.example", "support@help.example"):
             await house.post_mail(_words(to, words), sender="", to=to)

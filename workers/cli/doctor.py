@@ -92,11 +92,12 @@ async def _probe(settings: Settings, relay: Relay, profile: Profile) -> Outcome:
     from workers.channels.smtp_url import Profile
     from workers.clock import SystemClock
     from workers.delivery.compose import MailParts, compose
+    from workers.delivery.identity import plus_address
 
     login = relay.user if relay.user and "@" in relay.user else settings.mail_from
     author = login if profile is Profile.SAME_SENDER else settings.mail_from
     token = (uuid4().hex + uuid4().hex).translate(str.maketrans("0189", "abcd"))[:42]
-    envelope = f"bounce+{token}@{settings.mail_domain}" if profile is Profile.VERP else author
+    envelope = plus_address(settings, token) if profile is Profile.VERP else author
     mail = compose(
         MailParts(
             from_name=settings.mail_from_name or "closeloop",

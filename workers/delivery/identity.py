@@ -13,7 +13,8 @@ from workers.settings import Settings
 from workers.vault import Vault
 
 BOUNCE = "bounce"
-"""Local part of all return paths; `bounce+<token>@<mail domain>` must lead to the same door as replies."""
+"""What the ids in return paths are signed for."""
+LONGEST_LOCAL = 64
 
 TAG = re.compile(r"\[(?P<number>[A-Z]{2,8}\d{6,24}) #(?P<tag>[a-z2-7]{8})\]", re.IGNORECASE)
 """`[CS202405200001 #k3f9q2ab]` in a subject: the ticket, and 40 bits that only its one holder was given."""
@@ -37,9 +38,12 @@ def needs_same_sender(settings: Settings) -> bool:
 
 def reply_address(vault: Vault, settings: Settings, ticket_id: UUID, person: UUID) -> str:
     """The plus address whose mail belongs to this ticket, given to this person alone."""
-    token = reply_token(vault, ticket_id, person)
-    local = settings.mail_from.partition("@")[0].partition("+")[0]
-    return f"{local}+{token}@{settings.mail_domain}"
+    return plus_address(settings, reply_token(vault, ticket_id, person))
+
+
+def plus_address(settings: Settings, token: str) -> str:
+    """CLOSELOOP_MAIL_FROM with a token: it leads to the same mailbox, wherever that is forwarded to."""
+    return f"{_local(settings)}+{token}@{settings.mail_domain}"
 
 
 def subject_tag(vault: Vault, ticket_id: UUID, person: UUID) -> str:
@@ -58,9 +62,11 @@ def tagged(subject: str, number: str, tag: str) -> str:
 def return_path(vault: Vault, settings: Settings, notification_id: UUID) -> str:
     """The envelope sender of one notification's mail (VERP): any bounce of it names it, and proves it.
 
-    49 characters before the @ of the 64 that RFC 5321 §4.5.3.1.1 allows.
+    A plus address of the mailbox itself, so that bounces come in wherever replies do. Where its local part
+    would be longer than RFC 5321 §4.5.3.1.1 allows, CLOSELOOP_MAIL_FROM as it is.
     """
-    return f"{BOUNCE}+{vault.signed_id(BOUNCE, notification_id)}@{settings.mail_domain}"
+    address = plus_address(settings, vault.signed_id(BOUNCE, notification_id))
+    return address if address.index("@") <= LONGEST_LOCAL else settings.mail_from
 
 
 def is_return_path(address: str, settings: Settings) -> bool:
@@ -79,6 +85,10 @@ def returned_notification(vault: Vault, settings: Settings, addresses: Iterable[
     return None
 
 
+def _local(settings: Settings) -> str:
+    return settings.mail_from.partition("@")[0].partition("+")[0]
+
+
 def _pattern(settings: Settings) -> re.Pattern[str]:
-    domain = re.escape(settings.mail_domain)
-    return re.compile(rf"(?<![\w.+-]){BOUNCE}\+(?P<token>[a-z2-7]{{42}})@{domain}(?![\w.-])", re.IGNORECASE)
+    local, domain = re.escape(_local(settings)), re.escape(settings.mail_domain)
+    return re.compile(rf"(?<![\w.+-]){local}\+(?P<token>[a-z2-7]{{42}})@{domain}(?![\w.-])", re.IGNORECASE)
