@@ -24,7 +24,6 @@ _RANK = {
     NotificationState.COMPLAINED: 4,
 }
 
-
 _TOLD_ABOVE = (NotificationState.BOUNCED, NotificationState.COMPLAINED)
 
 
@@ -59,7 +58,6 @@ async def record_receipt(
     """Write a receipt once and move the message's state forward, never back. False: it was known already.
 
     Raises Unavailable while the message is on the wire: the receipt is faster than our own record.
-
 
     A bounce goes back up as an event, since what the message had met is undone by it; so does a complaint.
     """
