@@ -1,7 +1,7 @@
 """DKIM signatures (RFC 6376, RFC 8463): relaxed/relaxed over the bytes as they are stored.
 
-A library for it exists (dkimpy), but its arithmetic in Python costs 9 ms a mail, ten times what composing
-costs; here OpenSSL signs, in less than 1 ms.
+A library for it exists (dkimpy), but its arithmetic in Python costs 7 ms a mail, many times what composing
+costs; here OpenSSL signs, in 0.4 ms (RSA-2048).
 """
 
 from __future__ import annotations
