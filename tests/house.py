@@ -308,6 +308,7 @@ async def open_house(
             await house.web.aclose()
             await asyncio.to_thread(_stop, workers)
             await workshop.engine.dispose()
+            await asyncio.sleep(0.02)  # what was broken off closes its socket a turn of the loop later
             installation.close()
 
 

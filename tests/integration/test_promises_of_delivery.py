@@ -184,7 +184,10 @@ async def test_no_attempt_begins_that_its_lease_would_not_outlast(backend: Backe
         house.clock.advance(timedelta(hours=1))
         await workers
         async with house.workshop.read() as uow:
-            assert set(await uow.session.scalars(select(DeliveryAttempt.outcome))) == {"sent"}
+            # On a busy machine the channel itself may still decline what the courier found time for.
+            outcomes = set(await uow.session.scalars(select(DeliveryAttempt.outcome)))
+            assert "sent" in outcomes
+            assert outcomes <= {"sent", "not_started"}
 
 
 async def _keep_delivering(house: House, courier: Courier) -> None:

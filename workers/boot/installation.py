@@ -128,7 +128,7 @@ class Installation:
             self.broker.close()
         client = getattr(self.broker, "client", None)
         if client is not None:
-            client.close()
+            client.connection_pool.disconnect()
 
     def _bench(self) -> Bench:
         workshop = self.workshop()

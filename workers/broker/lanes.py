@@ -26,6 +26,7 @@ REDIS_IDLE_MS = 100
 REDIS_CONNECT_SECONDS = 1.0
 REDIS_ANSWER_SECONDS = 2.0
 CLOSING_SECONDS = 10.0
+LAST_TURNS_SECONDS = 0.05
 
 Closer = Callable[[], Awaitable[None]]
 
@@ -82,6 +83,8 @@ class ActorLoop(AsyncIO):
                 await self._closers.pop()()
             except Exception:
                 self.logger.exception("closing something on the actors' event loop failed")
+        # A connection that was broken off closes its socket a turn of the loop later: give it that turn.
+        await asyncio.sleep(LAST_TURNS_SECONDS)
 
 
 class InProcessBroker(StubBroker):
