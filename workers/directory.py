@@ -9,7 +9,7 @@ from uuid import UUID
 
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 
 from models.base import new_id
 from models.people import Customer, Staff, Team
@@ -177,10 +177,10 @@ async def next_handler(uow: UnitOfWork, team: Team, skill: str | None = None) ->
     return everybody[0] if everybody else None
 
 
-async def _present(uow: UnitOfWork, *where: object) -> Sequence[Staff]:
+async def _present(uow: UnitOfWork, *where: ColumnElement[bool]) -> Sequence[Staff]:
     now = uow.clock.now()
     rows = await uow.session.scalars(
-        select(Staff).where(Staff.active.is_(True), *where).order_by(Staff.number)  # type: ignore[arg-type]
+        select(Staff).where(Staff.active.is_(True), *where).order_by(Staff.number)
     )
     return [person for person in rows if person.absent_until is None or person.absent_until <= now]
 

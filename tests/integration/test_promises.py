@@ -15,6 +15,7 @@ from models.vocabulary import (
     Role,
     TicketState,
 )
+from tests.callers import CAROL, LILEI, RESULT, handler_of, new_request, resolved
 from tests.conftest import Backend
 from tests.fakes_smtp import CaughtMail
 from tests.house import PUBLIC, House, link_in, open_house
@@ -24,30 +25,10 @@ from workers.tickets.customer import is_confirmation
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
 
-LILEI = "lilei@163.example"
-CAROL = "carol@help.example"
-RESULT = {"cause": "a stale token", "solution": "renewed it"}
-
-
-async def _new(house: House, words: str = "Please help with my order.") -> str:
-    await house.mail(LILEI, words, subject="Order", name="Li Lei")
-    return (await house.ticket()).number
-
-
-async def _handler(house: House) -> str:
-    return (await house.mail_of("assignment")).recipient
-
-
-async def _resolved(house: House) -> tuple[str, str]:
-    number = await _new(house)
-    handler = await _handler(house)
-    await house.api("POST", f"/tickets/{number}/resolve", RESULT, by=handler)
-    return number, handler
-
 
 async def test_a_late_tap_on_accept_does_not_take_back_a_result(backend: Backend) -> None:
     async with open_house(backend) as house:
-        number = await _new(house)
+        number = await new_request(house)
         assignment = await house.mail_of("assignment")
         await house.api("POST", f"/tickets/{number}/resolve", RESULT, by=assignment.recipient)
         answer = await house.web.post(link_in(assignment, "t").removeprefix(PUBLIC))
@@ -57,8 +38,8 @@ async def test_a_late_tap_on_accept_does_not_take_back_a_result(backend: Backend
 
 async def test_approving_a_request_that_a_result_has_overtaken_starts_no_clock(backend: Backend) -> None:
     async with open_house(backend) as house:
-        number = await _new(house)
-        handler = await _handler(house)
+        number = await new_request(house)
+        handler = await handler_of(house)
         until = (house.clock.now() + timedelta(days=9)).isoformat()
         body = {"reason": "needs a part", "until": until}
         await house.api("POST", f"/tickets/{number}/escalate", body, by=handler)
@@ -72,8 +53,8 @@ async def test_approving_a_request_that_a_result_has_overtaken_starts_no_clock(b
 
 async def test_a_promised_resolution_survives_a_new_priority(backend: Backend) -> None:
     async with open_house(backend) as house:
-        number = await _new(house)
-        await house.api("POST", f"/tickets/{number}/accept", {}, by=await _handler(house))
+        number = await new_request(house)
+        await house.api("POST", f"/tickets/{number}/accept", {}, by=await handler_of(house))
         promised = (await house.deadlines())["resolution"].limit_at
         await house.api("PATCH", f"/tickets/{number}", {"priority": "high"}, by=CAROL)
         resolution = (await house.deadlines())["resolution"]
@@ -83,7 +64,7 @@ async def test_a_promised_resolution_survives_a_new_priority(backend: Backend) -
 
 async def test_a_reopened_request_promises_anew(backend: Backend) -> None:
     async with open_house(backend, settings={"policy": "after-sales"}) as house:
-        number, handler = await _resolved(house)
+        number, handler = await resolved(house)
         await house.pass_time(timedelta(days=3))
         await house.api("POST", f"/tickets/{number}/confirm", {"solved": False}, by=handler)
         ticket = await house.ticket()
@@ -94,7 +75,7 @@ async def test_a_reopened_request_promises_anew(backend: Backend) -> None:
 
 async def test_raising_the_priority_of_an_overdue_request_counts_its_breach_once(backend: Backend) -> None:
     async with open_house(backend) as house:
-        number = await _new(house)
+        number = await new_request(house)
         limit = (await house.deadlines())["first_response"].limit_at
         await house.pass_time(until=limit)
         assert (await house.ticket()).overdue_count == 1
@@ -114,8 +95,8 @@ async def _breached_clocks(house: House) -> set[str]:
 
 async def test_a_bounce_takes_back_what_was_judged_by_it(backend: Backend) -> None:
     async with open_house(backend) as house:
-        number = await _new(house)
-        handler = await _handler(house)
+        number = await new_request(house)
+        handler = await handler_of(house)
         before = (await house.deadlines())["first_response"]
         await house.api("POST", f"/tickets/{number}/resolve", RESULT, by=handler)
         result = await house.mail_of("result_feedback")
@@ -131,10 +112,10 @@ async def test_a_bounce_takes_back_what_was_judged_by_it(backend: Backend) -> No
 
 async def test_a_late_answer_that_bounces_is_one_breach(backend: Backend) -> None:
     async with open_house(backend) as house:
-        number = await _new(house)
+        number = await new_request(house)
         limit = (await house.deadlines())["first_response"].limit_at
         await house.pass_time(until=limit)
-        await house.api("POST", f"/tickets/{number}/answer", {"text": "Sorry!"}, by=await _handler(house))
+        await house.api("POST", f"/tickets/{number}/answer", {"text": "Sorry!"}, by=await handler_of(house))
         await house.pass_time(timedelta(minutes=2))
         answer = await house.mail_of("reply_to_customer")
         await house.post_mail(_bounce_of(answer.message_id), sender="")
@@ -145,8 +126,8 @@ async def test_a_late_answer_that_bounces_is_one_breach(backend: Backend) -> Non
 
 async def test_a_second_answer_holds_when_the_first_one_bounces(backend: Backend) -> None:
     async with open_house(backend) as house:
-        number = await _new(house)
-        handler = await _handler(house)
+        number = await new_request(house)
+        handler = await handler_of(house)
         for words in ("We are on it.", "It is done."):
             await house.api("POST", f"/tickets/{number}/answer", {"text": words}, by=handler)
             await house.pass_time(timedelta(minutes=2))
@@ -159,8 +140,8 @@ async def test_a_second_answer_holds_when_the_first_one_bounces(backend: Backend
 
 async def test_telling_the_result_by_phone_after_the_confirmation_still_closes(backend: Backend) -> None:
     async with open_house(backend) as house:
-        number = await _new(house)
-        handler = await _handler(house)
+        number = await new_request(house)
+        handler = await handler_of(house)
         details = {"customer": {"preferred_channel": "phone"}}
         await house.api("PATCH", f"/tickets/{number}", details, by=handler)
         await house.api("POST", f"/tickets/{number}/resolve", RESULT, by=handler)
@@ -177,10 +158,10 @@ async def test_a_question_is_no_confirmation() -> None:
 
 async def test_urging_counts_after_the_first_answer_too(backend: Backend) -> None:
     async with open_house(backend) as house:
-        number = await _new(house)
+        number = await new_request(house)
         receipt = await house.mail_of("receipt")
         body = {"channel": "phone"}
-        await house.api("POST", f"/tickets/{number}/first-response", body, by=await _handler(house))
+        await house.api("POST", f"/tickets/{number}/first-response", body, by=await handler_of(house))
         await house.mail(LILEI, "Any update? I am still waiting.", answers=receipt)
         ticket = await house.ticket()
         assert (ticket.urged_count, ticket.priority.value) == (1, "high")
@@ -188,8 +169,8 @@ async def test_urging_counts_after_the_first_answer_too(backend: Backend) -> Non
 
 async def test_a_customers_words_reach_somebody_when_the_handler_has_left(backend: Backend) -> None:
     async with open_house(backend) as house:
-        await _new(house)
-        handler = await _handler(house)
+        await new_request(house)
+        handler = await handler_of(house)
         number = "CS001" if handler.startswith("alice") else "CS002"
         await house.api("PATCH", f"/staff/{number}", {"active": False})
         await house.mail(LILEI, "One more thing.", answers=await house.mail_of("receipt"))
@@ -215,12 +196,12 @@ async def test_the_last_rung_means_the_administrators_whoever_stands_in(backend:
 
 async def test_the_first_team_hears_of_a_breach_elsewhere(backend: Backend) -> None:
     async with open_house(backend, settings={"policy": "after-sales"}) as house:
-        number = await _new(house)
+        number = await new_request(house)
         boss = {"number": "SV009", "name": "Zoe", "email": "zoe@help.example", "role": "supervisor"}
         await house.api("POST", "/staff", boss)
         await house.api("POST", "/teams", {"name": "faraway", "supervisor": "SV009"})
         body = {"to": "SV009", "reason": "theirs", "team": "faraway"}
-        await house.api("POST", f"/tickets/{number}/transfer", body, by=await _handler(house))
+        await house.api("POST", f"/tickets/{number}/transfer", body, by=await handler_of(house))
         limit = (await house.deadlines())["first_response"].limit_at
         await house.pass_time(until=limit)
         told = {mail.recipient for mail in await _mails(house, "breach")}
@@ -229,7 +210,7 @@ async def test_the_first_team_hears_of_a_breach_elsewhere(backend: Backend) -> N
 
 async def test_who_is_named_to_call_back_hears_of_it_each_time(backend: Backend) -> None:
     async with open_house(backend) as house:
-        await _resolved(house)
+        await resolved(house)
         await house.pass_time(timedelta(hours=2))
         invitation = await house.mail_of("csat_invitation")
         await house.tap(link_in(invitation, "s"), {"overall": "1"})

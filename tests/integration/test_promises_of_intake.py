@@ -17,32 +17,13 @@ from models.vocabulary import (
     NotificationState,
     TicketState,
 )
+from tests.callers import LILEI, handler_of, new_request, resolved
 from tests.conftest import Backend
 from tests.fakes_smtp import CaughtMail
 from tests.house import House, link_in, open_house, text_of
 from workers.intake.desk import MOST_TRIES
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
-
-LILEI = "lilei@163.example"
-CAROL = "carol@help.example"
-RESULT = {"cause": "a stale token", "solution": "renewed it"}
-
-
-async def _new(house: House, words: str = "Please help with my order.") -> str:
-    await house.mail(LILEI, words, subject="Order", name="Li Lei")
-    return (await house.ticket()).number
-
-
-async def _handler(house: House) -> str:
-    return (await house.mail_of("assignment")).recipient
-
-
-async def _resolved(house: House) -> tuple[str, str]:
-    number = await _new(house)
-    handler = await _handler(house)
-    await house.api("POST", f"/tickets/{number}/resolve", RESULT, by=handler)
-    return number, handler
 
 
 async def _mails(house: House, kind: str) -> list[CaughtMail]:
@@ -52,7 +33,7 @@ async def _mails(house: House, kind: str) -> list[CaughtMail]:
 
 async def test_a_staff_link_in_an_uncut_quotation_never_reaches_the_customer(backend: Backend) -> None:
     async with open_house(backend) as house:
-        await _new(house)
+        await new_request(house)
         assignment = await house.mail_of("assignment")
         words = f"Hello!\n{link_in(assignment, 't')}"
         await house.mail(assignment.recipient, words, to=str(assignment.message["Reply-To"]), subject="Re:")
@@ -63,7 +44,7 @@ async def test_a_staff_link_in_an_uncut_quotation_never_reaches_the_customer(bac
 
 async def test_a_customers_own_links_do_not_reach_the_handler(backend: Backend) -> None:
     async with open_house(backend) as house:
-        await _resolved(house)
+        await resolved(house)
         result = await house.mail_of("result_feedback")
         secret = link_in(result, "c")
         await house.mail(
@@ -76,7 +57,7 @@ async def test_a_customers_own_links_do_not_reach_the_handler(backend: Backend) 
 
 async def test_an_agents_own_address_stays_inside(backend: Backend) -> None:
     async with open_house(backend) as house:
-        await _new(house)
+        await new_request(house)
         assignment = await house.mail_of("assignment")
         words = f"We are on it.\nAlice, {assignment.recipient.title()}"
         await house.mail(assignment.recipient, words, answers=assignment)
@@ -141,8 +122,8 @@ async def test_one_mail_on_two_ways_is_one_request_and_one_answer(backend: Backe
 
 async def test_a_receipt_that_is_faster_than_our_own_record_is_not_lost(backend: Backend) -> None:
     async with open_house(backend) as house:
-        await _new(house)
-        handler = await _handler(house)
+        await new_request(house)
+        handler = await handler_of(house)
         number = (await house.ticket()).number
         await house.api("POST", f"/tickets/{number}/answer", {"text": "Hello"}, by=handler)
         await house.pass_time(timedelta(minutes=2))
@@ -194,7 +175,7 @@ async def test_an_sms_from_no_number_is_turned_away_quietly(backend: Backend) ->
 
 async def test_a_stranger_with_a_message_id_can_speak_but_decide_nothing(backend: Backend) -> None:
     async with open_house(backend) as house:
-        await _resolved(house)
+        await resolved(house)
         result = await house.mail_of("result_feedback")
         named = {"In-Reply-To": result.message_id}
         await house.mail("mallory@evil.example", "Thanks", subject="Re: x", headers=named)

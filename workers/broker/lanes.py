@@ -71,7 +71,7 @@ class ActorLoop(AsyncIO):
         except Exception:
             self.logger.exception("the actors' event loop did not wind up in order")
         set_event_loop_thread(None)
-        thread.stop()  # type: ignore[no-untyped-call]
+        thread.stop()  # type: ignore[no-untyped-call]  # dramatiq leaves it untyped
 
     async def _wind_up(self) -> None:
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
@@ -142,7 +142,7 @@ def _redis_broker(url: str, middleware: list[dramatiq.Middleware]) -> dramatiq.B
         socket_timeout=REDIS_ANSWER_SECONDS,
         retry=Retry(NoBackoff(), 1),
     )
-    return RedisBroker(  # type: ignore[no-untyped-call]
+    return RedisBroker(  # type: ignore[no-untyped-call]  # dramatiq leaves it untyped
         client=redis.Redis(connection_pool=pool),
         middleware=middleware,
         namespace=NAMESPACE,

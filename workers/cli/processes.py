@@ -179,7 +179,7 @@ def _url(doors: Doors) -> str:
     """Where people on this machine reach the pages, for when no public URL is set."""
     assert doors.http is not None
     host, port = doors.http
-    shown = "127.0.0.1" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host  # noqa: S104
+    shown = "127.0.0.1" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host  # noqa: S104 - only compared
     return f"http://{shown}:{port}"
 
 

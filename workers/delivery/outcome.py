@@ -67,7 +67,7 @@ async def record_outcomes(
 
 
 _ATTEMPT_DONE = (
-    update(DeliveryAttempt.__table__)  # type: ignore[arg-type]
+    update(DeliveryAttempt.__table__)  # type: ignore[arg-type]  # declared as FromClause, is a Table
     .where(DeliveryAttempt.__table__.c.id == bindparam("row_id"))
     .values(
         {
@@ -87,7 +87,7 @@ _ATTEMPT_DONE = (
     )
 )
 _STATE_DONE = (
-    update(Notification.__table__)  # type: ignore[arg-type]
+    update(Notification.__table__)  # type: ignore[arg-type]  # declared as FromClause, is a Table
     .where(
         Notification.__table__.c.id == bindparam("row_id"),
         Notification.__table__.c.lease_token == bindparam("row_token"),
