@@ -64,7 +64,7 @@ class SmtpChannel:
         self._pace = Pace(limiter, metrics, quotas=quotas)
         self._plain_sender = wire_address(plain_sender).encode("ascii") if plain_sender else b""
         # A third for each step, so that a second relay still gets its chance within the time of one mail.
-        dialer = Dialer(
+        self._dialer = Dialer(
             relays,
             clock.now,
             ehlo=ehlo or own_host_name(),
@@ -73,7 +73,7 @@ class SmtpChannel:
             metrics=metrics,
         )
         self._lanes = {
-            lane: LanePool(dialer, size=size, max_uses=max_uses, idle=idle)
+            lane: LanePool(self._dialer, size=size, max_uses=max_uses, idle=idle)
             for lane, size in connections.items()
         }
         self._default = self._lanes.get("normal") or next(iter(self._lanes.values()))
@@ -87,9 +87,10 @@ class SmtpChannel:
         await run.run([Queue(items, lane.gate, lane.size) for lane, items in lanes.items()])
 
     async def aclose(self) -> None:
-        """Say QUIT on all resting connections."""
+        """Say QUIT on all resting connections and wait until all are closed."""
         for lane in self._lanes.values():
             lane.close()
+        await self._dialer.aclose()
         await self._pace.aclose()
 
     def _lane(self, item: Outgoing) -> LanePool:

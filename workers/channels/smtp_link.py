@@ -43,6 +43,7 @@ class Link(asyncio.Protocol):
         self._paused = False
         self._waiter: asyncio.Future[None] | None = None
         self._leaving = False
+        self._ended = asyncio.Event()
 
     # -- asyncio's side
 
@@ -78,6 +79,7 @@ class Link(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lose("connection lost")
+        self._ended.set()
 
     def _end_of_reply(self) -> int:
         """Length of the first complete reply in the buffer; 0: none yet, -1: that is no reply."""
@@ -132,6 +134,10 @@ class Link(asyncio.Protocol):
         self.doomed = self._leaving = True
         self._transport.write(b"QUIT\r\n")
         asyncio.get_running_loop().call_later(2, self.abort)
+
+    async def ended(self) -> None:
+        """Return when the socket is closed, which is a turn of the loop after `abort` and later after `retire`."""
+        await self._ended.wait()
 
     async def alive(self) -> bool:
         """Ask with NOOP whether a connection that has been idle still answers."""

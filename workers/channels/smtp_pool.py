@@ -7,6 +7,7 @@ import ssl
 import time
 from collections.abc import Callable
 from datetime import datetime
+from weakref import WeakSet
 
 from workers.channels.smtp_breaker import Breaker
 from workers.channels.smtp_open import CannotConnect, open_session, relay_context
@@ -15,6 +16,7 @@ from workers.channels.smtp_url import Relay
 from workers.metrics import Metrics
 
 _NOOP_PATIENCE = 5.0
+_QUIT_PATIENCE = 1.0
 
 
 class Dialer:
@@ -43,6 +45,7 @@ class Dialer:
         self._given_context = tls_context
         self._contexts: dict[Relay, ssl.SSLContext | None] = {}
         self._breakers = {relay: Breaker(relay, metrics) for relay in relays}
+        self._opened: WeakSet[Session] = WeakSet()
 
     async def dial(self, not_at: Relay | None = None) -> Session:
         """Return a fresh session, not at the relay `not_at`. Raises CannotConnect, with the trouble of the
@@ -63,6 +66,20 @@ class Dialer:
         """The relay took the connection and would not work with it: it is left alone as if it were down."""
         breaker = self._breakers[relay]
         breaker.failed(error, error.reason, breaker.begin())
+
+    async def aclose(self) -> None:
+        """Return when all sessions are closed; those that have been retired get a second to hear their farewell."""
+        try:
+            async with asyncio.timeout(_QUIT_PATIENCE):
+                await self._all_ended()
+        except TimeoutError:
+            for session in self._opened:
+                session.abort()
+            await self._all_ended()
+
+    async def _all_ended(self) -> None:
+        for session in list(self._opened):
+            await session.ended()
 
     async def _tried(self, relay: Relay) -> Session | None:
         breaker = self._breakers[relay]
@@ -85,9 +102,11 @@ class Dialer:
             raise CannotConnect("tls_failed", relay.host, text="the CA file cannot be read") from error
         try:
             async with asyncio.timeout(2 * self._step_timeout):
-                return await open_session(
+                session = await open_session(
                     relay, self._now, context=context, ehlo=self._ehlo, patience=self._step_timeout
                 )
+            self._opened.add(session)
+            return session
         except TimeoutError as error:
             raise CannotConnect("connection_failed", relay.host, text="timed out") from error
 
