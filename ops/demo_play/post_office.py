@@ -18,7 +18,7 @@ from pathlib import Path
 import httpx
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from workers.intake.providers.twilio import sign
+from workers.intake.providers.sms.twilio import sign
 
 LINK = re.compile(r"https?://[^\s<>\"]+/([tcsu])/([a-z2-7]{26})")
 ACCOUNT = "AC" + "d" * 32

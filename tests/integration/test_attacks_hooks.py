@@ -11,7 +11,7 @@ import pytest
 from models.intake import IntakeEvent
 from tests.conftest import Backend
 from tests.factories import API_KEY, HOOK_TOKEN, PUBLIC, TWILIO_TOKEN, Desk, all_of, make_desk
-from workers.intake.providers import twilio
+from workers.intake.providers.sms import twilio
 
 pytestmark = [
     pytest.mark.anyio,

@@ -15,7 +15,7 @@ from workers.errors import Unavailable
 from workers.intake.bounces import Bounce, reported_message_id
 from workers.intake.filed import Filed
 from workers.intake.mail import InboundMail
-from workers.intake.providers.registry import read_status
+from workers.intake.providers.sms.registry import read_status
 from workers.intake.store import Event
 from workers.tickets import message_accepted, message_bounced, ticket_by_id
 from workers.unit_of_work import UnitOfWork

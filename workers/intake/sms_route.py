@@ -13,7 +13,7 @@ from workers.directory import Contact, find_or_make_customer, normal_phone, regi
 from workers.errors import InvalidInput
 from workers.intake.filed import Filed
 from workers.intake.mail_route import rated
-from workers.intake.providers.registry import read_inbound
+from workers.intake.providers.sms.registry import read_inbound
 from workers.intake.store import Event
 from workers.unit_of_work import UnitOfWork
 

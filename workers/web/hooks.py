@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from workers.errors import BadSignature, NotFound
-from workers.intake.providers.registry import PROVIDERS
+from workers.intake.providers.sms.registry import PROVIDERS
 from workers.intake.store import Event, content_id, store
 from workers.web.bodies import MAIL_CAP, bearer, read_body, same_secret
 from workers.web.described import problems

@@ -10,8 +10,9 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from workers.errors import InvalidInput, NotFound
-from workers.intake.providers.port import HookRequest, InboundSms, SmsProvider, SmsStatus
-from workers.intake.providers.registry import PROVIDERS, credentials_for
+from workers.intake.providers.calls import HookRequest
+from workers.intake.providers.sms.port import InboundSms, SmsProvider, SmsStatus
+from workers.intake.providers.sms.registry import PROVIDERS, credentials_for
 from workers.intake.store import Event, store
 from workers.web.bodies import FORM_CAP, read_body
 from workers.web.parts import Parts, WebParts

@@ -25,7 +25,7 @@ from tests.factories import (
 )
 from tests.fakes import ManualClock
 from tests.workbench import BellBook
-from workers.intake.providers import twilio
+from workers.intake.providers.sms import twilio
 from workers.intake.store import load
 from workers.metrics import Metrics
 from workers.rendering import Renderer

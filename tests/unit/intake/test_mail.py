@@ -18,7 +18,7 @@ from workers.intake.filters import Traits, classify
 from workers.intake.forwards import read_forward
 from workers.intake.guard import Limits
 from workers.intake.mail import InboundMail, parse_mail
-from workers.intake.providers.twilio import parse_inbound
+from workers.intake.providers.sms.twilio import parse_inbound
 
 INBOX = Path(__file__).parents[3] / "ops" / "demo_inbox"
 HEAD = b"From: Lin <lin@qq.example>\r\nTo: support@help.example\r\nSubject: x\r\n"

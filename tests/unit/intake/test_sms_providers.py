@@ -13,9 +13,10 @@ from urllib.parse import urlencode
 import pytest
 
 from workers.errors import BadSignature, InvalidInput, NotFound
-from workers.intake.providers import plivo, twilio, vonage
-from workers.intake.providers.port import Credentials, HookRequest, InboundSms, SmsStatus, join_parts
-from workers.intake.providers.registry import PROVIDERS, credentials_for, read_inbound, read_status
+from workers.intake.providers.calls import Credentials, HookRequest
+from workers.intake.providers.sms import plivo, twilio, vonage
+from workers.intake.providers.sms.port import InboundSms, SmsStatus, join_parts
+from workers.intake.providers.sms.registry import PROVIDERS, credentials_for, read_inbound, read_status
 
 URL = "https://desk.example/hooks/sms/x"
 NOW = datetime(2024, 5, 20, 6, 30, tzinfo=UTC)

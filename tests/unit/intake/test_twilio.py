@@ -3,7 +3,7 @@
 import pytest
 
 from workers.errors import BadSignature, InvalidInput
-from workers.intake.providers.twilio import parse_inbound, parse_status, sign, verify
+from workers.intake.providers.sms.twilio import parse_inbound, parse_status, sign, verify
 
 URL = "https://mycompany.com/myapp.php?foo=1&bar=2"
 TOKEN = "12345"

@@ -11,18 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from workers.errors import InvalidInput
-from workers.intake.providers.port import (
-    LONGEST_ID,
-    LONGEST_TEXT,
-    Credentials,
-    HookAnswer,
-    HookRequest,
-    InboundSms,
-    SmsStatus,
-    as_text,
-    international,
-    need_token,
-)
+from workers.intake.providers.calls import Credentials, HookAnswer, HookRequest, as_text, need_token
+from workers.intake.providers.sms.port import LONGEST_ID, LONGEST_TEXT, InboundSms, SmsStatus, international
 
 MOST_ITEMS = 1_000
 

@@ -14,7 +14,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 from workers.errors import BadSignature, InvalidInput
 from workers.intake.charset import scrub
-from workers.intake.providers.port import Credentials, HookAnswer, HookRequest, InboundSms, SmsStatus
+from workers.intake.providers.calls import Credentials, HookAnswer, HookRequest
+from workers.intake.providers.sms.port import InboundSms, SmsStatus
 
 _PORTS = {"https": 443, "http": 80}
 _MAX_TEXT = 4_000

@@ -8,20 +8,14 @@ from typing import Any
 
 from workers.channels.sms.url import TwilioAccount, parse_sms_url
 from workers.errors import NotFound, SettingsError
-from workers.intake.providers import twilio
-from workers.intake.providers.aliyun import Aliyun
-from workers.intake.providers.bird import Bird
-from workers.intake.providers.plivo import Plivo
-from workers.intake.providers.port import (
-    Credentials,
-    InboundSms,
-    SmsProvider,
-    SmsStatus,
-    inbound_of,
-    status_of,
-)
-from workers.intake.providers.tencent import Tencent
-from workers.intake.providers.vonage import Vonage
+from workers.intake.providers.calls import Credentials
+from workers.intake.providers.sms import twilio
+from workers.intake.providers.sms.aliyun import Aliyun
+from workers.intake.providers.sms.bird import Bird
+from workers.intake.providers.sms.plivo import Plivo
+from workers.intake.providers.sms.port import InboundSms, SmsProvider, SmsStatus, inbound_of, status_of
+from workers.intake.providers.sms.tencent import Tencent
+from workers.intake.providers.sms.vonage import Vonage
 
 PROVIDERS: Mapping[str, SmsProvider] = MappingProxyType(
     {each.name: each for each in (twilio.Twilio(), Vonage(), Plivo(), Bird(), Aliyun(), Tencent())}

@@ -19,19 +19,9 @@ from datetime import timedelta
 from typing import Any
 
 from workers.errors import BadSignature, InvalidInput
-from workers.intake.providers.jwt import check_payload, verify_token
-from workers.intake.providers.port import (
-    LONGEST_ID,
-    LONGEST_TEXT,
-    Credentials,
-    HookAnswer,
-    HookRequest,
-    InboundSms,
-    SmsStatus,
-    as_text,
-    international,
-    same,
-)
+from workers.intake.providers.calls import Credentials, HookAnswer, HookRequest, as_text, same
+from workers.intake.providers.sms.jwt import check_payload, verify_token
+from workers.intake.providers.sms.port import LONGEST_ID, LONGEST_TEXT, InboundSms, SmsStatus, international
 
 WINDOW = timedelta(hours=9)
 """How old a signed call may be: it is repeated for 8 hours; the message's id sorts out the repetitions."""

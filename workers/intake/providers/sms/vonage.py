@@ -15,19 +15,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from workers.errors import BadSignature, InvalidInput
-from workers.intake.providers.jwt import check_payload, verify_token
-from workers.intake.providers.port import (
-    LONGEST_ID,
-    LONGEST_TEXT,
-    Credentials,
-    HookAnswer,
-    HookRequest,
-    InboundSms,
-    SmsStatus,
-    international,
-    need_token,
-    same,
-)
+from workers.intake.providers.calls import Credentials, HookAnswer, HookRequest, need_token, same
+from workers.intake.providers.sms.jwt import check_payload, verify_token
+from workers.intake.providers.sms.port import LONGEST_ID, LONGEST_TEXT, InboundSms, SmsStatus, international
 
 WINDOW = timedelta(hours=25)
 """How old a signed call may be: it is repeated for a day with its first timestamp; the message's id sorts

@@ -15,17 +15,8 @@ from collections.abc import Sequence
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from workers.errors import BadSignature, InvalidInput
-from workers.intake.providers.port import (
-    LONGEST_ID,
-    LONGEST_TEXT,
-    Credentials,
-    HookAnswer,
-    HookRequest,
-    InboundSms,
-    SmsStatus,
-    international,
-    same,
-)
+from workers.intake.providers.calls import Credentials, HookAnswer, HookRequest, same
+from workers.intake.providers.sms.port import LONGEST_ID, LONGEST_TEXT, InboundSms, SmsStatus, international
 
 _MOST_MEDIA = 20
 

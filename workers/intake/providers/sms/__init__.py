@@ -1,0 +1,1 @@
+"""The webhooks of SMS providers, one module each."""
