@@ -1,6 +1,17 @@
 """All table families, so that `Base.metadata` is complete wherever the schema itself is worked on."""
 
-from models import deadlines, intake, keys, links, notifications, people, surveys, tickets
+from models import deadlines, intake, keys, links, mailboxes, notifications, people, surveys, tickets
 from models.base import Base
 
-__all__ = ["Base", "deadlines", "intake", "keys", "links", "notifications", "people", "surveys", "tickets"]
+__all__ = [
+    "Base",
+    "deadlines",
+    "intake",
+    "keys",
+    "links",
+    "mailboxes",
+    "notifications",
+    "people",
+    "surveys",
+    "tickets",
+]
