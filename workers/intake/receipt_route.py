@@ -9,6 +9,7 @@ from models.notifications import Notification
 from models.tickets import Ticket
 from models.vocabulary import EventState, NotificationState
 from workers import rungs, suppressions, surveys
+from workers.channels.sms.codes import receipt_reason
 from workers.channels.smtp_codes import Step, judge
 from workers.delivery.receipts import notification_of_message, notification_of_provider, record_receipt
 from workers.errors import Unavailable
@@ -28,12 +29,6 @@ _SMS_FATES = {
     "undelivered": NotificationState.BOUNCED,
     "failed": NotificationState.BOUNCED,
 }
-_SMS_REASONS = {"30005": "unknown_recipient", "30006": "unknown_recipient", "21610": "opted_out"}
-"""Error codes of the provider that speak of the number itself (www.twilio.com/docs/api/errors)."""
-
-
-def _provider_reason(code: str, state: str) -> str:
-    return f"provider_{code}" if code else state
 
 
 async def own_event(uow: UnitOfWork, row: IntakeEvent) -> Filed:
@@ -76,6 +71,8 @@ async def sms_status(uow: UnitOfWork, row: IntakeEvent, event: Event) -> Filed:
     fate = _SMS_FATES.get(status.state)
     if fate is None:
         return Filed(EventState.DONE, kind="receipt", reason=f"status_{status.state}")
+    arrived = fate is NotificationState.DELIVERED
+    reason = "" if arrived else receipt_reason(event.source, status.error_code, status.state)
     message = await notification_of_provider(uow, status.external_id)
     if message is None and row.tries <= EARLY_TRIES:
         raise Unavailable("nothing is known to be sent under this id yet")
@@ -86,7 +83,7 @@ async def sms_status(uow: UnitOfWork, row: IntakeEvent, event: Event) -> Filed:
         source=event.source,
         external_id=f"{status.external_id}:{status.state}",
         at=row.received_at,
-        reason=_SMS_REASONS.get(status.error_code) or _provider_reason(status.error_code, status.state),
+        reason=reason,
     )
     return Filed(EventState.DONE, kind="receipt", ticket_id=message.ticket_id if message else None)
 

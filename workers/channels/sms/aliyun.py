@@ -13,12 +13,13 @@ import hmac
 import json
 import secrets
 from collections.abc import Mapping
-from types import MappingProxyType
 from urllib.parse import quote
 
 import httpx
 
 from workers.channels.port import Outgoing, Verdict
+from workers.channels.sms.codes import coded, verdict_of
+from workers.channels.sms.codes.aliyun import reason_of_answer
 from workers.channels.sms.http import HttpSms, Judgement, by_status, json_object, text_or_none
 from workers.channels.sms.payload import read_payload
 from workers.channels.sms.registry import TemplateBook
@@ -27,51 +28,6 @@ from workers.clock import Clock
 
 ALGORITHM = "ACS3-HMAC-SHA256"
 HOME_REGION = "cn-hangzhou"
-
-_REJECTED: Mapping[str, str] = MappingProxyType(
-    {
-        "isv.MOBILE_NUMBER_ILLEGAL": "invalid_recipient",
-        "isv.MOBILE_COUNT_OVER_LIMIT": "invalid_recipient",
-        "isv.DOMESTIC_NUMBER_NOT_SUPPORTED": "region_not_permitted",
-        "isv.SMS_TEMPLATE_ILLEGAL": "template_not_approved",
-        "isv.SMS_SIGNATURE_ILLEGAL": "sender_rejected",
-        "isv.SMS_SIGN_ILLEGAL": "sender_rejected",
-        "isv.SMS_SIGNATURE_SCENE_ILLEGAL": "sender_rejected",
-        "isv.SIGN_STATE_ILLEGAL": "sender_rejected",
-        "isv.EXTEND_CODE_ERROR": "sender_rejected",
-        "isv.TEMPLATE_MISSING_PARAMETERS": "variable_missing",
-        "isv.TEMPLATE_PARAMS_ILLEGAL": "variable_missing",
-        "isv.INVALID_JSON_PARAM": "variable_missing",
-        "isv.PARAM_LENGTH_LIMIT": "variable_too_long",
-        "isv.PARAM_NOT_SUPPORT_URL": "link_in_variable",
-        "isv.BLACK_KEY_CONTROL_LIMIT": "content_rejected",
-        "isv.SMS_CONTENT_ILLEGAL": "content_rejected",
-    }
-)
-_LATER: Mapping[str, str] = MappingProxyType(
-    {
-        "isv.BUSINESS_LIMIT_CONTROL": "throttled",
-        "isv.DAY_LIMIT_CONTROL": "throttled",
-        "isv.MONTH_LIMIT_CONTROL": "throttled",
-        "isv.AMOUNT_NOT_ENOUGH": "authentication_failed",
-        "isv.OUT_OF_SERVICE": "authentication_failed",
-        "isv.PRODUCT_UN_SUBSCRIPT": "authentication_failed",
-        "isv.PRODUCT_UNSUBSCRIBE": "authentication_failed",
-        "isv.ACCOUNT_NOT_EXISTS": "authentication_failed",
-        "isv.ACCOUNT_ABNORMAL": "authentication_failed",
-        "isv.DENY_IP_RANGE": "authentication_failed",
-        "isp.RAM_PERMISSION_DENY": "authentication_failed",
-        "isp.SYSTEM_ERROR": "server_error",
-        "isp.GATEWAY_ERROR": "server_error",
-    }
-)
-_ACCOUNT = (
-    "SignatureDoesNotMatch",
-    "InvalidAccessKeyId",
-    "Forbidden",
-    "SignatureNonceUsed",
-    "InvalidTimeStamp",
-)
 
 
 class AliyunSms(HttpSms):
@@ -129,16 +85,10 @@ class AliyunSms(HttpSms):
             return Judgement(Verdict.SENT, "accepted", code, text_or_none(body.get("BizId")))
         if answer.is_success and not code:
             return Judgement(Verdict.UNKNOWN, "unreadable_answer", words)
-        if code in _REJECTED:
-            return Judgement(Verdict.REJECTED, _REJECTED[code], words)
-        if code in _LATER:
-            return Judgement(Verdict.RETRY, _LATER[code], words)
-        if code.startswith("Throttling"):
-            return Judgement(Verdict.RETRY, "throttled", words)
-        if code.startswith(_ACCOUNT):
-            return Judgement(Verdict.RETRY, "authentication_failed", words)
+        if reason := reason_of_answer(code):
+            return Judgement(verdict_of(reason), reason, words)
         if answer.is_success:
-            return Judgement(Verdict.REJECTED, f"aliyun_{code.rpartition('.')[2].lower()[:40]}", words)
+            return Judgement(Verdict.REJECTED, coded("aliyun", code.rpartition(".")[2]), words)
         return Judgement(*by_status(answer.status_code, "aliyun_refused"), words)
 
 

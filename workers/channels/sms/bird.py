@@ -9,6 +9,7 @@ from __future__ import annotations
 import httpx
 
 from workers.channels.port import Outgoing, Verdict
+from workers.channels.sms.codes.bird import reason_of_answer
 from workers.channels.sms.http import HttpSms, Judgement, by_status, json_object, text_or_none
 from workers.channels.sms.payload import read_payload
 from workers.channels.sms.url import SmsAccount
@@ -52,6 +53,5 @@ class BirdSms(HttpSms):
                 Verdict.SENT, "accepted", str(body.get("status", "")), text_or_none(body.get("id"))
             )
         code = str(body.get("code") or answer.reason_phrase)
-        about_receiver = "receiver" in str(body.get("details", "")) or "receiver" in str(body.get("message"))
-        named = "invalid_recipient" if about_receiver else "bird_refused"
+        named = reason_of_answer(f"{body.get('details', '')} {body.get('message', '')}") or "bird_refused"
         return Judgement(*by_status(answer.status_code, named), f"{code}: {body.get('message', '')}")

@@ -6,25 +6,16 @@ Opted-out and unreachable recipients are told later, by receipt, not in this ans
 
 from __future__ import annotations
 
-import re
-
 import httpx
 
 from workers.channels.port import Outgoing, Verdict
+from workers.channels.sms.codes.plivo import reason_of_answer
 from workers.channels.sms.http import HttpSms, Judgement, by_status, json_object, text_or_none
 from workers.channels.sms.payload import read_payload
 from workers.channels.sms.url import SmsAccount
 from workers.clock import Clock
 
 PLIVO_API = "https://api.plivo.com"
-
-# A 400 carries words only. These name the parameter that was wrong.
-_WORDS: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"\bdst\b|destination|recipient", re.I), "invalid_recipient"),
-    (re.compile(r"\bsrc\b|sender|source|powerpack", re.I), "sender_rejected"),
-    (re.compile(r"length|too long", re.I), "too_large"),
-    (re.compile(r"\btext\b|content", re.I), "content_rejected"),
-)
 
 
 class PlivoSms(HttpSms):
@@ -62,5 +53,5 @@ class PlivoSms(HttpSms):
             first = ids[0] if isinstance(ids, list) and ids else ids
             return Judgement(Verdict.SENT, "accepted", str(body.get("message", "")), text_or_none(first))
         words = str(body.get("error") or answer.reason_phrase)
-        named = next((reason for pattern, reason in _WORDS if pattern.search(words)), "plivo_refused")
+        named = reason_of_answer(words) or "plivo_refused"
         return Judgement(*by_status(answer.status_code, named), words)

@@ -12,12 +12,13 @@ import hmac
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from types import MappingProxyType
 from typing import Any
 
 import httpx
 
 from workers.channels.port import Outgoing, Verdict
+from workers.channels.sms.codes import coded, verdict_of
+from workers.channels.sms.codes.tencent import reason_of_answer
 from workers.channels.sms.http import HttpSms, Judgement, by_status, json_object, text_or_none
 from workers.channels.sms.payload import read_payload
 from workers.channels.sms.registry import TemplateBook
@@ -27,40 +28,6 @@ from workers.clock import Clock
 ALGORITHM = "TC3-HMAC-SHA256"
 TENCENT_API = "https://sms.tencentcloudapi.com"
 CONTENT_TYPE = "application/json; charset=utf-8"
-
-_CODES: Mapping[str, tuple[Verdict, str]] = MappingProxyType(
-    {
-        "FailedOperation.PhoneNumberInBlacklist": (Verdict.REJECTED, "opted_out"),
-        "FailedOperation.ContainSensitiveWord": (Verdict.REJECTED, "content_rejected"),
-        "FailedOperation.SignatureIncorrectOrUnapproved": (Verdict.REJECTED, "sender_rejected"),
-        "FailedOperation.TemplateIncorrectOrUnapproved": (Verdict.REJECTED, "template_not_approved"),
-        "FailedOperation.TemplateUnapprovedOrNotExist": (Verdict.REJECTED, "template_not_approved"),
-        "FailedOperation.MarketingSendTimeConstraint": (Verdict.RETRY, "throttled"),
-        "FailedOperation.InsufficientBalanceInSmsPackage": (Verdict.RETRY, "authentication_failed"),
-        "FailedOperation.JsonParseFail": (Verdict.REJECTED, "tencent_jsonparsefail"),
-        "InvalidParameterValue.IncorrectPhoneNumber": (Verdict.REJECTED, "invalid_recipient"),
-        "InvalidParameterValue.ContentLengthLimit": (Verdict.REJECTED, "too_large"),
-        "InvalidParameterValue.TemplateParameterFormatError": (Verdict.REJECTED, "variable_missing"),
-        "InvalidParameterValue.TemplateParameterLengthLimit": (Verdict.REJECTED, "variable_too_long"),
-        "InvalidParameterValue.ProhibitedUseUrlInTemplateParameter": (Verdict.REJECTED, "link_in_variable"),
-        "InvalidParameterValue.SdkAppIdNotExist": (Verdict.RETRY, "authentication_failed"),
-        "InvalidParameterValue.InvalidStartTime": (Verdict.REJECTED, "tencent_invalidstarttime"),
-        "UnsupportedOperation.UnsupportedRegion": (Verdict.REJECTED, "region_not_permitted"),
-    }
-)
-# What a whole family of codes means; the first that fits counts.
-_FAMILIES: tuple[tuple[str, Verdict, str], ...] = (
-    ("AuthFailure", Verdict.RETRY, "authentication_failed"),
-    ("UnauthorizedOperation", Verdict.RETRY, "authentication_failed"),
-    ("IpNotInWhitelist", Verdict.RETRY, "authentication_failed"),
-    ("IpInBlacklist", Verdict.RETRY, "authentication_failed"),
-    ("LimitExceeded", Verdict.RETRY, "throttled"),
-    ("RequestLimitExceeded", Verdict.RETRY, "throttled"),
-    ("InternalError.Timeout", Verdict.UNKNOWN, "timeout_after_data"),
-    ("InternalError", Verdict.RETRY, "server_error"),
-    ("ResourceInsufficient", Verdict.RETRY, "authentication_failed"),
-    ("ServiceUnavailable", Verdict.RETRY, "server_error"),
-)
 
 
 class TencentSms(HttpSms):
@@ -157,9 +124,7 @@ def _status(response: Mapping[str, Any]) -> tuple[str, str, object] | None:
 
 
 def _judge(code: str) -> tuple[Verdict, str]:
-    if code in _CODES:
-        return _CODES[code]
-    for family, verdict, reason in _FAMILIES:
-        if code.startswith(family):
-            return verdict, reason
-    return Verdict.REJECTED, f"tencent_{code.rpartition('.')[2].lower()[:40]}"
+    if code.startswith("InternalError.Timeout"):
+        return Verdict.UNKNOWN, "timeout_after_data"  # nobody knows how far it got
+    reason = reason_of_answer(code) or coded("tencent", code.rpartition(".")[2])
+    return verdict_of(reason), reason

@@ -2,44 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
-
 import httpx
 
 from workers.channels.port import Outgoing, Verdict
+from workers.channels.sms.codes import coded, verdict_of
+from workers.channels.sms.codes.twilio import reason_of_answer
 from workers.channels.sms.http import HttpSms, Judgement, by_status, json_object, text_or_none
 from workers.channels.sms.payload import read_payload
 from workers.channels.sms.url import TWILIO_API, TwilioAccount
 from workers.clock import Clock
-
-# www.twilio.com/docs/api/errors; what is not here is reported as twilio_<code>.
-_REJECTED: Mapping[int, str] = MappingProxyType(
-    {
-        21211: "invalid_recipient",
-        21217: "invalid_recipient",
-        21401: "invalid_recipient",
-        21614: "invalid_recipient",
-        21610: "opted_out",
-        21408: "region_not_permitted",
-        21612: "unreachable_recipient",
-        21608: "policy_rejected",
-        21212: "sender_rejected",
-        21603: "sender_rejected",
-        21606: "sender_rejected",
-        21659: "sender_rejected",
-        21660: "sender_rejected",
-        21602: "content_rejected",
-        21619: "content_rejected",
-        21605: "too_large",
-        21617: "too_large",
-    }
-)
-# These say "later" although their status says "never": the queue of a sender is full, a daily limit is
-# reached.
-_LATER: Mapping[int, str] = MappingProxyType({20429: "throttled", 21611: "throttled", 63038: "throttled"})
-# These concern the account, never the recipient.
-_ACCOUNT_CODES = frozenset({20003, 20005, 20404, 20008})
 
 
 class TwilioSms(HttpSms):
@@ -84,10 +55,6 @@ class TwilioSms(HttpSms):
 
 
 def _judge(status: int, number: int) -> tuple[Verdict, str]:
-    if status == 429 or number in _LATER:
-        return Verdict.RETRY, _LATER.get(number, "throttled")
-    if number in _REJECTED:
-        return Verdict.REJECTED, _REJECTED[number]
-    if number in _ACCOUNT_CODES:
-        return Verdict.RETRY, "authentication_failed"
-    return by_status(status, f"twilio_{number}" if number else "server_error")
+    if reason := reason_of_answer(number):
+        return verdict_of(reason), reason
+    return by_status(status, coded("twilio", str(number)) if number else "server_error")

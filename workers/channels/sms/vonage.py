@@ -1,18 +1,19 @@
 """Text messages through Vonage's SMS API (developer.vonage.com/en/api/sms).
 
-Answers: developer.vonage.com/en/messaging/sms/guides/troubleshooting-sms. The HTTP status is 200 even for
+The HTTP status is 200 even for
 refusals; what counts is the `status` of each part of the message.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 import httpx
 
 from workers.channels.port import Outgoing, Verdict
+from workers.channels.sms.codes import coded, verdict_of
+from workers.channels.sms.codes.vonage import reason_of_answer
 from workers.channels.sms.http import HttpSms, Judgement, by_status, json_object, text_or_none
 from workers.channels.sms.payload import read_payload
 from workers.channels.sms.segments import count_segments
@@ -20,26 +21,6 @@ from workers.channels.sms.url import SmsAccount
 from workers.clock import Clock
 
 VONAGE_API = "https://rest.nexmo.com"
-
-_STATUS: Mapping[str, tuple[Verdict, str]] = MappingProxyType(
-    {
-        "1": (Verdict.RETRY, "throttled"),
-        "4": (Verdict.RETRY, "authentication_failed"),
-        "5": (Verdict.RETRY, "server_error"),
-        "6": (Verdict.REJECTED, "unreachable_recipient"),
-        "7": (Verdict.REJECTED, "opted_out"),
-        "8": (Verdict.RETRY, "authentication_failed"),
-        "9": (Verdict.RETRY, "authentication_failed"),  # out of credit: comes back when it is topped up
-        "10": (Verdict.RETRY, "throttled"),
-        "11": (Verdict.RETRY, "authentication_failed"),
-        "12": (Verdict.REJECTED, "too_large"),
-        "14": (Verdict.RETRY, "authentication_failed"),
-        "15": (Verdict.REJECTED, "sender_rejected"),
-        "22": (Verdict.REJECTED, "unreachable_recipient"),
-        "29": (Verdict.REJECTED, "policy_rejected"),
-        "33": (Verdict.REJECTED, "invalid_recipient"),
-    }
-)
 
 
 class VonageSms(HttpSms):
@@ -86,8 +67,8 @@ class VonageSms(HttpSms):
         status, words = str(refused[0].get("status")), str(refused[0].get("error-text", ""))
         if len(refused) < len(parts):
             return Judgement(Verdict.UNKNOWN, "partly_accepted", f"{status}: {words}")
-        verdict, reason = _STATUS.get(status, (Verdict.REJECTED, f"vonage_{status[:8]}"))
-        return Judgement(verdict, reason, f"{status}: {words}")
+        reason = reason_of_answer(status) or coded("vonage", status[:8])
+        return Judgement(verdict_of(reason), reason, f"{status}: {words}")
 
 
 def _parts(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:

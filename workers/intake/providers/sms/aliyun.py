@@ -16,6 +16,7 @@ from workers.intake.providers.calls import Credentials, HookAnswer, HookRequest,
 from workers.intake.providers.sms.port import LONGEST_ID, LONGEST_TEXT, InboundSms, SmsStatus, international
 
 MOST_ITEMS = 1_000
+LONGEST_CODE = 40
 
 
 class Aliyun:
@@ -74,5 +75,5 @@ def _status(item: Mapping[str, Any]) -> SmsStatus:
     if not ident or success is None:
         raise InvalidInput("the report names no message or no state", "expected biz_id and success")
     arrived = success is True or as_text(success).lower() == "true"
-    code = "" if arrived else as_text(item.get("err_code"))[:20]
+    code = "" if arrived else as_text(item.get("err_code"))[:LONGEST_CODE]
     return SmsStatus(ident[:LONGEST_ID], "delivered" if arrived else "undelivered", code)
