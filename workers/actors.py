@@ -21,6 +21,8 @@ from workers.delivery.courier import BATCH as DELIVERY_BATCH
 from workers.delivery.courier import Courier
 from workers.intake.desk import BATCH as INTAKE_BATCH
 from workers.intake.desk import work_off
+from workers.intake.fetching import Fetcher
+from workers.intake.outside import Outside
 from workers.policy import Alarm
 from workers.unit_of_work import UnitOfWork, Workshop
 
@@ -61,9 +63,12 @@ HANDLERS: Mapping[DeadlineKind, deadlines.Handler] = {
 class Bench:
     """Where the work is done: the workshop and the courier of one event loop."""
 
-    def __init__(self, workshop: Workshop, courier: Courier, ring: Ring) -> None:
+    def __init__(
+        self, workshop: Workshop, courier: Courier, ring: Ring, outside: Outside | None = None
+    ) -> None:
         self.workshop = workshop
         self.courier = courier
+        self._outside = outside or Outside(Fetcher())
         self._ring = ring
 
     async def hear(self, desk: str, lane: Lane) -> int:
@@ -93,7 +98,7 @@ class Bench:
                 return self.courier.deliver, DELIVERY_BATCH
 
     async def _take_in(self, lane: Lane) -> int:
-        return await work_off(self.workshop, lane)
+        return await work_off(self.workshop, lane, self._outside)
 
     async def _fire(self, lane: Lane) -> int:
         return await deadlines.fire(self.workshop, lane, HANDLERS)

@@ -31,6 +31,9 @@ from workers.delivery.prepare import Preparer
 from workers.delivery.sent import sent_since
 from workers.directory import ensure_administrator
 from workers.errors import SettingsError
+from workers.intake.fetching import Fetch, Fetcher
+from workers.intake.outside import Outside
+from workers.intake.providers.mail.registry import check_accounts
 from workers.metrics import Metrics
 from workers.policy import Policy, load_policy
 from workers.rendering import Renderer
@@ -46,8 +49,8 @@ THREADS: Mapping[Lane, int] = {Lane.URGENT: 2, Lane.NORMAL: 3, Lane.BULK: 2}
 class Installation:
     """What one process holds of an installation. Cheap until something is asked of it.
 
-    `clock`, `lease` and `smtp_timeout` (seconds a mail may take; less than the lease) are for tests and
-    demonstrations. Raises SettingsError or PolicyError.
+    `clock`, `lease`, `smtp_timeout` (seconds a mail may take; less than the lease) and `fetch` are for
+    tests and demonstrations. Raises SettingsError or PolicyError.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class Installation:
         policy: Policy | None = None,
         lease: timedelta = LEASE,
         smtp_timeout: float = 30,
+        fetch: Fetch | None = None,
     ) -> None:
         self.settings = settings
         self.clock = clock or clock_for(settings.clock_speed, *(settings.clock_start or ()))
@@ -69,7 +73,9 @@ class Installation:
         self._lease = lease
         self._smtp_timeout = smtp_timeout
         self._limiter = LocalLimiter()
-        # A relay profile or a DKIM key that cannot work is said at the start, not by the first mail.
+        self.outside = Outside(fetch or Fetcher())
+        # A relay, DKIM key or webhook account that cannot work is said at the start, not by the first mail.
+        check_accounts(settings.email_hooks)
         Preparer(self.renderer, settings, Vault(settings.secret_keys))
         self._gate = make_gate(settings.database_url)
         register(self.broker, self._bench)
@@ -132,7 +138,7 @@ class Installation:
 
     def _bench(self) -> Bench:
         workshop = self.workshop()
-        return Bench(workshop, self.courier(workshop), self.ring)
+        return Bench(workshop, self.courier(workshop), self.ring, self.outside)
 
     def _mail_channel(self, workshop: Workshop) -> Channel:
         if not self.settings.smtp_url:

@@ -142,6 +142,7 @@ async def _http(installation: Installation, workshop: Workshop, host: str, port:
         settings=installation.settings,
         metrics=installation.metrics,
         broker_alive=installation.broker_alive,
+        outside=installation.outside,
     )
     server = _Server(
         uvicorn.Config(

@@ -12,13 +12,19 @@ from uuid import UUID
 import structlog
 from sqlalchemy import func, select
 
+from models.crypto import UnknownKey
 from models.intake import IntakeBody, IntakeEvent
 from models.vocabulary import EventState, Lane
 from workers.errors import CloseloopError
 from workers.intake import mail_route, receipt_route, sms_route
+from workers.intake.fetching import Fetcher
 from workers.intake.filed import Filed
-from workers.intake.guard import DEFAULT_LIMITS, QUICK_LIMITS, TooSlow
+from workers.intake.guard import DEFAULT_LIMITS, QUICK_LIMITS, Limits, TooSlow
 from workers.intake.mail import InboundMail, parse_mail
+from workers.intake.mail_receipts import NotYet, mail_receipt
+from workers.intake.outside import Outside
+from workers.intake.provider_mail import confirm, mail_bytes
+from workers.intake.providers.mail.registry import PROVIDERS
 from workers.intake.store import Event, load
 from workers.promises import claim, pause, release, retry_pause, settle
 from workers.unit_of_work import UnitOfWork, Workshop
@@ -32,14 +38,17 @@ SHARE_SECONDS = 2.0
 LEASE = timedelta(seconds=120)
 MOST_TRIES = 8
 OWN_SOURCE = "delivery"
+KEY_MISSING = "key_missing"
 
 
-async def work_off(workshop: Workshop, lane: Lane) -> int:
+async def work_off(workshop: Workshop, lane: Lane, outside: Outside | None = None) -> int:
     """Handle a batch of stored events; gives how many were claimed (BATCH: ring again).
 
     Oldest first, but big mails after all others, since reading one takes longer than handling all the rest;
     when those have had their share of time, what is left of them waits until others have been looked for.
+    `outside` gets what some providers' webhooks only name.
     """
+    outside = outside or Outside(Fetcher())
     async with workshop.begin() as uow:
         rows = await claim(uow, IntakeEvent, lane, limit=BATCH, lease=LEASE)
         big = await _big(uow, [row.id for row in rows]) if len(rows) > 1 else set()
@@ -49,7 +58,7 @@ async def work_off(workshop: Workshop, lane: Lane) -> int:
     while waiting and not (ends and time.monotonic() > ends):
         if waiting[0][0] in big and ends is None:
             ends = time.monotonic() + SHARE_SECONDS
-        await _handle(workshop, *waiting.popleft())
+        await _handle(workshop, outside, *waiting.popleft())
     if waiting:
         await _give_back(workshop, lane, waiting)
     return len(rows)
@@ -82,9 +91,9 @@ def _kills_workers(row: IntakeEvent) -> bool:
     return True
 
 
-async def _handle(workshop: Workshop, ident: UUID, token: UUID | None) -> None:
+async def _handle(workshop: Workshop, outside: Outside, ident: UUID, token: UUID | None) -> None:
     try:
-        event, mail = await _read(workshop, ident)
+        event, mail = await _read(workshop, outside, ident)
         async with workshop.begin() as uow:
             row = await _ours(uow, ident, token)
             if row is not None:
@@ -92,6 +101,11 @@ async def _handle(workshop: Workshop, ident: UUID, token: UUID | None) -> None:
     except TooSlow as error:
         if not await _put_behind(workshop, ident, token):
             await _fail(workshop, ident, token, error.message, again=False)
+    except UnknownKey as error:
+        log.warning("key_missing", event_id=str(ident), error=str(error))
+        await _fail(workshop, ident, token, KEY_MISSING, again=True)
+    except NotYet as error:
+        await _hold(workshop, ident, token, error.message)
     except CloseloopError as error:
         await _fail(workshop, ident, token, error.message, again=error.retryable)
     except Exception as error:
@@ -99,7 +113,7 @@ async def _handle(workshop: Workshop, ident: UUID, token: UUID | None) -> None:
         await _fail(workshop, ident, token, type(error).__name__, again=True)
 
 
-async def _read(workshop: Workshop, ident: UUID) -> tuple[Event | None, InboundMail | None]:
+async def _read(workshop: Workshop, outside: Outside, ident: UUID) -> tuple[Event | None, InboundMail | None]:
     """Open and parse outside of any write transaction; parsing may take a moment, so it runs in a thread.
 
     Only in the bulk lane it may take its full time: twenty mails made to be slow would stop the desk for
@@ -108,10 +122,16 @@ async def _read(workshop: Workshop, ident: UUID) -> tuple[Event | None, InboundM
     async with workshop.read() as uow:
         row = await uow.session.get_one(IntakeEvent, ident)
         event = None if row.source == OWN_SOURCE else await load(uow, row)
+    if event is not None and event.kind == "confirmation":
+        await asyncio.to_thread(confirm, event, outside)
     if event is None or event.kind != "mail":
         return event, None
     limits = DEFAULT_LIMITS if row.lane is Lane.BULK else QUICK_LIMITS
-    return event, await asyncio.to_thread(parse_mail, event.raw, limits)
+    return event, await asyncio.to_thread(_parsed, workshop, outside, event, limits)
+
+
+def _parsed(workshop: Workshop, outside: Outside, event: Event, limits: Limits) -> InboundMail:
+    return parse_mail(mail_bytes(event, workshop.settings.email_hooks, outside), limits)
 
 
 async def _put_behind(workshop: Workshop, ident: UUID, token: UUID | None) -> bool:
@@ -139,9 +159,19 @@ async def _route(uow: UnitOfWork, row: IntakeEvent, event: Event | None, mail: I
         return await receipt_route.own_event(uow, row)
     if mail is not None:
         return await mail_route.mail_in(uow, row, event, mail)
+    if event.source in PROVIDERS:
+        return await _from_mail_provider(uow, row, event)
     if event.kind == "receipt":
         return await receipt_route.sms_status(uow, row, event)
     return await sms_route.sms_in(uow, row, event)
+
+
+async def _from_mail_provider(uow: UnitOfWork, row: IntakeEvent, event: Event) -> Filed:
+    if event.kind == "receipt":
+        return await mail_receipt(uow, row, event)
+    if event.kind == "confirmation":
+        return Filed(EventState.DONE)
+    return Filed(EventState.REJECTED, reason=str(event.envelope.get("why", ""))[:200])
 
 
 async def _file(uow: UnitOfWork, row: IntakeEvent, filed: Filed) -> None:
@@ -162,6 +192,16 @@ async def _fail(workshop: Workshop, ident: UUID, token: UUID | None, reason: str
             pause(row, retry_pause(row.tries), uow.clock)
             return
         _poison(row, row.reason)
+
+
+async def _hold(workshop: Workshop, ident: UUID, token: UUID | None, reason: str) -> None:
+    """Look again later, and ever more seldom: after half the time that it has waited. No try is spent."""
+    async with workshop.begin() as uow:
+        row = await _ours(uow, ident, token)
+        if row is not None:
+            row.reason, row.tries = reason[:200], 1
+            waited = (uow.clock.now() - row.received_at).total_seconds()
+            pause(row, max(retry_pause(1), waited / 2), uow.clock)
 
 
 def _poison(row: IntakeEvent, reason: str) -> None:

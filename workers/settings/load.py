@@ -34,8 +34,9 @@ class Settings:
     broker_url: str = field(default="", repr=False)
     smtp_url: tuple[str, ...] = field(default=(), repr=False)
     sms_url: str = field(default="", repr=False)
-    chat_urls: tuple[str, ...] = field(default=(), repr=False)
-    imap_url: str = field(default="", repr=False)
+    email_hooks: tuple[str, ...] = field(default=(), repr=False)
+    chat_urls: tuple[ChatGroup, ...] = ()
+    imap_url: tuple[MailboxUrl, ...] = field(default=(), repr=False)
     public_url: str = DEFAULT_PUBLIC_URL
     mail_from: str = DEFAULT_SENDER
     mail_from_name: str = ""
@@ -85,8 +86,9 @@ class _Reader:
             "broker_url": self._parsed("BROKER_URL", "", values.broker),
             "smtp_url": self._parsed("SMTP_URL", "", values.smtp_urls),
             "sms_url": self._parsed("SMS_URL", "", values.sms),
-            "chat_urls": self._parsed("CHAT_URLS", "", values.urls),
-            "imap_url": self._parsed("IMAP_URL", "", values.imap),
+            "email_hooks": self._parsed("EMAIL_HOOKS", "", values.email_hooks),
+            "chat_urls": self._parsed("CHAT_URLS", "", parse_chat_urls),
+            "imap_url": self._parsed("IMAP_URL", "", parse_imap_urls),
             "public_url": self._parsed("PUBLIC_URL", DEFAULT_PUBLIC_URL, values.public_url),
             "mail_from": sender,
             "mail_from_name": name,

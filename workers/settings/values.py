@@ -13,6 +13,10 @@ from models.session import async_url
 LOCALES = {"en": "en", "en_us": "en", "en_gb": "en", "zh": "zh_CN", "zh_cn": "zh_CN", "zh_hans": "zh_CN"}
 SMTP_TLS = ("start", "implicit", "none")
 SMS_SCHEMES = ("twilio", "vonage", "plivo", "bird", "aliyun", "tencent", "http", "https")
+EMAIL_HOOK_SCHEMES = (
+    *("mailgun", "sendgrid", "postmark", "ses", "mandrill"),
+    *("brevo", "sparkpost", "resend", "mailjet"),
+)
 BROKER_SCHEMES = ("redis", "rediss")
 LONGEST_KEPT = 36_500
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -77,19 +81,14 @@ def sms(text: str) -> str:
     return text
 
 
-def imap(text: str) -> str:
-    """The URL of a mailbox to fetch from, or empty."""
-    if text and (_split(text).scheme not in ("imap", "imaps") or not _split(text).hostname):
-        raise ValueError("must look like imaps://user:password@host")
-    return text
-
-
-def urls(text: str) -> tuple[str, ...]:
-    """Any URLs, separated by blanks."""
-    urls = tuple(text.split())
-    if any("://" not in url for url in urls):
-        raise ValueError("must be URLs, separated by spaces")
-    return urls
+def email_hooks(text: str) -> tuple[str, ...]:
+    """Accounts at mail providers whose webhooks are let in, separated by blanks."""
+    found = tuple(text.split())
+    for place, url in enumerate(found, start=1):
+        if url.partition("://")[0] not in EMAIL_HOOK_SCHEMES or "://" not in url:
+            known = ", ".join(f"{scheme}://" for scheme in EMAIL_HOOK_SCHEMES)
+            raise ValueError(f"(number {place}) must begin with one of {known}")
+    return found
 
 
 def public_url(text: str) -> str:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from workers import __version__
 from workers.errors import CloseloopError
-from workers.web import action_pages, customer_pages, health, hooks, sms_hooks, survey_pages
+from workers.web import action_pages, customer_pages, health, hooks, mail_hooks, sms_hooks, survey_pages
 from workers.web.api import api_router
 from workers.web.described import describe
 from workers.web.middleware import ApiDoor, LastNet, SafeHeaders
@@ -42,6 +42,8 @@ def make_app(parts: WebParts) -> FastAPI:
     for router in (
         sms_hooks.router,
         hooks.router,
+        mail_hooks.router,
+        hooks.others,
         api_router,
         survey_pages.router,
         action_pages.router,

@@ -11,6 +11,8 @@ from workers.errors import InvalidInput, TooLarge
 
 MEGABYTE = 1024 * 1024
 MAIL_CAP = 25 * MEGABYTE
+WRAPPED_CAP = 36 * MEGABYTE
+"""The largest mail as providers wrap it: Base64 in JSON or in a form."""
 FORM_CAP = MEGABYTE
 READ_SECONDS = 120.0
 

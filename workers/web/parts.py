@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
 
+from workers.intake.fetching import Fetcher
+from workers.intake.outside import Outside
 from workers.metrics import Metrics
 from workers.rendering import Renderer
 from workers.settings import Settings
@@ -19,6 +21,7 @@ class WebParts:
     """All that the routes need, made by the composition root for the event loop that serves them.
 
     `broker_alive` says whether the broker answers; None: it lives in this process and cannot be away.
+    `outside` fetches what webhooks only name.
     """
 
     workshop: Workshop
@@ -26,6 +29,7 @@ class WebParts:
     settings: Settings
     metrics: Metrics
     broker_alive: Callable[[], Awaitable[bool]] | None = None
+    outside: Outside = field(default_factory=lambda: Outside(Fetcher()))
 
 
 def web_parts(request: Request) -> WebParts:

@@ -11,10 +11,12 @@ from starlette.responses import Response
 
 from workers.errors import InvalidInput, NotFound
 from workers.intake.providers.calls import HookRequest
+from workers.intake.providers.mail.registry import PROVIDERS as MAIL_PROVIDERS
 from workers.intake.providers.sms.port import InboundSms, SmsProvider, SmsStatus
 from workers.intake.providers.sms.registry import PROVIDERS, credentials_for
 from workers.intake.store import Event, store
 from workers.web.bodies import FORM_CAP, read_body
+from workers.web.mail_hooks import take_mail
 from workers.web.parts import Parts, WebParts
 from workers.web.problems import MalformedBody, WrongMediaType
 
@@ -39,9 +41,14 @@ async def inbound_sms(provider: Name, request: Request, parts: Parts) -> Respons
 
 
 @router.get("/receipts/{provider}", operation_id="receipt_by_get", summary="What became of an SMS (by GET)")
-@router.post("/receipts/{provider}", operation_id="receipt_by_post", summary="What became of a sent SMS")
+@router.post("/receipts/{provider}", operation_id="receipt_by_post", summary="What became of SMS or mail")
 async def sms_receipt(provider: Name, request: Request, parts: Parts) -> Response:
-    """Store each status in the call, once per message and state. 401 when the call is not proved."""
+    """Store each status in the call, once per message and state. 401 when the call is not proved.
+
+    Mail providers send their delivery events here, too.
+    """
+    if provider in MAIL_PROVIDERS:
+        return await take_mail(provider, request, parts)
     return await _take(provider, request, parts, "receipt", lambda known, call: known.statuses(call))
 
 

@@ -1,0 +1,41 @@
+"""What a mail provider's stored events are at the desk: a mail's bytes, or an address to be confirmed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from workers.errors import Forbidden, InvalidInput
+from workers.intake.outside import Outside
+from workers.intake.providers.mail.registry import PROVIDERS, accounts_at
+from workers.intake.store import Event
+
+CONFIRMATION_CAP = 256 * 1024
+
+
+def mail_bytes(event: Event, urls: Sequence[str], outside: Outside) -> bytes:
+    """The RFC 5322 bytes of a stored mail, whoever sent it in; `urls` are CLOSELOOP_EMAIL_HOOKS.
+
+    Blocks, since some providers keep the mail until it is fetched. Raises InvalidInput, FetchRefused,
+    Unavailable.
+    """
+    provider = PROVIDERS.get(event.source)
+    if provider is None:
+        return event.raw
+    details = event.envelope.get("details")
+    if not isinstance(details, dict):
+        raise InvalidInput("the envelope does not say how the mail is to be read")
+    return provider.mime(event.raw, details, accounts_at(event.source, urls), outside)
+
+
+def confirm(event: Event, outside: Outside) -> None:
+    """Fetch the address by which the provider makes sure that its calls are wanted. Blocks.
+
+    Raises Forbidden for an address elsewhere, FetchRefused, Unavailable.
+    """
+    url, hosts = str(event.envelope.get("url", "")), str(event.envelope.get("hosts", ""))
+    host = (urlsplit(url).hostname or "").lower()
+    if not hosts or not re.fullmatch(hosts, host):
+        raise Forbidden("the confirmation leads to somebody else than the provider")
+    outside.get(url, hosts={host}, cap=CONFIRMATION_CAP)

@@ -1,0 +1,1 @@
+"""The webhooks of mail providers, one module each: incoming mail, and what became of sent mail."""

@@ -1,0 +1,91 @@
+"""Webhooks of mail providers: prove the call, store each mail and receipt in it once, answer as is wanted."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request
+from starlette.responses import Response
+
+from workers.errors import BadSignature, InvalidInput
+from workers.intake.providers.calls import HookRequest
+from workers.intake.providers.mail.account import MailAccount
+from workers.intake.providers.mail.port import KINDS, LONGEST_KEY, Item, MailProvider
+from workers.intake.providers.mail.proof import Stale
+from workers.intake.providers.mail.registry import PROVIDERS, need_accounts, proved_by
+from workers.intake.store import Event, store
+from workers.web.bodies import WRAPPED_CAP, read_body
+from workers.web.described import problems
+from workers.web.parts import Parts, WebParts
+from workers.web.problems import Problem, problem_response
+
+router = APIRouter(prefix="/hooks", tags=["webhooks"], responses=problems(400, 401, 403, 404, 406, 413, 503))
+
+STALE = 401
+"""Not the provider's own status for a forged call: if one of two clocks was wrong, a later try may pass."""
+
+Name = Annotated[str, Path(description=f"one of {', '.join(PROVIDERS)}", max_length=24)]
+
+
+@router.head("/email/{provider}", include_in_schema=False)
+async def is_there(provider: Name, parts: Parts) -> Response:
+    """Some providers look whether there is anything at the address before they keep it."""
+    need_accounts(provider, parts.settings.email_hooks)
+    return Response(status_code=200)
+
+
+@router.post("/email/{provider}", summary="Mail that came in at a provider, and receipts of sent mail")
+async def mail_hook(provider: Name, request: Request, parts: Parts) -> Response:
+    """Store what the call brings, once per the provider's id. 401 (or what the provider obeys) if not proved.
+
+    Which signature, format and answer each provider has stands in its module.
+    """
+    return await take_mail(provider, request, parts)
+
+
+async def take_mail(name: str, request: Request, parts: WebParts) -> Response:
+    """Work off one call of the mail provider `name`. Raises NotFound when it is not set up here."""
+    provider, accounts = need_accounts(name, parts.settings.email_hooks)
+    query = request.url.query
+    call = HookRequest(
+        method=request.method,
+        url=f"{parts.settings.public_url}{request.url.path}" + (f"?{query}" if query else ""),
+        headers=dict(request.headers),
+        body=await read_body(request, WRAPPED_CAP),
+        at=parts.workshop.clock.machine(),
+    )
+    try:
+        # Megabytes to be hashed, a certificate to be fetched: not on the loop that everybody waits for.
+        items = await asyncio.to_thread(_prove_and_read, provider, call, accounts, parts)
+    except BadSignature as error:
+        status = STALE if isinstance(error, Stale) else provider.refused
+        return problem_response(Problem(status, error.message, error.hint))
+    except InvalidInput as error:
+        # Authentic and yet without meaning: kept, so that somebody can look at it.
+        ident = hashlib.sha256(call.body or call.url.encode()).hexdigest()
+        await _store(parts, [Event(name, ident, "unreadable", call.body, {"why": error.message})])
+        return problem_response(Problem(provider.unreadable, error.message, error.hint))
+    await _store(parts, [_event(name, call, item) for item in items])
+    answer = provider.answer()
+    return Response(answer.body, status_code=answer.status, media_type=answer.media_type)
+
+
+def _prove_and_read(
+    provider: MailProvider, call: HookRequest, accounts: Sequence[MailAccount], parts: WebParts
+) -> Sequence[Item]:
+    account = proved_by(provider, call, accounts, parts.outside)
+    return provider.read(call, account)
+
+
+def _event(name: str, call: HookRequest, item: Item) -> Event:
+    return Event(name, item.key[:LONGEST_KEY], KINDS[type(item)], item.raw or call.body, item.envelope())
+
+
+async def _store(parts: WebParts, events: Sequence[Event]) -> None:
+    """All of a call in one transaction: it is answered as a whole, and tried again as a whole."""
+    async with parts.workshop.begin() as uow:
+        for event in events:
+            await store(uow, event)
