@@ -13,9 +13,12 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from tests.fakes_chat import CUT, HANG, FakeChat
 from tests.fakes_sms import FakeTwilio
 from tests.fakes_sms_providers import PROVIDERS, FakeProvider
 from tests.fakes_smtp import Script, ScriptedSmtp, certificates, cut, hang, refuse
+from workers.channels.chat.channel import ChatChannel
+from workers.channels.chat.plugin import open_plugin
 from workers.channels.console import ConsoleChannel
 from workers.channels.port import Channel, Outcome, Outgoing, Verdict
 from workers.channels.sms.factory import sms_channel
@@ -26,11 +29,21 @@ from workers.channels.sms.url import TwilioAccount, parse_sms_url
 from workers.channels.smtp import SmtpChannel
 from workers.channels.smtp_url import parse_smtp_urls
 from workers.clock import FastClock
+from workers.settings.chat import parse_chat_urls
 
 pytestmark = pytest.mark.anyio
 
 LONG_AGO = datetime(2024, 5, 20, 6, 30, tzinfo=UTC)
-ALL = ["smtp", "smtp-step-by-step", "smtp-starttls", "smtp-implicit-tls", "twilio", *PROVIDERS, "console"]
+ALL = [
+    "smtp",
+    "smtp-step-by-step",
+    "smtp-starttls",
+    "smtp-implicit-tls",
+    "twilio",
+    *PROVIDERS,
+    "chat",
+    "console",
+]
 REMOTE = [name for name in ALL if name != "console"]
 
 
@@ -183,6 +196,39 @@ async def provider_bench(kind: str, clock: FastClock, limit: float, width: int) 
 
 
 @asynccontextmanager
+async def chat_bench(clock: FastClock, limit: float, width: int) -> AsyncIterator[Bench]:
+    def path(group: str) -> str:
+        return "/" + group.removesuffix("#1")
+
+    def play(verdict: Verdict, group: str) -> None:
+        if verdict is Verdict.RETRY:
+            chat.answer(503, path=path(group))
+        elif verdict is Verdict.REJECTED:
+            chat.answer(400, f"no such text for {group}".encode(), path=path(group))
+        else:
+            chat.answer(CUT, path=path(group))
+
+    with FakeChat() as chat:
+        async with AsyncExitStack() as stack:
+            groups = parse_chat_urls(
+                " ".join(f"team{number}={chat.url(f'team{number}')}" for number in range(50))
+            )
+            open_plugin(groups[0])  # loading it is no part of the first post's time
+            channel = ChatChannel(groups, clock, timeout=limit, connections=width)
+            stack.push_async_callback(channel.aclose)
+            yield Bench(
+                channel,
+                arrived=lambda: [f"{post.path[1:]}#1" for post in chat.posts],
+                play=play,
+                stall=lambda group: chat.answer(HANG, path=path(group)),
+                leave=chat.close_door,
+                payload="新工单 CS202405200001".encode(),
+                address=lambda number: f"team{number}#1",
+                bad_address="team1#1\r\n",
+            )
+
+
+@asynccontextmanager
 async def console_bench(clock: FastClock, limit: float) -> AsyncIterator[Bench]:
     played: dict[str, Verdict] = {}
 
@@ -212,6 +258,9 @@ async def bench(kind: str, *, limit: float = 5, width: int = 3) -> AsyncIterator
             yield made
     elif kind in PROVIDERS:
         async with provider_bench(kind, clock, limit, width) as made:
+            yield made
+    elif kind == "chat":
+        async with chat_bench(clock, limit, width) as made:
             yield made
     elif kind == "console":
         async with console_bench(clock, limit) as made:

@@ -17,8 +17,9 @@ from uuid import UUID
 class Outgoing:
     """One message to one recipient.
 
-    `payload` is a finished MIME mail (7-bit, CRLF) or, for SMS and chat, UTF-8 text. `sender` is the envelope
-    sender of a mail ("" = null return path) or the sender of an SMS ("" = the account's own).
+    `payload` is a finished MIME mail (7-bit, CRLF) or, for SMS and chat, UTF-8 text. `recipient` is an
+    address, a number, or the name of a chat group. `sender` is the envelope sender of a mail ("" = null
+    return path) or the sender of an SMS ("" = the account's own).
     """
 
     id: UUID

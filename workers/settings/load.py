@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 from models.crypto import KeyRing
 from workers.errors import SettingsError
 from workers.settings import values
+from workers.settings.chat import ChatGroup, parse_chat_urls
+from workers.settings.imap_url import MailboxUrl, parse_imap_urls
 
 PREFIX = "CLOSELOOP_"
 DEFAULT_SENDER = "support@closeloop.localhost"

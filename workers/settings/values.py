@@ -197,7 +197,7 @@ def log_level(text: str) -> str:
     return text.lower()
 
 
-def stays_here(smtp: tuple[str, ...], sms: str, chat: tuple[str, ...]) -> bool:
+def stays_here(smtp: tuple[str, ...], sms: str, chat: tuple[object, ...]) -> bool:
     """Whether no message can leave this machine: all relays and providers are on loopback."""
     apis = parse_qs(_split(sms).query).get("api", [""]) if sms else []
     return not chat and all(_split(url).hostname in THIS_MACHINE for url in (*smtp, *apis))
