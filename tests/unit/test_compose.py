@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 import re
 import time
 from dataclasses import replace
@@ -18,6 +19,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from workers.delivery.compose import MailParts, compose
+from workers.delivery.parts import text_part
 from workers.errors import InvalidInput
 
 LONG_ID = "<" + "a1B2c3" * 50 + "@mail.example.com>"
@@ -224,3 +226,13 @@ def _seconds(parts: MailParts) -> float:
     start = time.perf_counter()
     compose(parts)
     return time.perf_counter() - start
+
+
+@given(_texts)
+@example("x" * 75 + " \n.\n=\t\n" + "é" * 30)
+def test_quoted_printable_line_by_line_is_what_it_is_as_a_whole(text: str) -> None:
+    raw = text.replace("\n", "\r\n").encode()
+    whole = binascii.b2a_qp(b"\r\n" + raw)[2:]
+    part = text_part("plain", text)
+    if b"quoted-printable" in part:
+        assert part.partition(b"\r\n\r\n")[2] == whole

@@ -8,8 +8,9 @@ characters where a fold is possible and never longer than 998 (RFC 5322 §2.1.1)
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from email.utils import format_datetime
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Literal
 
@@ -53,16 +54,16 @@ def compose(parts: MailParts) -> bytes:
     Raises InvalidInput when a header would be broken (CR, LF, NUL, lone surrogates), an address is none, or
     the date is naive.
     """
-    lines = _head(parts)
+    head = _head(parts)
     text = text_part("plain", parts.text)
     if parts.html is None:
-        return _CRLF.join((*lines, text))
+        return _CRLF.join((head, text))
     # Encoded parts never contain "=_": neither base64 nor quoted-printable can produce it (RFC 2045 §6.7).
     mark = "=_" + blake2b(parts.message_id.encode(), digest_size=12).hexdigest()
     dash = b"--" + mark.encode("ascii")
     return _CRLF.join(
         (
-            *lines,
+            head,
             b'Content-Type: multipart/alternative; boundary="' + mark.encode("ascii") + b'"',
             b"",
             dash,
@@ -75,11 +76,11 @@ def compose(parts: MailParts) -> bytes:
     )
 
 
-def _head(parts: MailParts) -> list[bytes]:
+def _head(parts: MailParts) -> bytes:
     if parts.date.tzinfo is None:
         raise InvalidInput("the date of a mail needs a time zone")
     lines = [
-        "Date: " + format_datetime(parts.date),
+        _date(parts.date, parts.date.utcoffset()),
         address("From", parts.from_name, parts.from_address),
         address("To", parts.to_name, parts.to_address),
         subject(parts.subject),
@@ -97,4 +98,9 @@ def _head(parts: MailParts) -> list[bytes]:
         lines += unsubscribe(parts.list_unsubscribe_url)
     lines += [extra(name, value) for name, value in parts.headers]
     lines.append("MIME-Version: 1.0")
-    return [line.encode("ascii") for line in lines]
+    return "\r\n".join(lines).encode("ascii")
+
+
+@lru_cache(maxsize=16)  # a batch has one date
+def _date(moment: datetime, offset: timedelta | None) -> str:  # equal moments may be written differently
+    return "Date: " + format_datetime(moment)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from email.base64mime import header_encode
+from functools import lru_cache
 
 from workers.channels.address import wire_address
 from workers.errors import InvalidInput
@@ -37,6 +38,7 @@ def subject(text: str) -> str:
     return "Subject: " + _free_text(_clean("subject", text), len("Subject: "))
 
 
+@lru_cache(maxsize=256)  # the sender is the same in every mail
 def address(header: str, name: str, plain: str) -> str:
     """Return an address header for one mailbox; a comma in `name` does not make two people of it."""
     where = f"<{wire_address(plain)}>"
@@ -93,6 +95,8 @@ def extra(name: str, value: str) -> str:
 
 
 def _clean(header: str, text: str) -> str:
+    if text.isprintable():  # then it holds none of what is looked for below
+        return text
     if _FATAL.search(text):
         raise InvalidInput(f"{header} holds a line break, NUL or half a character")
     return _CONTROL.sub(" ", text)
