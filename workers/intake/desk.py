@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -18,12 +18,12 @@ from models.vocabulary import EventState, Lane
 from workers.errors import CloseloopError
 from workers.intake import mail_route, receipt_route, sms_route
 from workers.intake.fetching import Fetcher
-from workers.intake.filed import Filed
+from workers.intake.filed import Filed, NotYet
 from workers.intake.guard import DEFAULT_LIMITS, QUICK_LIMITS, Limits, TooSlow
 from workers.intake.mail import InboundMail, parse_mail
-from workers.intake.mail_receipts import NotYet, mail_receipt
+from workers.intake.mail_receipts import mail_receipt
 from workers.intake.outside import Outside
-from workers.intake.provider_mail import confirm, mail_bytes
+from workers.intake.provider_mail import FETCHED, confirm, mail_bytes
 from workers.intake.providers.mail.registry import PROVIDERS
 from workers.intake.store import Event, load
 from workers.promises import claim, pause, release, retry_pause, settle
@@ -39,24 +39,27 @@ LEASE = timedelta(seconds=120)
 MOST_TRIES = 8
 OWN_SOURCE = "delivery"
 KEY_MISSING = "key_missing"
+LONGEST_HELD = timedelta(days=3)
+LONGEST_LOOK = 3600.0
+"""Seconds between two looks at what is held, at most."""
 
 
 async def work_off(workshop: Workshop, lane: Lane, outside: Outside | None = None) -> int:
     """Handle a batch of stored events; gives how many were claimed (BATCH: ring again).
 
-    Oldest first, but big mails after all others, since reading one takes longer than handling all the rest;
-    when those have had their share of time, what is left of them waits until others have been looked for.
-    `outside` gets what some providers' webhooks only name.
+    Oldest first, but big mails, and those that are to be fetched, after all others, since reading one takes
+    longer than handling all the rest; when those have had their share of time, what is left of them waits
+    until others have been looked for. `outside` gets what some providers' webhooks only name.
     """
     outside = outside or Outside(Fetcher())
     async with workshop.begin() as uow:
         rows = await claim(uow, IntakeEvent, lane, limit=BATCH, lease=LEASE)
-        big = await _big(uow, [row.id for row in rows]) if len(rows) > 1 else set()
+        slow = await _slow(uow, rows) if len(rows) > 1 else set()
         claimed = [(row.id, row.lease_token) for row in rows if not _kills_workers(row)]
-    waiting = deque(sorted(claimed, key=lambda each: each[0] in big))
+    waiting = deque(sorted(claimed, key=lambda each: each[0] in slow))
     ends: float | None = None
     while waiting and not (ends and time.monotonic() > ends):
-        if waiting[0][0] in big and ends is None:
+        if waiting[0][0] in slow and ends is None:
             ends = time.monotonic() + SHARE_SECONDS
         await _handle(workshop, outside, *waiting.popleft())
     if waiting:
@@ -73,14 +76,15 @@ async def _give_back(workshop: Workshop, lane: Lane, claimed: Iterable[tuple[UUI
         uow.ring("intake", lane, uow.clock.now())
 
 
-async def _big(uow: UnitOfWork, idents: list[UUID]) -> set[UUID]:
-    """Which of these events have long bodies; their bytes are not read for it."""
+async def _slow(uow: UnitOfWork, rows: Sequence[IntakeEvent]) -> set[UUID]:
+    """Which of these events are to be fetched or have long bodies; their bytes are not read for it."""
+    idents = [row.id for row in rows]
     found = await uow.session.scalars(
         select(IntakeBody.event_id).where(
             IntakeBody.event_id.in_(idents), func.length(IntakeBody.raw_sealed) > BIG
         )
     )
-    return set(found)
+    return {*found, *(row.id for row in rows if row.source in FETCHED and row.kind == "mail")}
 
 
 def _kills_workers(row: IntakeEvent) -> bool:
@@ -195,13 +199,20 @@ async def _fail(workshop: Workshop, ident: UUID, token: UUID | None, reason: str
 
 
 async def _hold(workshop: Workshop, ident: UUID, token: UUID | None, reason: str) -> None:
-    """Look again later, and ever more seldom: after half the time that it has waited. No try is spent."""
+    """Look again later, and ever more seldom: after half the time that it has waited. No try is spent, but
+    after three days it is laid aside.
+    """
     async with workshop.begin() as uow:
         row = await _ours(uow, ident, token)
-        if row is not None:
-            row.reason, row.tries = reason[:200], 1
-            waited = (uow.clock.now() - row.received_at).total_seconds()
-            pause(row, max(retry_pause(1), waited / 2), uow.clock)
+        if row is None:
+            return
+        waited = uow.clock.now() - row.received_at
+        row.reason, row.tries = reason[:200], 1
+        if waited > LONGEST_HELD:
+            _poison(row, row.reason)
+        else:
+            seconds = max(retry_pause(1), min(waited.total_seconds() / 2, LONGEST_LOOK))
+            pause(row, seconds, uow.clock)
 
 
 def _poison(row: IntakeEvent, reason: str) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from models.vocabulary import EventState
+from workers.errors import Unavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,3 +15,7 @@ class Filed:
     kind: str | None = None
     reason: str | None = None
     ticket_id: UUID | None = None
+
+
+class NotYet(Unavailable):
+    """What the event needs will come, though perhaps in hours: it is held, and looked at again and again."""

@@ -8,14 +8,13 @@ from uuid import UUID
 
 from models.intake import IntakeEvent
 from models.notifications import Notification
-from models.tickets import Ticket
+from models.tickets import Ticket, TicketMessage
 from models.vocabulary import EventState, Medium, NotificationState
 from workers import suppressions, tickets
 from workers.channels.smtp_codes import Step, judge
 from workers.delivery.identity import returned_notification
 from workers.delivery.receipts import notification_of_message, notification_of_provider, record_receipt
-from workers.errors import Unavailable
-from workers.intake.filed import Filed
+from workers.intake.filed import Filed, NotYet
 from workers.intake.providers.mail.port import (
     BOUNCED,
     COMPLAINED,
@@ -35,10 +34,6 @@ _STATES = {
     BOUNCED: NotificationState.BOUNCED,
     COMPLAINED: NotificationState.COMPLAINED,
 }
-
-
-class NotYet(Unavailable):
-    """Nothing is known under this id yet; our own record of the sending may come later."""
 
 
 async def mail_receipt(uow: UnitOfWork, row: IntakeEvent, event: Event) -> Filed:
@@ -103,7 +98,9 @@ async def _remember_names(uow: UnitOfWork, message: Notification, receipt: MailR
         return
     ticket = await tickets.ticket_by_id(uow, message.ticket_id)
     for name in _bracketed(receipt.known_as):
-        await tickets.remember_message(uow, ticket, name)
+        # Every event of a mail tells the name; only the first one finds it new.
+        if await uow.session.get(TicketMessage, uow.vault.lookup("message-id", name)) is None:
+            await tickets.remember_message(uow, ticket, name)
 
 
 def _bracketed(names: Iterable[str]) -> Iterable[str]:

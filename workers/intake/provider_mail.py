@@ -6,19 +6,22 @@ import re
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from workers.errors import Forbidden, InvalidInput
+from workers.errors import Forbidden, InvalidInput, Unavailable
+from workers.intake.filed import NotYet
 from workers.intake.outside import Outside
 from workers.intake.providers.mail.registry import PROVIDERS, accounts_at
 from workers.intake.store import Event
 
 CONFIRMATION_CAP = 256 * 1024
+FETCHED = frozenset({"brevo", "resend"})
+"""Whose mails, or their attachments, are fetched when they are read: that may take its time."""
 
 
 def mail_bytes(event: Event, urls: Sequence[str], outside: Outside) -> bytes:
     """The RFC 5322 bytes of a stored mail, whoever sent it in; `urls` are CLOSELOOP_EMAIL_HOOKS.
 
-    Blocks, since some providers keep the mail until it is fetched. Raises InvalidInput, FetchRefused,
-    Unavailable.
+    Blocks, since some providers keep the mail until it is fetched. Raises InvalidInput, FetchRefused, and
+    NotYet while it cannot be fetched.
     """
     provider = PROVIDERS.get(event.source)
     if provider is None:
@@ -26,7 +29,10 @@ def mail_bytes(event: Event, urls: Sequence[str], outside: Outside) -> bytes:
     details = event.envelope.get("details")
     if not isinstance(details, dict):
         raise InvalidInput("the envelope does not say how the mail is to be read")
-    return provider.mime(event.raw, details, accounts_at(event.source, urls), outside)
+    try:
+        return provider.mime(event.raw, details, accounts_at(event.source, urls), outside)
+    except Unavailable as error:
+        raise NotYet(error.message, error.hint) from error
 
 
 def confirm(event: Event, outside: Outside) -> None:

@@ -23,6 +23,7 @@ from tests.mail_hooks_reading import (
     receipt_in,
 )
 from workers.intake.providers.mail.port import DROPPED
+from workers.intake.providers.mail.stored import reply_in
 
 ID = "0123456789abcdef0123456789abcdef"
 
@@ -100,10 +101,11 @@ def test_each_receipt_says_which_mail_it_speaks_of() -> None:
     found = receipt_in(sparkpost([event]))
     assert (found.echo, found.return_path, found.code, found.words) == (ID, SUPPORT, 550, "550 5.1.1 unknown")
     found = receipt_in(resend(resend_event("email.delivered"), at=NOW))
-    assert (found.message_ids, found.provider_id) == (
-        ("<n1@help.example>",),
-        "4ef9a417-02e9-4d39-ad75-9611e0fcc33c",
-    )
+    assert (found.message_ids, found.provider_id) == (("<n1@help.example>",), "")
+    headers = [{"name": "Message-ID", "value": "<n1@help.example>"}, {"name": "X-Closeloop", "value": ID}]
+    rewritten = resend_event("email.delivered", "<0107@email.amazonses.example>", headers=headers)
+    found = receipt_in(resend(rewritten, at=NOW))
+    assert (found.echo, found.known_as) == (ID, ("<0107@email.amazonses.example>",))
     found = receipt_in(mailjet(mailjet_event("sent", ID)))
     assert found.echo == ID
 
@@ -149,3 +151,22 @@ def test_mailjets_errors_say_whether_the_address_is_at_fault(
 def test_a_greylisted_mail_of_mailjets_is_still_on_its_way() -> None:
     found = receipt_in(mailjet(mailjet_event("bounce", hard_bounce=False, error="greylisted")))
     assert found.fate == "deferred"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "status"),
+    [
+        ("550 5.1.1 <x@y.example>: user unknown", 550, "5.1.1"),
+        ("550-5.7.1 [192.0.2.1 1] blocked", 550, "5.7.1"),
+        ("host mx.example said: 452-4.2.2 over quota (in reply to RCPT)", 452, "4.2.2"),
+        ("5.1.2 no such domain", 0, "5.1.2"),
+        ("recipient 192.0.2.550 unknown, 5.1", 0, ""),
+        ("", 0, ""),
+    ],
+)
+def test_codes_are_found_in_what_a_server_is_said_to_have_answered(
+    words: str, code: int, status: str
+) -> None:
+    assert reply_in(words) == (code, status)
+    found = receipt_in(brevo(brevo_event("soft_bounce", reason=words)))
+    assert (found.code, found.status) == (code or (0 if status else 450), status)

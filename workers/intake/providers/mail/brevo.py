@@ -10,7 +10,6 @@ answered with 429: a password that was mistyped here must not cost a customer's 
 from __future__ import annotations
 
 import hashlib
-import re
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -22,7 +21,7 @@ from workers.errors import CloseloopError, InvalidInput
 from workers.intake.outside import Outside
 from workers.intake.providers.calls import HookAnswer, HookRequest, same
 from workers.intake.providers.mail.account import MailAccount, need_known, need_login
-from workers.intake.providers.mail.fields import at, code_in, key_of, objects_in, piece, text_at
+from workers.intake.providers.mail.fields import at, key_of, objects_in, piece, text_at
 from workers.intake.providers.mail.port import (
     BOUNCED,
     COMPLAINED,
@@ -36,7 +35,7 @@ from workers.intake.providers.mail.port import (
 )
 from workers.intake.providers.mail.proof import need_login as need_proof
 from workers.intake.providers.mail.rebuild import File, build_mail
-from workers.intake.providers.mail.stored import header_lines, stored_object
+from workers.intake.providers.mail.stored import header_lines, reply_in, stored_object
 from workers.intake.providers.mail.verdicts import verdicts
 
 log = structlog.get_logger(__name__)
@@ -69,7 +68,6 @@ _REASONS: Mapping[str, str] = {
     "invalid": "unknown_recipient",
     "error": "server_error",
 }
-_REPLY = re.compile(r"\b([45]\d\d)[ -]")
 
 
 class Brevo:
@@ -206,10 +204,11 @@ def _receipt(event: Mapping[str, Any]) -> MailReceipt | None:
     if fate is None:
         return None
     facts, words = piece(event), text_at(event, "reason")
-    reason, code = _REASONS.get(kind, ""), code_in(next(iter(_REPLY.findall(words)), ""))
-    if kind == "hard_bounce" and not code:
+    code, status = reply_in(words)
+    reason = _REASONS.get(kind, "")
+    if kind == "hard_bounce" and not (code or status):
         reason = "unknown_recipient"
-    if kind == "soft_bounce" and not code:
+    if kind == "soft_bounce" and not (code or status):
         code = 450
     return MailReceipt(
         key=hashlib.sha256(facts).hexdigest(),
@@ -219,5 +218,6 @@ def _receipt(event: Mapping[str, Any]) -> MailReceipt | None:
         message_ids=(text_at(event, "message-id"),) if text_at(event, "message-id") else (),
         reason=reason,
         code=code,
+        status=status,
         words=words,
     )

@@ -170,7 +170,6 @@ def _receipt(event: Mapping[str, Any]) -> MailReceipt | None:
         fate=fate,
         raw=facts,
         echo=text_at(event, "CustomID"),
-        provider_id=text_at(event, "Message_GUID") or text_at(event, "MessageID"),
         reason=_reason(event, kind, error) if fate == BOUNCED else "",
         words=text_at(event, "comment") or error,
     )

@@ -166,7 +166,6 @@ def _receipt(whole: Mapping[str, Any], fate: str, ident: str) -> MailReceipt:
         echo=headers.get("x-closeloop", "") or text_at(data, "tags", "closeloop"),
         message_ids=named or ((headers["message-id"],) if headers.get("message-id") else ()),
         known_as=named,
-        provider_id=text_at(data, "email_id"),
         reason=_reason(data, kind) if fate == BOUNCED else "",
         words=words,
     )

@@ -32,6 +32,7 @@ from workers.intake.providers.mail.port import (
     MailReceipt,
 )
 from workers.intake.providers.mail.proof import need_login as need_proof
+from workers.intake.providers.mail.stored import reply_in
 
 TOKEN = "x-messagesystems-webhook-token"  # noqa: S105 - the header's name
 BATCH = "x-messagesystems-batch-id"
@@ -143,6 +144,7 @@ def _receipt(event: Any, place: str) -> MailReceipt | None:
     reason = _REASONS.get(bounce_class, "") if fate == BOUNCED else ""
     if kind in ("policy_rejection", "generation_rejection"):
         reason = DROPPED
+    words = text_at(event, "raw_reason") or text_at(event, "reason")
     return MailReceipt(
         key=key_of("event", text_at(event, "event_id") or place, kind),
         fate=fate,
@@ -150,6 +152,7 @@ def _receipt(event: Any, place: str) -> MailReceipt | None:
         echo=text_at(event, "rcpt_meta", "closeloop"),
         return_path=text_at(event, "msg_from"),
         reason=reason,
-        code=code_in(text_at(event, "error_code")),
-        words=text_at(event, "raw_reason") or text_at(event, "reason"),
+        code=code_in(text_at(event, "error_code")) or reply_in(words)[0],
+        status=reply_in(words)[1],
+        words=words,
     )

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from workers.errors import InvalidInput
+from workers.intake.providers.mail.fields import code_in
+
+_REPLY = re.compile(r"(?<![\d.])([245]\d\d)(?=[ -]|\Z)")
+_STATUS = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.])")
 
 
 def stored_object(raw: bytes) -> dict[str, Any]:
@@ -31,3 +36,11 @@ def header_lines(told: Any, instead: Mapping[str, str]) -> list[tuple[str, str]]
         found += [(name, line) for line in each if isinstance(line, str)]
     known = {name.lower() for name, _ in found}
     return found + [(name, value) for name, value in instead.items() if value and name.lower() not in known]
+
+
+def reply_in(words: str) -> tuple[int, str]:
+    """Reply code (RFC 5321 section 4.2; 0: none) and enhanced status (RFC 3463; "": none) in what a server
+    is said to have answered.
+    """
+    code, status = _REPLY.search(words[:500]), _STATUS.search(words[:500])
+    return code_in(code[1]) if code else 0, status[1] if status else ""
