@@ -35,6 +35,12 @@ class Notification(Promised, Base):
             sqlite_where=text("state = 'unknown'"),
             postgresql_where=text("state = 'unknown'"),
         ),
+        Index(
+            "ix_notifications_key_missing",
+            "reason",
+            sqlite_where=text("reason = 'key_missing'"),
+            postgresql_where=text("reason = 'key_missing'"),
+        ),
     )
 
     key: Mapped[str] = mapped_column(String(200), unique=True)

@@ -10,6 +10,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from uuid import UUID
 
 from sqlalchemy import select
@@ -17,7 +18,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.base import new_id
-from models.crypto import Erased, KeyRing, Sealer, keyed_hash, new_key
+from models.crypto import Erased, KeyRing, Sealer, Tampered, UnknownKey, keyed_hash, new_key
 from models.keys import DataKey
 from workers.errors import NotFound
 
@@ -44,7 +45,7 @@ class Vault:
         self._own: dict[str, tuple[UUID, bytes]] = {}
 
     async def sealer(self, session: AsyncSession, data_key_id: UUID) -> Sealer:
-        """The sealer of a data key. Raises NotFound, Erased, UnknownKey (models.crypto)."""
+        """The sealer of a data key. Raises NotFound, and Erased, UnknownKey or Tampered (models.crypto)."""
         known = self._recall(data_key_id)
         if known is not None:
             return known
@@ -57,7 +58,10 @@ class Vault:
         return self._unwrap(*row)
 
     async def warm(self, session: AsyncSession, data_key_ids: Collection[UUID]) -> None:
-        """Unwrap many data keys by one query, before a batch asks for them one by one. Skips erased ones."""
+        """Unwrap many data keys by one query, before a batch asks for them one by one.
+
+        Skips erased ones and those that cannot be unwrapped: `sealer` says why, to whom it concerns.
+        """
         lacking = [key for key in set(data_key_ids) if self._recall(key) is None]
         if not lacking:
             return
@@ -67,7 +71,8 @@ class Vault:
             )
         )
         for row in found:
-            self._unwrap(*row)
+            with suppress(UnknownKey, Tampered):
+                self._unwrap(*row)
 
     async def new_key(self, session: AsyncSession) -> UUID:
         """Make a data key in the session's transaction; its id."""

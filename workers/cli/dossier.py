@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 
-from models.crypto import Erased
+from models.crypto import Erased, UnknownKey
 from models.deadlines import Deadline
 from models.intake import IntakeEvent
 from models.notifications import Notification
@@ -145,6 +145,8 @@ async def _words(uow: UnitOfWork, ticket: Ticket, sealed: bytes | None, place: s
         return mask_free_text(sealer.text(sealed, place))
     except Erased:
         return "(erased)"
+    except UnknownKey:
+        return "(key missing)"
 
 
 async def _entry(
@@ -159,6 +161,8 @@ async def _entry(
             words = {name: mask_free_text(str(text)) for name, text in said.items() if text}
         except Erased:
             words = {"words": "(erased)"}
+        except UnknownKey:
+            words = {"words": "(key missing)"}
     return {
         "at": local(uow, entry.at),
         "kind": entry.kind,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -18,7 +17,6 @@ import structlog
 from sqlalchemy import insert, select, update
 
 from models.base import Base, new_id
-from models.crypto import Erased, Sealer
 from models.notifications import Notification, NotificationBody
 from models.vocabulary import Lane, Medium, NotificationState
 from workers.channels.port import Channel, Outcome, Outgoing
@@ -27,7 +25,8 @@ from workers.delivery.outcome import WORKER_LOST, Sending, recover_lost, tell_ab
 from workers.delivery.prepare import Preparer, Ready
 from workers.delivery.recorder import Recorder
 from workers.delivery.silences import Silence, silences
-from workers.errors import CloseloopError, NotFound
+from workers.delivery.unsendable import give_up, sealers_of
+from workers.errors import CloseloopError
 from workers.promises import claim
 from workers.rendering import Renderer
 from workers.unit_of_work import UnitOfWork, Workshop
@@ -39,7 +38,6 @@ BREATH = 5
 """Mails that are rendered before the event loop may look after its connections: 2 ms or so."""
 LEASE = timedelta(seconds=120)
 BODY = "notification_bodies.body"
-ERASED = "erased"
 
 
 class Courier:
@@ -88,7 +86,7 @@ class Courier:
             for row in rows:
                 if row.id in lost:
                     row.reason = WORKER_LOST
-                    if row.channel is Medium.SMS:
+                    if row.channel is not Medium.EMAIL:
                         silent[row.id] = Silence(NotificationState.UNKNOWN, WORKER_LOST)
                 if row.id in silent:
                     await tell_above(uow, row, silent[row.id].state, silent[row.id].reason)
@@ -101,9 +99,8 @@ class Courier:
         async with self._workshop.read() as uow:
             await vault.warm(uow.session, {row.data_key_id for row in rows})
             stored = await self._stored(uow, rows)
-            sealers = await self._sealers(uow, rows)
+            sealers, broken = await sealers_of(uow, rows)
         ready: dict[UUID, Ready] = {}
-        broken = {row.id: ERASED for row in rows if row.data_key_id not in sealers}
         now = self._workshop.clock.now()
         for place, row in enumerate(rows):
             sealer = sealers.get(row.data_key_id)
@@ -120,16 +117,8 @@ class Courier:
                 broken[row.id] = "rendering_failed"
             if place % BREATH == BREATH - 1:
                 await asyncio.sleep(0)
-        await self._give_up(rows, broken)
+        await give_up(self._workshop, rows, broken)
         return ready
-
-    async def _sealers(self, uow: UnitOfWork, rows: Sequence[Notification]) -> dict[UUID, Sealer]:
-        """The sealers of these messages; without those of erased customers, who are written to no more."""
-        sealers: dict[UUID, Sealer] = {}
-        for key_id in {row.data_key_id for row in rows}:
-            with suppress(Erased, NotFound):
-                sealers[key_id] = await uow.vault.sealer(uow.session, key_id)
-        return sealers
 
     async def _stored(self, uow: UnitOfWork, rows: Sequence[Notification]) -> dict[UUID, bytes]:
         found = await uow.session.execute(
@@ -138,28 +127,6 @@ class Courier:
             )
         )
         return {ident: body for ident, body in found}  # noqa: C416 - rows are no plain tuples to the type checker
-
-    async def _give_up(self, rows: Sequence[Notification], broken: Mapping[UUID, str]) -> None:
-        if not broken:
-            return
-        async with self._workshop.begin() as uow:
-            for row in rows:
-                if row.id in broken:
-                    ours = await uow.session.execute(
-                        update(Notification)
-                        .where(Notification.id == row.id, Notification.lease_token == row.lease_token)
-                        .values(
-                            state=NotificationState.FAILED,
-                            reason=broken[row.id],
-                            due_at=None,
-                            free_at=None,
-                            lease_token=None,
-                        )
-                        .returning(Notification.id)
-                        .execution_options(synchronize_session=False)
-                    )
-                    if ours.first() is not None and broken[row.id] != ERASED:
-                        await tell_above(uow, row, NotificationState.FAILED, broken[row.id])
 
     async def _send(
         self, medium: Medium, rows: Sequence[Notification], ready: Mapping[UUID, Ready], until: float
@@ -188,7 +155,7 @@ class Courier:
             await channel.deliver(batch, report, until=until)
 
     def _sender(self, row: Notification) -> str:
-        """The return path of a mail; an SMS leaves from the account's own number."""
+        """The return path of a mail; an SMS leaves from the account's own number, a post has no sender."""
         if row.channel is not Medium.EMAIL:
             return ""
         return return_path(self._workshop.vault, self._workshop.settings, row.id)

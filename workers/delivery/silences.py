@@ -11,15 +11,16 @@ from zoneinfo import ZoneInfo
 
 import phonenumbers
 from phonenumbers import timezone as phone_zones
-from sqlalchemy import or_, select
+from sqlalchemy import and_, or_, select
 
-from models.crypto import Erased
+from models.crypto import Erased, Tampered, UnknownKey
 from models.deadlines import Deadline
 from models.notifications import Notification
 from models.people import Customer
 from models.surveys import Survey
 from models.vocabulary import Medium, NotificationState
 from workers.delivery.prepare import SURVEY_KINDS
+from workers.locks import hold
 from workers.promises import release, settle
 from workers.suppressions import unwanted
 from workers.unit_of_work import UnitOfWork
@@ -92,6 +93,9 @@ async def _manners(uow: UnitOfWork, rows: Sequence[Notification]) -> dict[UUID, 
     ids = {row.customer_id for row in rows}
     found = await uow.session.scalars(select(Customer).where(Customer.id.in_(ids)))
     customers = {customer.id: customer for customer in found}
+    if any(row.kind == INVITATION for row in rows):
+        # Another worker may be about to ask the same customer: whoever comes second sees what was decided.
+        await hold(uow, (f"asking:{customer.hex}" for customer in customers))
     silent = await _tired(uow, rows, customers)
     quiet = uow.policy.survey.quiet_hours
     await uow.vault.warm(uow.session, {customer.data_key_id for customer in customers.values()})
@@ -111,7 +115,7 @@ async def _zone(uow: UnitOfWork, customer: Customer) -> ZoneInfo:
         try:
             sealer = await uow.vault.sealer(uow.session, customer.data_key_id)
             phone = sealer.text(customer.phone_sealed, "customers.phone")
-        except Erased:
+        except (Erased, UnknownKey, Tampered):  # the courier says what is wrong with it
             phone = ""
     return ZoneInfo(zone_of(phone, team))
 
@@ -147,6 +151,11 @@ async def _tired(
             or_(
                 Notification.sent_at > uow.clock.now() - time,
                 Notification.state.in_(ON_ITS_WAY),
+                # An SMS of unknown fate may have arrived, and then it has asked.
+                and_(
+                    Notification.state == NotificationState.UNKNOWN,
+                    Notification.created_at > uow.clock.now() - time,
+                ),
             )
         )
     )

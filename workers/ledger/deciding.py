@@ -154,13 +154,15 @@ def _why_not_retry(
         NotificationState.SUPPRESSED: lambda: (
             None if (row.reason or "").startswith("suppressed_") else "silenced"
         ),
-        NotificationState.HELD: lambda: _why_still_held(uow, among_many=among_many),
+        NotificationState.HELD: lambda: _why_still_held(uow, row, among_many=among_many),
     }
     check = checks.get(row.state)
     return check() if check else _over(row)
 
 
-def _why_still_held(uow: UnitOfWork, *, among_many: bool) -> str | None:
+def _why_still_held(uow: UnitOfWork, row: Notification, *, among_many: bool) -> str | None:
+    if row.reason == "key_missing":
+        return None
     if uow.settings.mode == "test":
         return "test_mode"
     return "one_by_one" if among_many else None

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from models.base import Base
-from models.crypto import Erased
+from models.crypto import Erased, UnknownKey
 from models.deadlines import Deadline
 from models.notifications import DeliveryAttempt, Notification, Receipt
 from models.people import Staff
@@ -164,3 +164,5 @@ async def _recipient(uow: UnitOfWork, row: Notification, people: dict[Any, Staff
         return mask_contact(sealer.text(row.recipient_sealed, "notifications.recipient"))
     except Erased:
         return "(erased)"
+    except UnknownKey:
+        return "(key missing)"

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError, Statemen
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from models.crypto import Erased
+from models.crypto import Erased, UnknownKey
 from workers.errors import (
     BadSignature,
     CloseloopError,
@@ -84,6 +84,8 @@ def problem_of(error: Exception, where: str) -> Problem:
         return Problem(422, "the request is not as described", "see /openapi.json", _mistakes(error))
     if isinstance(error, Erased):
         return Problem(409, "these data were erased")
+    if isinstance(error, UnknownKey):
+        return Problem(503, "the key of these data is missing", "put it back into CLOSELOOP_SECRET_KEYS")
     if isinstance(error, IntegrityError):
         return Problem(409, "something with this name, number or address exists already")
     if _database_trouble(error):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
@@ -10,9 +10,11 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, literal_column, select
 
+from models.deadlines import Deadline
 from models.intake import IntakeEvent
+from models.keys import DataKey
 from models.notifications import Notification
 from models.tickets import Ticket, TicketEntry
 from models.vocabulary import EventState, Medium, NotificationState, TicketState
@@ -20,6 +22,9 @@ from workers.unit_of_work import UnitOfWork
 from workers.web.parts import Parts
 
 router = APIRouter(prefix="/attention", tags=["attention"])
+
+STUCK = 3
+"""Failed tries after which a deadline's alarm is shown to people."""
 
 
 class What(StrEnum):
@@ -29,6 +34,8 @@ class What(StrEnum):
     NOBODY_TO_TELL = "nobody_to_tell"
     POISON_EVENT = "poison_event"
     UNKNOWN_SMS = "unknown_sms"
+    KEY_MISSING = "key_missing"
+    STUCK_DEADLINE = "stuck_deadline"
 
 
 class Item(BaseModel):
@@ -36,7 +43,9 @@ class Item(BaseModel):
 
     what: What
     since: datetime
-    id: UUID = Field(description="Of the notification; of the event for poison_event")
+    id: UUID = Field(
+        description="Of the notification, of the event (poison_event), of the deadline (stuck_deadline)"
+    )
     ticket: str | None = Field(description="Ticket number")
     reason: str | None
     kind: str | None = Field(description="Of the notification or event", examples=["breach"])
@@ -56,13 +65,16 @@ async def get_attention(
     parts: Parts, limit: Annotated[int, Query(ge=1, le=200, description="Items of each kind at most")] = 50
 ) -> Attention:
     """Broken rungs and tickets with nobody to tell until the ticket is closed; poison until it is read again;
-    SMS of unknown outcome until somebody retries or a receipt comes.
+    SMS of unknown outcome until somebody retries or a receipt comes; messages whose customer's key is not in
+    the ring until it is back; deadlines whose alarm has failed three times until it is heard.
     """
     looks: dict[What, Callable[[UnitOfWork, int], Awaitable[tuple[int, list[Item]]]]] = {
         What.BROKEN_RUNG: _broken_rungs,
         What.NOBODY_TO_TELL: _nobody_to_tell,
         What.POISON_EVENT: _poison,
         What.UNKNOWN_SMS: _unknown,
+        What.KEY_MISSING: _key_missing,
+        What.STUCK_DEADLINE: _stuck,
     }
     counts, items = {}, []
     async with parts.workshop.read() as uow:
@@ -140,7 +152,19 @@ async def _poison(uow: UnitOfWork, limit: int) -> tuple[int, list[Item]]:
 
 async def _unknown(uow: UnitOfWork, limit: int) -> tuple[int, list[Item]]:
     which = (Notification.state == NotificationState.UNKNOWN, Notification.channel == Medium.SMS)
-    count = await uow.session.scalar(select(func.count()).where(*which))
+    return await _messages(uow, What.UNKNOWN_SMS, which, limit)
+
+
+async def _key_missing(uow: UnitOfWork, limit: int) -> tuple[int, list[Item]]:
+    # The word stands in the statement, so that the partial index on it is used.
+    which = (Notification.reason == literal_column("'key_missing'"),)
+    return await _messages(uow, What.KEY_MISSING, which, limit)
+
+
+async def _messages(
+    uow: UnitOfWork, what: What, which: Sequence[ColumnElement[bool]], limit: int
+) -> tuple[int, list[Item]]:
+    count = await uow.session.scalar(select(func.count(Notification.id)).where(*which))
     rows = await uow.session.execute(
         select(Notification, Ticket.number)
         .outerjoin(Ticket, Ticket.id == Notification.ticket_id)
@@ -149,13 +173,32 @@ async def _unknown(uow: UnitOfWork, limit: int) -> tuple[int, list[Item]]:
         .limit(limit)
     )
     return count or 0, [
+        Item(what=what, since=row.created_at, id=row.id, ticket=number, reason=row.reason, kind=row.kind)
+        for row, number in rows
+    ]
+
+
+async def _stuck(uow: UnitOfWork, limit: int) -> tuple[int, list[Item]]:
+    """Alarms that were due and failed again and again."""
+    which = (Deadline.due_at <= uow.clock.now(), Deadline.tries >= STUCK)
+    count = await uow.session.scalar(select(func.count(Deadline.id)).where(*which))
+    rows = await uow.session.execute(
+        select(Deadline, Ticket.number, DataKey.ring_key)
+        .join(Ticket, Ticket.id == Deadline.ticket_id)
+        .join(DataKey, DataKey.id == Ticket.data_key_id)
+        .where(*which)
+        .order_by(Deadline.due_at.desc())
+        .limit(limit)
+    )
+    known = uow.settings.secret_keys.ids
+    return count or 0, [
         Item(
-            what=What.UNKNOWN_SMS,
-            since=row.created_at,
+            what=What.STUCK_DEADLINE,
+            since=row.due_at or row.started_at,
             id=row.id,
             ticket=number,
-            reason=row.reason,
-            kind=row.kind,
+            reason="alarm_failed" if ring_key in known else "key_missing",
+            kind=row.kind.value,
         )
-        for row, number in rows
+        for row, number, ring_key in rows
     ]

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy import Select, select
 
 from models.base import Base
-from models.crypto import Erased
+from models.crypto import Erased, UnknownKey
 from models.people import Staff
 from models.tickets import Ticket
 from models.vocabulary import Role
@@ -188,12 +188,12 @@ def uuid_of(text: str, what: str) -> UUID:
 
 
 async def opened(uow: UnitOfWork, data_key_id: UUID, sealed: bytes | None, place: str) -> str:
-    """The sealed text; '' when there is none or its key was destroyed."""
+    """The sealed text; '' when there is none, its key was destroyed or is missing."""
     if sealed is None:
         return ""
     try:
         return (await uow.vault.sealer(uow.session, data_key_id)).text(sealed, place)
-    except Erased:
+    except (Erased, UnknownKey):
         return ""
 
 
@@ -207,6 +207,6 @@ async def opened_words(
         words: Mapping[str, Any] = (await uow.vault.sealer(uow.session, data_key_id)).json(
             sealed, place
         ) or {}
-    except Erased:
+    except (Erased, UnknownKey):
         return {}
     return {name: mask_free_text(str(text), names=names) for name, text in words.items()}
