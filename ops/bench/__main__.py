@@ -8,14 +8,23 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ops.bench import delivery, loop
+from ops.bench import blast, delivery, ledger, loop
 from ops.bench.machine import describe
 from ops.bench.report import table
 
 Benchmark = Callable[[argparse.Namespace], dict[str, Any]]
+OPTIONS: Mapping[str, Callable[[argparse.ArgumentParser], None]] = {
+    "delivery": delivery.options,
+    "blast": blast.options,
+    "ledger": ledger.options,
+    "loop": loop.options,
+    "idle": loop.options,
+}
 
 BENCHMARKS: Mapping[str, tuple[Benchmark, str]] = {
     "delivery": (delivery.run, "mails delivered and recorded, beside the peers"),
+    "blast": (blast.run, "escalations during a survey blast: commit to 250; the workers' memory"),
+    "ledger": (ledger.run, "delivery on top of millions of rows, as a share of the empty figure"),
     "loop": (loop.run, "webhook to accepted receipt; start, memory and CPU at rest"),
     "idle": (loop.run_idle, "start, memory and CPU of an embedded process at rest"),
 }
@@ -42,10 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument("--json", action="store_true", help="one JSON document instead of a table")
     for name, (_, words) in BENCHMARKS.items():
         kind = kinds.add_parser(name, help=words, parents=[common])
-        if name == "delivery":
-            delivery.options(kind)
-        else:
-            loop.options(kind)
+        OPTIONS[name](kind)
     return parser
 
 

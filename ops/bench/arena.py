@@ -2,32 +2,46 @@
 
 from __future__ import annotations
 
+import base64
+import os
 import subprocess
+import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ops.bench.processes import cpu_seconds, family, machine_seconds, peak_mb
-from ops.bench.servers import Postgres, Redis, Sink
+from models.vocabulary import Lane
+from ops.bench.report import say
+from ops.bench.seed import RECEIPT, seed
+from ops.bench.servers import Postgres, Redis, Sink, mail_sink, postgres, redis_server
+from workers.settings import load_settings
 
-DONE = "SELECT NOT EXISTS (SELECT FROM notifications WHERE due_at IS NOT NULL) AS done"
+SEEDED = "seeded"
+DONE = """
+    SELECT NOT EXISTS (SELECT FROM notifications WHERE due_at IS NOT NULL AND created_at >= '{fresh}') AS done
+"""
 RESULT = """
     SELECT count(*) FILTER (WHERE state = 'sent') AS sent,
-           (SELECT count(*) FROM delivery_attempts WHERE outcome = 'sent') AS attempts,
-           (SELECT count(*) FROM delivery_attempts) AS all_attempts,
-           (SELECT min(started_at) FROM delivery_attempts) AS first_attempt,
+           (SELECT count(*) FROM delivery_attempts
+            WHERE outcome = 'sent' AND started_at >= '{fresh}') AS attempts,
+           (SELECT count(*) FROM delivery_attempts WHERE started_at >= '{fresh}') AS all_attempts,
+           (SELECT min(started_at) FROM delivery_attempts WHERE started_at >= '{fresh}') AS first_attempt,
            max(pg_xact_commit_timestamp(xmin)) FILTER (WHERE state = 'sent') AS last_recorded
-    FROM notifications
+    FROM notifications WHERE created_at >= '{fresh}'
 """
-LIMIT_SECONDS = 60.0
+LIMIT_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
 class Arena:
-    """Servers, and the name of the seeded database that each round starts from a copy of."""
+    """Servers, and the name of the seeded database that each round starts from a copy of.
+
+    Rows of a race are those made since `fresh`; what is older is the ledger that they come on top of.
+    """
 
     folder: Path
     postgres: Postgres
@@ -35,90 +49,112 @@ class Arena:
     sink: Sink
     secret_keys: str
     seeded: str
+    count: int
+    fresh: datetime
+
+    def describe(self) -> dict[str, Any]:
+        """The servers' versions."""
+        return {
+            "postgresql": self.postgres.version,
+            "redis": self.redis.version,
+            "sink": self.sink.program,
+        }
 
     @contextmanager
-    def database(self, count: int) -> Iterator[str]:
+    def database(self, count: int, template: str | None = None) -> Iterator[str]:
         """A fresh copy of the seeded database with `count` mails; on disk before the round begins."""
-        name = "race"
+        with self.empty_database("race", template or self.seeded) as name:
+            if count < self.count:
+                fresh = self._fresh("SELECT id FROM notifications WHERE created_at >= '{fresh}' ORDER BY id")
+                self.postgres.rows(name, f"DELETE FROM notifications WHERE id IN ({fresh} OFFSET {count})")
+            self.make_lasting(name, "notifications")
+            yield name
+
+    @contextmanager
+    def empty_database(self, name: str, template: str = "template1") -> Iterator[str]:
+        """A copy of `template`, by default without tables, for a peer that brings its own."""
         self.redis.server.flush()
         self.postgres.server.drop(name)
-        self.postgres.server.create(name, self.seeded)
-        keep = f"SELECT id FROM notifications ORDER BY id LIMIT {count}"
-        self.postgres.rows(name, f"DELETE FROM notifications WHERE id NOT IN ({keep})")
-        self.postgres.rows(name, "VACUUM (ANALYZE) notifications")
-        self.postgres.rows(name, "CHECKPOINT")
+        self.postgres.copy(template, name)
         try:
             yield name
         finally:
             self.postgres.server.drop(name)
 
+    def make_lasting(self, database: str, table: str = "") -> None:
+        """Statistics as autovacuum would take them, and all on disk before the round begins."""
+        self.postgres.rows(database, f"VACUUM (ANALYZE) {table}")
+        self.postgres.rows(database, "CHECKPOINT")
+
+    def peer_environ(self, database: str) -> dict[str, str]:
+        """Where a peer finds what it works with."""
+        return {
+            "PEER_DATABASE_URL": self.postgres.server.url(database).replace("+asyncpg", ""),
+            "PEER_BROKER_URL": self.redis.server.url(1),
+            "PEER_SMTP": f"127.0.0.1:{self.sink.port}",
+            "PEER_SECRET_KEYS": self.secret_keys,
+        }
+
     def promise(self, database: str) -> None:
         """Make all mails due now, in one transaction."""
-        self.postgres.rows(database, "UPDATE notifications SET due_at = now()")
+        self.postgres.rows(
+            database, self._fresh("UPDATE notifications SET due_at = now() WHERE created_at >= '{fresh}'")
+        )
 
-    def await_end(self, database: str, process: subprocess.Popen[bytes]) -> None:
-        """Return when no mail is left to do. Raises TimeoutError, RuntimeError when `process` has ended."""
+    def await_end(
+        self,
+        database: str,
+        process: subprocess.Popen[bytes],
+        done: str | None = None,
+        *,
+        each: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Return when the query `done` says so; `each` is called every quarter of a second.
+
+        Raises TimeoutError, and RuntimeError when `process` has ended.
+        """
         end = time.monotonic() + LIMIT_SECONDS
-        while not self.postgres.rows(database, DONE)[0]["done"]:
-            if process.poll() is not None:
-                raise RuntimeError(f"{process.args!r} ended with code {process.returncode}:\n{self._logs()}")
+        while not self.postgres.rows(database, done or self._fresh(DONE))[0]["done"]:
+            each()
+            self.must_live(process)
             if time.monotonic() > end:
                 raise TimeoutError(f"not done after {LIMIT_SECONDS:.0f} s:\n{self._logs()}")
             time.sleep(0.25)
+
+    def must_live(self, *processes: subprocess.Popen[bytes]) -> None:
+        """Raises RuntimeError with the end of all logs when one of `processes` has ended."""
+        for process in processes:
+            if process.poll() is not None:
+                raise RuntimeError(f"{process.args!r} ended with code {process.returncode}:\n{self._logs()}")
 
     def _logs(self) -> str:
         return "\n".join(path.read_text(errors="replace")[-3000:] for path in self.folder.glob("*.log"))
 
     def result(self, database: str) -> Any:
         """What stands in the ledger at the end."""
-        return self.postgres.rows(database, RESULT)[0]
+        return self.postgres.rows(database, self._fresh(RESULT))[0]
+
+    def _fresh(self, query: str) -> str:
+        return query.format(fresh=self.fresh.isoformat())
 
 
-class Meter:
-    """CPU of the workers, their helpers, and the servers during a race, and the workers' memory."""
-
-    def __init__(self, arena: Arena, workers: Sequence[int], helpers: Sequence[int] = ()) -> None:
-        self._groups = {
-            "worker": list(workers),
-            "helper": list(helpers),
-            "database": [arena.postgres.pid],
-            "broker": [arena.redis.pid],
-            "sink": [arena.sink.pid],
-        }
-        self._before = self._read()
-        self._machine, self._began = machine_seconds(), time.monotonic()
-
-    def figures(self, count: int, seconds: float) -> dict[str, Any]:
-        """CPU milliseconds per mail by group, and the workers' peak memory in MB (each, highest first)."""
-        busy = (machine_seconds() - self._machine) / (time.monotonic() - self._began)
-        spent = {name: after - self._before[name] for name, after in self._read().items()}
-        peaks = sorted((peak_mb(one) for pid in self._groups["worker"] for one in family(pid)), reverse=True)
-        per_mail = {f"{name}_cpu_ms_per_mail": _round(value * 1000 / count) for name, value in spent.items()}
-        return {
-            "mails": count,
-            "seconds": _round(seconds),
-            "mails_per_second": _round(count / seconds),
-            **per_mail,
-            "all_workers_cpu_ms_per_mail": _round((spent["worker"] + spent["helper"]) * 1000 / count),
-            "cores_busy": _round(sum(spent.values()) / seconds),
-            "cores_busy_by_others": _round(max(0.0, busy - sum(spent.values()) / seconds)),
-            "worker_peak_mb": _round(peaks[0]),
-            "worker_peaks_mb": [_round(value) for value in peaks],
-        }
-
-    def _read(self) -> dict[str, float]:
-        return {name: sum(cpu_seconds(pid) for pid in pids) for name, pids in self._groups.items()}
-
-
-def settle(pids: Sequence[int], *, least: float = 3.0, most: float = 60.0) -> None:
-    """Wait until processes have started up: at least `least` seconds, then until they take next to no CPU."""
-    end = time.monotonic() + most
-    time.sleep(least)
-    calm = 0
-    while calm < 2 and time.monotonic() < end:
-        before = sum(cpu_seconds(pid) for pid in pids)
-        time.sleep(0.5)
-        calm = calm + 1 if sum(cpu_seconds(pid) for pid in pids) - before < 0.1 else 0
+@contextmanager
+def open_arena(count: int, *, lane: Lane = Lane.NORMAL, kind: str = RECEIPT) -> Iterator[Arena]:
+    """Servers in temporary folders, and `count` messages of `kind` that wait in the database `SEEDED`."""
+    secret = f"bench:{base64.b64encode(os.urandom(32)).decode()}"
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="closeloop-bench-")))
+        database = stack.enter_context(postgres())
+        broker = stack.enter_context(redis_server())
+        relay = stack.enter_context(mail_sink(folder))
+        database.server.create(SEEDED)
+        say(f"PostgreSQL {database.version}, Redis {broker.version}, {relay.program}; seeding {count} rows")
+        fresh = datetime.now(UTC)
+        settings = load_settings(
+            {"CLOSELOOP_SECRET_KEYS": secret, "CLOSELOOP_DATABASE_URL": database.server.url(SEEDED)}, folder
+        )
+        seed(settings, count, lane=lane, kind=kind)
+        yield Arena(folder, database, broker, relay, secret, SEEDED, count, fresh)
 
 
 def checked(result: Any, count: int) -> None:
@@ -126,7 +162,3 @@ def checked(result: Any, count: int) -> None:
     found = (result["sent"], result["attempts"], result["all_attempts"])
     if found != (count, count, count):
         raise AssertionError(f"sent, successful attempts, attempts: {found} instead of {count} each")
-
-
-def _round(value: float) -> float:
-    return round(value, 3)

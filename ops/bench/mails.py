@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import statistics
 import time
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from uuid import uuid4
 import httpx
 
 from ops.bench.ours import HOOK_TOKEN
-from ops.bench.report import percentile, say
+from ops.bench.report import say, spread
 
 PATIENCE_SECONDS = 30.0
 MAIL = """\
@@ -44,13 +43,13 @@ def send_and_watch(port: int, times: Path, count: int, every: float) -> dict[str
     accepted = _await_receipts(times, set(begun))
     receipts = [(accepted[sender] - began) * 1000 for sender, began in begun.items() if sender in accepted]
     answers = [(answered[sender] - began) * 1000 for sender, began in begun.items()]
-    summary = _summary(receipts)
+    summary = spread(receipts)
     result = {
         "mails": count,
         "every_seconds": every,
         "receipts": len(receipts),
         "receipt_ms": summary,
-        "answer_ms": _summary(answers),
+        "answer_ms": spread(answers),
         "first_receipt_ms": round(receipts[0], 1) if receipts else None,
     }
     say(f"{len(receipts)} receipts, p50/p95/p99/max {list(summary.values())} ms")
@@ -96,14 +95,3 @@ def _await_receipts(times: Path, wanted: set[str]) -> dict[str, float]:
         if len(found) == len(wanted) or time.monotonic() > end:
             return found
         time.sleep(0.1)
-
-
-def _summary(values: list[float]) -> dict[str, float]:
-    if not values:
-        return {}
-    return {
-        "p50": round(statistics.median(values), 1),
-        "p95": round(percentile(values, 0.95), 1),
-        "p99": round(percentile(values, 0.99), 1),
-        "max": round(max(values), 1),
-    }

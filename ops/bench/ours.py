@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from models.vocabulary import Lane
-from ops.bench.arena import Arena, Meter, checked, settle
+from ops.bench.arena import Arena, checked
+from ops.bench.meter import Meter, settle
 from ops.bench.processes import ROOT, started
 from workers.bells import Bell, slot_of
 from workers.broker import Ringer, make_broker
@@ -19,9 +20,12 @@ HOOK_TOKEN = "bench-hook-token-0123456789abcdef"
 WORKERS = 2
 
 
-def race(arena: Arena, count: int) -> dict[str, Any]:
-    """One round. The time runs from the moment the bell is rung to the commit of the last outcome."""
-    with arena.database(count) as database, ExitStack() as stack:
+def race(arena: Arena, count: int, template: str | None = None) -> dict[str, Any]:
+    """One round. The time runs from the moment the bell is rung to the commit of the last outcome.
+
+    `template` is another database than the seeded one to start from a copy of.
+    """
+    with arena.database(count, template) as database, ExitStack() as stack:
         environ = live_settings(
             arena.postgres.server.url(database),
             arena.redis.server.url(),
@@ -33,15 +37,16 @@ def race(arena: Arena, count: int) -> dict[str, Any]:
             stack.enter_context(started([CLOSELOOP, role, "--data", arena.folder], log, environ))
             for role in ["worker"] * WORKERS + ["scheduler"]
         ]
-        bell = stack.enter_context(_bell(arena))
+        bell = stack.enter_context(ringer(arena))
         pids = [process.pid for process in processes]
         settle(pids)
+        arena.must_live(*processes)
         arena.promise(database)
         meter = Meter(arena, pids[:WORKERS], pids[WORKERS:])
         began = datetime.now(UTC)
         clock = SystemClock()
         bell({Bell("delivery", Lane.NORMAL, slot_of(clock.now()))})
-        arena.await_end(database, processes[0])
+        arena.await_end(database, processes[0], each=meter.look)
         result = arena.result(database)
         figures = meter.figures(count, (result["last_recorded"] - began).total_seconds())
         checked(result, count)
@@ -49,7 +54,8 @@ def race(arena: Arena, count: int) -> dict[str, Any]:
 
 
 @contextmanager
-def _bell(arena: Arena) -> Iterator[Ringer]:
+def ringer(arena: Arena) -> Iterator[Ringer]:
+    """What rings the arena's bells."""
     broker = make_broker(arena.redis.server.url())
     ringer = Ringer(broker, SystemClock())
     try:

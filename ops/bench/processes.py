@@ -65,7 +65,11 @@ def _stat(pid: int) -> list[str]:
 
 
 def _status(pid: int, name: str) -> float:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    for line in lines:
         if line.startswith(name + ":"):
             return int(line.split()[1]) / 1024
     return 0.0

@@ -23,6 +23,18 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[max(0, math.ceil(round(share * len(ordered), 9)) - 1)]
 
 
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """p50, p95, p99 and the greatest, to a tenth; empty for no values."""
+    if not values:
+        return {}
+    return {
+        "p50": round(statistics.median(values), 1),
+        "p95": round(percentile(values, 0.95), 1),
+        "p99": round(percentile(values, 0.99), 1),
+        "max": round(max(values), 1),
+    }
+
+
 def median_of(rounds: Sequence[Mapping[str, Any]], name: str) -> float:
     """The median of one figure over rounds."""
     return statistics.median(float(item[name]) for item in rounds)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import insert
 
@@ -16,6 +18,7 @@ from models.keys import DataKey
 from models.notifications import Notification
 from models.people import Customer
 from models.session import make_engine, migrate
+from models.surveys import Survey
 from models.tickets import Ticket
 from models.vocabulary import Category, Lane, Medium, NotificationState, Priority, TicketState
 from workers.clock import SystemClock
@@ -24,6 +27,9 @@ from workers.settings import Settings
 from workers.unit_of_work import UnitOfWork, Vault, Workshop
 
 CHUNK = 1_000
+RECEIPT = "receipt"
+SURVEY = "csat_invitation"
+SURVEY_TIME = timedelta(days=7)
 WORDS = {
     "en": (
         "Payment page does not load",
@@ -53,13 +59,26 @@ class Story:
     now: datetime
 
 
-def seed(settings: Settings, count: int, *, lane: Lane = Lane.NORMAL, kind: str = "receipt") -> None:
+def seed(settings: Settings, count: int, *, lane: Lane = Lane.NORMAL, kind: str = RECEIPT) -> None:
     """Migrate the settings' database and put `count` mails into it, one customer each.
 
-    Every other is in Chinese. They are `queued` but not promised yet: the start signal sets `due_at`.
+    `kind` is RECEIPT or SURVEY. Every other is in Chinese. They are `queued` but not promised yet: the start
+    signal sets `due_at`.
     """
     migrate(settings.database_url)
     asyncio.run(_fill(settings, count, lane, kind))
+
+
+def plain_rows(count: int) -> Iterator[dict[str, Any]]:
+    """The same mails for a peer with tables of its own: recipient, locale, facts and message_id, in clear."""
+    for place in range(count):
+        story = Story(place, _locale(place), datetime.now(UTC))
+        yield {
+            "recipient": _address(story),
+            "locale": story.locale,
+            "facts": _facts(story),
+            "message_id": f"<{new_id().hex}@bench.example.com>",
+        }
 
 
 async def _fill(settings: Settings, count: int, lane: Lane, kind: str) -> None:
@@ -76,20 +95,24 @@ async def _fill(settings: Settings, count: int, lane: Lane, kind: str) -> None:
 
 
 async def _chunk(uow: UnitOfWork, places: range, lane: Lane, kind: str) -> None:
-    tables: dict[type[Base], list[dict[str, Any]]] = {DataKey: [], Customer: [], Ticket: [], Notification: []}
+    tables: dict[type[Base], list[dict[str, Any]]] = {}
     for place in places:
-        story = Story(place, ("en", "zh_CN")[place % 2], datetime.now(UTC))
+        story = Story(place, _locale(place), datetime.now(UTC))
         data_key = new_key()
         ring_key, wrapped = uow.settings.secret_keys.wrap(data_key)
         key = {"id": new_id(), "ring_key": ring_key, "wrapped": wrapped}
         sealer = Sealer(data_key)
         customer = _customer(uow, story, sealer) | {"data_key_id": key["id"]}
         ticket = _ticket(uow, story, sealer) | {"data_key_id": key["id"], "customer_id": customer["id"]}
-        notice = _notification(uow, story, sealer, kind)
+        notice = _notification(uow, story, sealer, kind) | {"lane": lane}
         notice |= {"data_key_id": key["id"], "customer_id": customer["id"], "ticket_id": ticket["id"]}
-        rows = (key, customer, ticket, notice | {"lane": lane})
-        for table, row in zip(tables, rows, strict=True):
-            tables[table].append(row)
+        rows = {DataKey: key, Customer: customer, Ticket: ticket, Notification: notice}
+        if kind == SURVEY:
+            survey = rows[Survey] = _survey(uow, story, ticket)
+            notice |= {"survey_id": survey["id"], "expires_at": survey["expires_at"]}
+            notice["links"] = _survey_links(survey["id"])
+        for table, row in rows.items():
+            tables.setdefault(table, []).append(row)
     for table, made in tables.items():
         await uow.session.execute(insert(table), made)
 
@@ -126,6 +149,33 @@ def _ticket(uow: UnitOfWork, story: Story, sealer: Sealer) -> dict[str, Any]:
     }
 
 
+def _survey(uow: UnitOfWork, story: Story, ticket: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "number": f"CSAT{story.now:%Y%m%d}{story.place:05}",
+        "ticket_id": ticket["id"],
+        "opening": 1,
+        "customer_id": ticket["customer_id"],
+        "category": ticket["category"],
+        "channel": Medium.EMAIL,
+        "locale": story.locale,
+        "state": "invited",
+        "service_at": story.now,
+        "invited_at": story.now,
+        "expires_at": story.now + SURVEY_TIME,
+        "policy_version_id": uow.policy_version_id,
+    }
+
+
+def _survey_links(survey: UUID) -> dict[str, Any]:
+    """As `workers.surveys` asks for them: both are minted when the mail is rendered."""
+    hours = {"survey": SURVEY_TIME // timedelta(hours=1), "unsubscribe": 24 * 365}
+    return {
+        purpose: {"purpose": purpose, "subject": str(survey), "hours": time, "single_use": False}
+        for purpose, time in hours.items()
+    }
+
+
 def _notification(uow: UnitOfWork, story: Story, sealer: Sealer, kind: str) -> dict[str, Any]:
     ident = new_id()
     return {
@@ -145,7 +195,7 @@ def _notification(uow: UnitOfWork, story: Story, sealer: Sealer, kind: str) -> d
 
 
 def _facts(story: Story) -> dict[str, Any]:
-    """As `workers.notifications.facts.ticket_facts` and the receipt's step make them."""
+    """As `workers.notifications.facts.ticket_facts` and the steps of receipt and survey make them."""
     subject, name, description, hours, team = WORDS[story.locale]
     return {
         "zone": "Asia/Shanghai",
@@ -161,9 +211,14 @@ def _facts(story: Story) -> dict[str, Any]:
             "description": description,
         },
         "thread": [_thread(story)],
+        "expires_at": (story.now + SURVEY_TIME).isoformat(),
         "promised_at": (story.now + timedelta(hours=4)).isoformat(),
         "recipient": {"name": name, "kind": "customer"},
     }
+
+
+def _locale(place: int) -> str:
+    return ("en", "zh_CN")[place % 2]
 
 
 def _address(story: Story) -> str:
@@ -175,4 +230,4 @@ def _thread(story: Story) -> str:
 
 
 def _number(story: Story) -> str:
-    return f"CS{story.now:%Y%m%d}{story.place:04}"
+    return f"CS{story.now:%Y%m%d}{story.place:05}"

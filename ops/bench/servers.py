@@ -54,6 +54,26 @@ class Postgres:
 
         return asyncio.run(ask())
 
+    def run(self, database: str, statements: str) -> None:
+        """Run statements, separated by semicolons, in one session of `database`."""
+
+        async def execute() -> None:
+            connection = await _connect(self.server.port, database)
+            try:
+                await connection.execute(statements)
+            finally:
+                await connection.close()
+
+        asyncio.run(execute())
+
+    def copy(self, template: str, name: str) -> None:
+        """Make the database `name` from `template`, to which nobody may be connected.
+
+        File by file: the default copies a big database through the log, block by block.
+        """
+        by_file = " STRATEGY FILE_COPY" if int(self.version.partition(".")[0]) >= 15 else ""
+        self.rows("postgres", f'CREATE DATABASE "{name}" TEMPLATE "{template}"{by_file}')
+
 
 @dataclass(frozen=True, slots=True)
 class Redis:
@@ -99,15 +119,24 @@ def redis_server() -> Iterator[Redis]:
 
 
 @contextmanager
-def mail_sink(folder: Path, *, times: Path | None = None) -> Iterator[Sink]:
-    """Postfix's smtp-sink where there is one, else ours; with `times` always ours (see sink.py)."""
+def mail_sink(folder: Path, *, times: Path | None = None, delay: float = 0.0) -> Iterator[Sink]:
+    """Postfix's smtp-sink where there is one, else ours; with `times` always ours (see sink.py).
+
+    `delay`: seconds that each mail takes, with `times` only.
+    """
     port = free_port()
     program = None if times else shutil.which(SMTP_SINK, path="/usr/sbin:/usr/bin:/usr/local/sbin")
     if program:
         account = ["-u", "nobody"] if os.geteuid() == 0 else []
         command = [program, *account, f"127.0.0.1:{port}", "256"]
     else:
-        command = [sys.executable, "-m", "ops.bench.sink", str(port), *([str(times)] if times else [])]
+        command = [
+            sys.executable,
+            "-m",
+            "ops.bench.sink",
+            str(port),
+            *([str(times), str(delay)] if times else []),
+        ]
     with processes.started(command, folder / "sink.log") as process:
         processes.wait_until(lambda: _answers(port), "the mail sink", seconds=10)
         yield Sink(port, process.pid, _sink_version(program))

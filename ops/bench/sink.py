@@ -1,9 +1,10 @@
 """An SMTP sink in a process of its own: takes every mail, keeps none, can tell when each was accepted.
 
-    python -m ops.bench.sink PORT [TIMES]
+    python -m ops.bench.sink PORT [TIMES [DELAY]]
 
-TIMES is a file to which one line `<unix time> <recipient>` is appended per accepted mail, written before the
-250 leaves. Offers PIPELINING (RFC 2920), 8BITMIME and SIZE.
+TIMES is a file to which one line `<unix time> <recipient>` is appended per accepted mail, written just
+before the 250 leaves. DELAY is how many seconds each mail takes, from its final dot to the 250; connections
+do not wait for each other. Offers PIPELINING (RFC 2920), 8BITMIME and SIZE.
 """
 
 from __future__ import annotations
@@ -27,10 +28,12 @@ ANSWERS = {
 
 
 class SinkProtocol(asyncio.Protocol):
-    """One connection; `times` gets a line per accepted recipient."""
+    """One connection; `times` gets a line per accepted recipient, `delay` seconds after its mail came."""
 
-    def __init__(self, times: TextIO | None) -> None:
+    def __init__(self, times: TextIO | None, delay: float = 0.0) -> None:
         self._times = times
+        self._delay = delay
+        self._waiting = False
         self._buffer = b""
         self._in_data = False
         self._recipients: list[str] = []
@@ -43,8 +46,10 @@ class SinkProtocol(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
-        answers: list[bytes] = []
-        while self._step(answers):
+        self._answer([])
+
+    def _answer(self, answers: list[bytes]) -> None:
+        while not self._waiting and self._step(answers):
             pass
         if answers and self._transport is not None:
             self._transport.write(b"".join(answers))
@@ -74,22 +79,38 @@ class SinkProtocol(asyncio.Protocol):
             return False
         self._buffer = self._buffer[end + 5 :]
         self._in_data = False
+        if self._delay:
+            self._waiting = True
+            asyncio.get_running_loop().call_later(self._delay, self._accept_late)
+        else:
+            answers.append(self._accepted())
+        return True
+
+    def _accept_late(self) -> None:
+        self._waiting = False
+        self._answer([self._accepted()])
+
+    def _accepted(self) -> bytes:
         if self._times is not None:
             now = time.time()
             self._times.writelines(f"{now:.6f} {recipient}\n" for recipient in self._recipients)
             self._times.flush()
         self._recipients.clear()
-        answers.append(b"250 2.0.0 Ok: queued as SINK\r\n")
-        return True
+        return b"250 2.0.0 Ok: queued as SINK\r\n"
 
 
-async def serve(port: int, times: Path | None) -> None:
+async def serve(port: int, times: Path | None = None, delay: float = 0.0) -> None:
     """Listen on the loopback address until the process ends."""
     file = times.open("a") if times else None
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: SinkProtocol(file), "127.0.0.1", port, backlog=100)
+    server = await loop.create_server(lambda: SinkProtocol(file, delay), "127.0.0.1", port, backlog=100)
     await server.serve_forever()
 
 
+def main(port: str, times: str = "", delay: str = "0") -> None:
+    """Serve as the words of the command line say."""
+    asyncio.run(serve(int(port), Path(times) if times else None, float(delay)))
+
+
 if __name__ == "__main__":
-    asyncio.run(serve(int(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else None))
+    main(*sys.argv[1:])

@@ -50,6 +50,7 @@ def test_the_figures_that_are_compared_keep_their_names() -> None:
         "worker_cpu_ms_per_mail",
         "all_workers_cpu_ms_per_mail",
         "database_cpu_ms_per_mail",
+        "total_cpu_ms_per_mail",
         "worker_peak_mb",
     )
 
