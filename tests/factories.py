@@ -46,7 +46,7 @@ async def make_workshop(backend: Backend, clock: ManualClock, **settings: Any) -
         "public_url": PUBLIC,
         "hook_token": HOOK_TOKEN,
         "api_key": API_KEY,
-        "sms_url": f"twilio://{TWILIO_SID}:{TWILIO_TOKEN}@/+15550100",
+        "sms_url": (f"twilio://{TWILIO_SID}:{TWILIO_TOKEN}@/+15550100",),
         "mode": "live",
     }
     chosen = replace(settings_on(backend.database_url), **{**base, **settings})

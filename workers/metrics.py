@@ -31,7 +31,7 @@ class Metrics:
             registry=registry,
         )
         self.relay_down = Gauge(
-            "closeloop_relay_down", "1 while a mail relay is left alone", ["relay"], registry=registry
+            "closeloop_relay_down", "1 while a mail relay or SMS provider is left alone", ["relay"], registry=registry
         )
         self.quota_used = Gauge(
             "closeloop_relay_quota_used", "Share of the day's quota in use", ["relay"], registry=registry
@@ -52,7 +52,7 @@ class Metrics:
         )
 
     def relays_down(self) -> list[str]:
-        """The relays that are left alone at present, by host and port."""
+        """The relays (by host and port) and SMS providers that are left alone at present."""
         samples = (sample for metric in self.relay_down.collect() for sample in metric.samples)
         return sorted(sample.labels["relay"] for sample in samples if sample.value)
 

@@ -21,7 +21,7 @@ from workers.channels.chat.channel import ChatChannel
 from workers.channels.chat.plugin import open_plugin
 from workers.channels.console import ConsoleChannel
 from workers.channels.port import Channel, Outcome, Outgoing, Verdict
-from workers.channels.sms.factory import sms_channel
+from workers.channels.sms.factory import sms_channel, sms_channels
 from workers.channels.sms.payload import sms_payload
 from workers.channels.sms.registry import parse_templates
 from workers.channels.sms.twilio import TwilioSms
@@ -41,6 +41,7 @@ ALL = [
     "smtp-implicit-tls",
     "twilio",
     *PROVIDERS,
+    "several-sms",
     "chat",
     "console",
 ]
@@ -188,11 +189,42 @@ async def provider_bench(kind: str, clock: FastClock, limit: float, width: int) 
             play=play,
             stall=side.hang,
             leave=side.close_door,
-            payload=sms_payload(side.url, "您好", "receipt", "zh_CN", {"ticket": {"number": "CS0001"}}),
+            payload=sms_payload([side.url], "您好", "receipt", "zh_CN", {"ticket": {"number": "CS0001"}}),
             address=lambda number: f"+861380000{number:04d}",
             bad_address="+86138\r\n0000",
         )
         assert side.refused == []
+
+
+@asynccontextmanager
+async def several_bench(clock: FastClock, limit: float, width: int) -> AsyncIterator[Bench]:
+    def play(verdict: Verdict, recipient: str) -> None:
+        if verdict is Verdict.RETRY:
+            for side in (first, second):
+                side.answer(429, b"slow down", to=recipient)
+        elif verdict is Verdict.REJECTED:
+            first.refuse(recipient)
+        else:
+            first.cut(recipient)
+
+    def leave() -> None:
+        first.close_door()
+        second.close_door()
+
+    async with FakeProvider("plivo") as first, FakeProvider("vonage") as second, AsyncExitStack() as stack:
+        urls = [first.url, second.url]
+        channel = sms_channels(urls, clock, "https://desk.example", timeout=limit, connections=width)
+        stack.push_async_callback(channel.aclose)
+        yield Bench(
+            channel,
+            arrived=lambda: [sms.to for side in (first, second) for sms in side.messages],
+            play=play,
+            stall=first.hang,
+            leave=leave,
+            payload="您好".encode(),
+            address=lambda number: f"+861380000{number:04d}",
+            bad_address="+86138\r\n0000",
+        )
 
 
 @asynccontextmanager
@@ -255,6 +287,9 @@ async def bench(kind: str, *, limit: float = 5, width: int = 3) -> AsyncIterator
     clock = FastClock(1000, LONG_AGO)
     if kind == "twilio":
         async with twilio_bench(clock, limit, width) as made:
+            yield made
+    elif kind == "several-sms":
+        async with several_bench(clock, limit, width) as made:
             yield made
     elif kind in PROVIDERS:
         async with provider_bench(kind, clock, limit, width) as made:

@@ -13,13 +13,13 @@ import pytest
 
 from tests.fakes_smtp import Script, ScriptedSmtp, close_with, cut, refuse
 from tests.servers import RedisServer
+from workers.channels.breaker import Breaker
 from workers.channels.limits import Limit, Limiter, LocalLimiter, limit_of
 from workers.channels.limits_redis import RedisLimiter
 from workers.channels.port import Outcome, Outgoing, Verdict
 from workers.channels.smtp import SmtpChannel
-from workers.channels.smtp_breaker import Breaker
 from workers.channels.smtp_open import CannotConnect
-from workers.channels.smtp_url import Relay, Tls, parse_smtp_urls
+from workers.channels.smtp_url import Tls, parse_smtp_urls
 from workers.clock import SystemClock
 from workers.metrics import Metrics
 
@@ -58,15 +58,15 @@ def reasons(outcomes: list[Outcome]) -> list[str]:
 # -- the breaker
 
 
-def _trouble(breaker: Breaker, reason: str = "connection_failed") -> None:
+def _trouble(breaker: Breaker[CannotConnect], reason: str = "connection_failed") -> None:
     breaker.failed(CannotConnect(reason, "relay.example"), reason, breaker.begin())
 
 
 def test_the_pause_grows_and_one_connection_probes_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr("workers.channels.smtp_breaker.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("workers.channels.breaker.time.monotonic", lambda: now[0])
     metrics = Metrics()
-    breaker = Breaker(Relay("relay.example", 25), metrics)
+    breaker = Breaker[CannotConnect]("relay.example:25", metrics)
     for pause in (1, 2, 4, 8, 16, 32, 60, 60):
         _trouble(breaker)
         now[0] += pause - 0.01
@@ -85,8 +85,8 @@ def test_the_pause_grows_and_one_connection_probes_after_it(monkeypatch: pytest.
 
 def test_connections_that_fail_together_are_one_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr("workers.channels.smtp_breaker.time.monotonic", lambda: now[0])
-    breaker = Breaker(Relay("relay.example", 25))
+    monkeypatch.setattr("workers.channels.breaker.time.monotonic", lambda: now[0])
+    breaker = Breaker[CannotConnect]("relay.example:25")
     together = [breaker.begin() for _ in range(10)]
     for began in together:
         now[0] += 0.01

@@ -58,7 +58,7 @@ async def send(channel: Channel, side: FakeProvider, message: str = "receipt", *
     async def report(outcome: Outcome) -> None:
         outcomes.append(outcome)
 
-    payload = sms_payload(side.url, "您好 & = €", message, "zh_CN", FACTS)
+    payload = sms_payload([side.url], "您好 & = €", message, "zh_CN", FACTS)
     item = Outgoing(uuid4(), more.get("to", BOB), more.get("sender", ""), more.get("payload", payload))
     await channel.deliver([item], report, until=time.monotonic() + 30)
     (only,) = outcomes

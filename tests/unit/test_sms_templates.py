@@ -34,7 +34,7 @@ FACTS: dict[str, Any] = {
 
 
 def payload(locale: str = "zh_CN", message: str = "receipt", **facts: Any) -> SmsPayload:
-    return read_payload(sms_payload(ALIYUN, "words", message, locale, {**FACTS, **facts}))
+    return read_payload(sms_payload([ALIYUN], "words", message, locale, {**FACTS, **facts}))
 
 
 def reason(found: SmsPayload, **changes: Any) -> str:
@@ -145,8 +145,8 @@ def test_a_message_twice_is_refused() -> None:
 
 
 def test_facts_travel_only_to_providers_that_need_them() -> None:
-    assert sms_payload("twilio://a:b@/+15550100", "words", "receipt", "zh_CN", FACTS) == b"words"
-    assert sms_payload("", "words", "receipt", "zh_CN", FACTS) == b"words"
+    assert sms_payload(["twilio://a:b@/+15550100"], "words", "receipt", "zh_CN", FACTS) == b"words"
+    assert sms_payload([], "words", "receipt", "zh_CN", FACTS) == b"words"
     whole = payload()
     assert (whole.text, whole.message, whole.locale) == ("words", "receipt", "zh_CN")
     assert "ticket.description" not in whole.facts, "what is longer than any message fills no variable"
@@ -158,7 +158,7 @@ def test_words_are_never_taken_for_facts_and_never_lost(text: str) -> None:
     plain = read_payload(text.encode("utf-8", "surrogatepass").decode("utf-8", "replace").encode())
     assert plain.facts == {}
     facts = {"zone": "nowhere", "a": {"b": text}, "when": "2024-99-99T00:00"}
-    whole = sms_payload(ALIYUN, "x", "m", "en", facts) if text.isprintable() else b""
+    whole = sms_payload([ALIYUN], "x", "m", "en", facts) if text.isprintable() else b""
     assert not whole or read_payload(whole).text == "x"
 
 

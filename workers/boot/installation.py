@@ -22,7 +22,6 @@ from workers.channels.console import ConsoleChannel
 from workers.channels.limits import Limiter, LocalLimiter
 from workers.channels.port import Channel
 from workers.channels.quota import Quotas
-from workers.channels.sms.url import parse_sms_url
 from workers.channels.smtp import SmtpChannel
 from workers.channels.smtp_url import parse_smtp_urls
 from workers.clock import Clock, clock_for
@@ -177,13 +176,16 @@ class Installation:
         if not self.settings.sms_url:
             return ConsoleChannel(self.clock)
         # 0.2 s and 11 MB (httpx brings a command line of its own), which a team without SMS need not pay.
-        from workers.channels.sms.factory import sms_channel
+        from workers.channels.sms.factory import sms_channels
         from workers.channels.sms.registry import load_templates
 
-        provider = parse_sms_url(self.settings.sms_url).provider
-        callback = f"{self.settings.public_url.rstrip('/')}/hooks/receipts/{provider}"
-        templates = load_templates(self.settings.data)
-        return sms_channel(self.settings.sms_url, self.clock, callback, templates=templates)
+        return sms_channels(
+            self.settings.sms_url,
+            self.clock,
+            f"{self.settings.public_url.rstrip('/')}/hooks/receipts",
+            templates=load_templates(self.settings.data),
+            metrics=self.metrics,
+        )
 
 
 def need_broker(settings: Settings, process: str) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 from weakref import WeakSet
 
-from workers.channels.smtp_breaker import Breaker
+from workers.channels.breaker import Breaker
 from workers.channels.smtp_open import CannotConnect, open_session, relay_context
 from workers.channels.smtp_session import Session
 from workers.channels.smtp_url import Relay
@@ -44,7 +44,7 @@ class Dialer:
         self._step_timeout = step_timeout
         self._given_context = tls_context
         self._contexts: dict[Relay, ssl.SSLContext | None] = {}
-        self._breakers = {relay: Breaker(relay, metrics) for relay in relays}
+        self._breakers = {relay: Breaker[CannotConnect](relay.name, metrics) for relay in relays}
         self._opened: WeakSet[Session] = WeakSet()
 
     async def dial(self, not_at: Relay | None = None) -> Session:

@@ -102,9 +102,10 @@ def _ways_out(settings: Settings) -> Iterator[Finding]:
         yield Finding("mail", "bad", error.message, error.hint)
     if not settings.smtp_url:
         yield Finding("mail", "warning", "no relay: mails only show on the console", "set CLOSELOOP_SMTP_URL")
-    if settings.sms_url:
+    for url in settings.sms_url:
         try:
-            yield Finding("sms", "good", f"sends as {parse_sms_url(settings.sms_url).sender}")
+            account = parse_sms_url(url)
+            yield Finding("sms", "good", f"{account.provider} sends as {account.sender}")
         except CloseloopError as error:
             yield Finding("sms", "bad", error.message, error.hint)
 

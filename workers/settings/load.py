@@ -35,7 +35,7 @@ class Settings:
     data: Path
     broker_url: str = field(default="", repr=False)
     smtp_url: tuple[str, ...] = field(default=(), repr=False)
-    sms_url: str = field(default="", repr=False)
+    sms_url: tuple[str, ...] = field(default=(), repr=False)
     email_hooks: tuple[str, ...] = field(default=(), repr=False)
     chat_urls: tuple[ChatGroup, ...] = ()
     imap_url: tuple[MailboxUrl, ...] = field(default=(), repr=False)
@@ -87,7 +87,7 @@ class _Reader:
             "data": folder,
             "broker_url": self._parsed("BROKER_URL", "", values.broker),
             "smtp_url": self._parsed("SMTP_URL", "", values.smtp_urls),
-            "sms_url": self._parsed("SMS_URL", "", values.sms),
+            "sms_url": self._parsed("SMS_URL", "", values.sms_urls),
             "email_hooks": self._parsed("EMAIL_HOOKS", "", values.email_hooks),
             "chat_urls": self._parsed("CHAT_URLS", "", parse_chat_urls),
             "imap_url": self._parsed("IMAP_URL", "", parse_imap_urls),
@@ -170,7 +170,7 @@ class _Reader:
         ):
             if not self._environ.get(PREFIX + name) and not self._environ.get(f"{PREFIX}{name}_FILE"):
                 self._mistakes.append(f"{PREFIX}{name} is needed in live mode: {why}")
-        ways_out = (found["smtp_url"] or (), found["sms_url"] or "", found["chat_urls"] or ())
+        ways_out = (found["smtp_url"] or (), found["sms_url"] or (), found["chat_urls"] or ())
         if ways_out[0] and values.stays_here(*ways_out):
             return  # a demonstration with a mail catcher: nobody outside hears of its hasty clock
         if found["clock_speed"] not in (None, 1.0):

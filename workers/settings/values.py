@@ -74,11 +74,14 @@ def smtp_urls(text: str) -> tuple[str, ...]:
     return urls
 
 
-def sms(text: str) -> str:
-    """The URL of an SMS provider, or empty."""
-    if text and _split(text).scheme not in SMS_SCHEMES:
-        raise ValueError(f"must begin with one of {', '.join(f'{scheme}://' for scheme in SMS_SCHEMES)}")
-    return text
+def sms_urls(text: str) -> tuple[str, ...]:
+    """SMS providers in order of preference."""
+    urls = tuple(text.split())
+    for place, url in enumerate(urls, start=1):
+        if _split(url).scheme not in SMS_SCHEMES:
+            known = ", ".join(f"{scheme}://" for scheme in SMS_SCHEMES)
+            raise ValueError(f"(number {place}) must begin with one of {known}")
+    return urls
 
 
 def email_hooks(text: str) -> tuple[str, ...]:
@@ -197,7 +200,7 @@ def log_level(text: str) -> str:
     return text.lower()
 
 
-def stays_here(smtp: tuple[str, ...], sms: str, chat: tuple[object, ...]) -> bool:
+def stays_here(smtp: tuple[str, ...], sms: tuple[str, ...], chat: tuple[object, ...]) -> bool:
     """Whether no message can leave this machine: all relays and providers are on loopback."""
-    apis = parse_qs(_split(sms).query).get("api", [""]) if sms else []
+    apis = [api for url in sms for api in parse_qs(_split(url).query).get("api", [""])]
     return not chat and all(_split(url).hostname in THIS_MACHINE for url in (*smtp, *apis))

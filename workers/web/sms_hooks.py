@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
-from workers.errors import InvalidInput, NotFound
-from workers.intake.providers.calls import HookRequest
+from workers.errors import BadSignature, InvalidInput, NotFound
+from workers.intake.providers.calls import Credentials, HookRequest
 from workers.intake.providers.mail.registry import PROVIDERS as MAIL_PROVIDERS
 from workers.intake.providers.sms.port import InboundSms, SmsProvider, SmsStatus
 from workers.intake.providers.sms.registry import PROVIDERS, credentials_for
@@ -66,7 +67,7 @@ async def _take(
     settings = parts.settings
     credentials = credentials_for(name, settings.sms_url, settings.hook_token)
     call = await _call(name, request, parts)
-    provider.verify(call, credentials)
+    _prove(provider, call, credentials)
     try:
         items = read(provider, call)
     except InvalidInput as error:
@@ -77,6 +78,14 @@ async def _take(
     await _store(parts, [Event(name, item.key, kind, call.body, item.envelope()) for item in items])
     answer = provider.answer()
     return Response(answer.body, status_code=answer.status, media_type=answer.media_type)
+
+
+def _prove(provider: SmsProvider, call: HookRequest, accounts: Sequence[Credentials]) -> None:
+    """By any of the accounts there. Raises BadSignature, as the last of them says it."""
+    for account in accounts[:-1]:
+        with suppress(BadSignature):
+            return provider.verify(call, account)
+    return provider.verify(call, accounts[-1])
 
 
 async def _call(name: str, request: Request, parts: WebParts) -> HookRequest:

@@ -225,7 +225,7 @@ async def test_an_authentic_sms_without_an_id_is_kept_and_refused(desk: Desk) ->
 
 
 async def test_doors_that_were_never_opened_say_how_to_open_them(backend: Backend) -> None:
-    async with make_desk(backend, sms_url="", hook_token="", api_key="") as desk:
+    async with make_desk(backend, sms_url=(), hook_token="", api_key="") as desk:
         sms = await desk.web.post("/hooks/sms/twilio", content=urlencode(SMS), headers=FORM)
         assert (sms.status_code, "CLOSELOOP_SMS_URL" in sms.json()["hint"]) == (404, True)
         for bearer in ("Bearer ", "Bearer x", ""):
@@ -240,7 +240,7 @@ async def test_a_provider_that_signs_nothing_proves_itself_by_the_token_and_hear
     backend: Backend,
 ) -> None:
     url = "aliyun://KEY:SECRET@/%E9%98%BF%E9%87%8C"
-    async with make_desk(backend, sms_url=url) as desk:
+    async with make_desk(backend, sms_url=(url,)) as desk:
         reply = [
             {
                 "phone_number": "13800005678",

@@ -407,15 +407,26 @@ def test_an_envelope_gives_back_what_was_put_in() -> None:
         read_inbound("vonage", {"nonsense": 1})
 
 
+def proof(name: str, *urls: str) -> Credentials:
+    (only,) = credentials_for(name, urls, "h")
+    return only
+
+
 def test_the_account_says_what_proves_a_call_and_nobody_elses_calls_count() -> None:
-    assert credentials_for("twilio", "twilio://AC1:t@/+15550100?previous=old", "h").secrets == ("t", "old")
-    assert credentials_for("plivo", "plivo://A1:t@/+15550100", "h").secrets == ("t",)
+    assert proof("twilio", "twilio://AC1:t@/+15550100?previous=old").secrets == ("t", "old")
+    assert proof("plivo", "plivo://A1:t@/+15550100").secrets == ("t",)
     vonage_url = "vonage://k:sending@/Closeloop?signature=signing&previous=old&method=sha256"
-    found = credentials_for("vonage", vonage_url, "h")
+    found = proof("vonage", vonage_url)
     assert (found.secrets, found.options["method"]) == (("signing", "old"), "sha256")
-    assert credentials_for("vonage", "vonage://k:sending@/Closeloop", "h").secrets == ()
-    assert credentials_for("aliyun", "aliyun://k:s@/闭环服务", "h").hook_token == "h"
+    assert proof("vonage", "vonage://k:sending@/Closeloop").secrets == ()
+    assert proof("aliyun", "aliyun://k:s@/闭环服务").hook_token == "h"
     assert "signing" not in repr(found)
-    for name, url in (("vonage", "plivo://A1:t@/+15550100"), ("vonage", "")):
+    for urls in (["plivo://A1:t@/+15550100"], [""], []):
         with pytest.raises(NotFound):
-            credentials_for(name, url, "h")
+            credentials_for("vonage", urls, "h")
+
+
+def test_every_account_of_every_provider_proves_its_own_calls() -> None:
+    urls = ["plivo://A1:one@/+15550100", "twilio://AC1:t@/+15550100", "plivo://A2:two@/+15550101"]
+    assert [each.secrets for each in credentials_for("plivo", urls, "h")] == [("one",), ("two",)]
+    assert [each.secrets for each in credentials_for("twilio", urls, "h")] == [("t",)]

@@ -1,21 +1,23 @@
-"""From the URL of an installation to the channel that sends its text messages."""
+"""From the URLs of an installation to the channel that sends its text messages."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from workers.channels.port import Channel
 from workers.channels.sms.aliyun import AliyunSms
 from workers.channels.sms.bird import BirdSms
 from workers.channels.sms.generic import GenericSms
+from workers.channels.sms.http import HttpSms
 from workers.channels.sms.plivo import PlivoSms
 from workers.channels.sms.registry import TemplateBook
+from workers.channels.sms.several import SeveralSms
 from workers.channels.sms.tencent import TencentSms
 from workers.channels.sms.twilio import TwilioSms
 from workers.channels.sms.url import TwilioAccount, parse_sms_url
 from workers.channels.sms.vonage import VonageSms
 from workers.clock import Clock
+from workers.metrics import Metrics
 
 _Plain = type[VonageSms] | type[PlivoSms] | type[BirdSms] | type[GenericSms]
 _PLAIN: Mapping[str, _Plain] = MappingProxyType(
@@ -34,7 +36,7 @@ def sms_channel(
     templates: TemplateBook | None = None,
     timeout: float = 20,
     connections: int = 4,
-) -> Channel:
+) -> HttpSms:
     """The channel for the provider named in `url` (see `parse_sms_url`).
 
     `status_callback` is the URL that receipts are asked for at, for providers that are told it with each
@@ -48,3 +50,27 @@ def sms_channel(
         book = templates or TemplateBook()
         return _TEMPLATED[account.provider](account, clock, book, timeout=timeout, connections=connections)
     return _PLAIN[account.provider](account, clock, timeout=timeout, connections=connections)
+
+
+def sms_channels(
+    urls: Sequence[str],
+    clock: Clock,
+    hooks: str,
+    *,
+    templates: TemplateBook | None = None,
+    timeout: float = 20,
+    connections: int = 4,
+    metrics: Metrics | None = None,
+) -> SeveralSms:
+    """One channel over the providers named in `urls`, first choice first.
+
+    `hooks` is the address below which each provider's receipts are asked for. Raises SettingsError.
+    """
+    providers = [
+        sms_channel(
+            url, clock, f"{hooks}/{parse_sms_url(url).provider}", templates=templates, timeout=timeout,
+            connections=connections,
+        )
+        for url in urls
+    ]  # fmt: skip
+    return SeveralSms(providers, timeout=timeout, connections=connections, metrics=metrics)

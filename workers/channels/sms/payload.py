@@ -9,7 +9,7 @@ provider.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -34,13 +34,15 @@ class SmsPayload:
     facts: Mapping[str, str] = field(default_factory=dict)
 
 
-def sms_payload(sms_url: str, text: str, message: str, locale: str, facts: Mapping[str, Any]) -> bytes:
-    """The bytes to send `text` with through the provider named in `sms_url`.
+def sms_payload(
+    sms_urls: Collection[str], text: str, message: str, locale: str, facts: Mapping[str, Any]
+) -> bytes:
+    """The bytes to send `text` with through the providers named in `sms_urls`.
 
-    For a provider of approved templates the facts go along: each text, number and time of them under its
+    If one of them takes approved templates the facts go along: each text, number and time of them under its
     dotted name; times, ISO 8601 with an offset, as people read them in the zone of the fact `zone`.
     """
-    if not needs_templates(sms_url):
+    if not any(needs_templates(url) for url in sms_urls):
         return text.encode()
     zone = facts.get("zone")
     flat = dict(_flat(facts, "", zone if isinstance(zone, str) else "UTC", locale))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from workers.channels.sms.url import TwilioAccount, parse_sms_url
+from workers.channels.sms.url import SmsAccount, TwilioAccount, parse_sms_url
 from workers.errors import NotFound, SettingsError
 from workers.intake.providers.calls import Credentials
 from workers.intake.providers.sms import twilio
@@ -25,20 +25,31 @@ _SIGNED_WITH: Mapping[str, str] = MappingProxyType({"vonage": "signature", "bird
 """Where the secret of webhooks is not the one of sending: the option of the URL that holds it."""
 
 
-def credentials_for(name: str, sms_url: str, hook_token: str) -> Credentials:
-    """What proves a call of provider `name` to the account in `sms_url`.
+def credentials_for(name: str, sms_urls: Sequence[str], hook_token: str) -> tuple[Credentials, ...]:
+    """What proves a call of provider `name`: one for each account there, any of them counts.
 
-    Raises NotFound when the installation's account is at another provider: nobody else may call then.
+    Raises NotFound when the installation has no account there: nobody else may call then.
     """
+    accounts = [account for url in sms_urls if (account := _account(url)) is not None]
+    found = tuple(_credentials(account, hook_token) for account in accounts if account.provider == name)
+    if not found:
+        named = ", ".join(account.provider for account in accounts)
+        hint = f"CLOSELOOP_SMS_URL names {named}" if named else "set CLOSELOOP_SMS_URL"
+        raise NotFound(f"{name} is not set up here", hint)
+    return found
+
+
+def _account(url: str) -> TwilioAccount | SmsAccount | None:
     try:
-        account = parse_sms_url(sms_url)
-    except SettingsError as error:
-        raise NotFound(f"{name} is not set up here", "set CLOSELOOP_SMS_URL") from error
-    if account.provider != name:
-        raise NotFound(f"{name} is not set up here", f"CLOSELOOP_SMS_URL names {account.provider}")
+        return parse_sms_url(url)
+    except SettingsError:
+        return None
+
+
+def _credentials(account: TwilioAccount | SmsAccount, hook_token: str) -> Credentials:
     if isinstance(account, TwilioAccount):
         return Credentials((account.token, account.previous) if account.previous else (account.token,))
-    option = _SIGNED_WITH.get(name)
+    option = _SIGNED_WITH.get(account.provider)
     newest = account.options.get(option, "") if option else account.token
     secrets = tuple(secret for secret in (newest, account.options.get("previous", "")) if secret)
     return Credentials(secrets, hook_token, account.options)
