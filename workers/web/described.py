@@ -16,6 +16,7 @@ WORDS: Mapping[int, str] = {
     401: "The key, token or signature is missing or wrong",
     403: "The acting member of staff may not do this",
     404: "There is no such thing",
+    406: "The call is not proved, or cannot be read (Mailgun tries no further then)",
     409: "Its state does not allow this",
     412: "It has changed: If-Match names another version",
     413: "The body is larger than this address takes",
