@@ -93,7 +93,7 @@ def _from(e: Evidence, door: str) -> int:
 
 
 def _set_aside(e: Evidence) -> bool:
-    quiet = [row for row in e.ledger.events() if row["kind"] in ("auto_reply", "list")]
+    quiet = [row for row in e.ledger.events() if row["kind"] in ("auto_reply", "out_of_office", "list")]
     settled = all(row["state"] in ("done", "rejected") and row["ticket"] is None for row in quiet)
     answered = any(name in mail.recipient for mail in e.mails for name in ("marco.bianchi", "campaigns"))
     return len(quiet) == 2 and settled and not answered

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from workers import tickets
 from workers.cli.opening import make_settings, workshop_of
 from workers.directory import Contact
 from workers.intake.store import Event, store
+from workers.intake.view import unreadable_view
 from workers.unit_of_work import UnitOfWork
 
 INBOX = Path(__file__).resolve().parents[2] / "ops" / "demo_inbox"
@@ -242,7 +244,7 @@ def test_mail_files_are_read_without_a_database(closeloop: CommandLine) -> None:
     assert said.code == 0
     assert [Path(line["file"]) for line in lines] == files
     kinds = {Path(line["file"]).name[:2]: line["kind"] for line in lines}
-    assert (kinds["08"], kinds["09"]) == ("auto_reply", "list")
+    assert (kinds["08"], kinds["09"]) == ("out_of_office", "list")
     assert kinds["01"] == "person"
     (gbk,) = [line for line in lines if "_gbk" in line["file"]]
     assert gbk["subject"] == "咨询企业版价格和试用"
@@ -270,8 +272,29 @@ def test_a_bounce_and_an_unreadable_file_are_told_apart(closeloop: CommandLine, 
     assert first["bounce"]["status"] == "5.1.1"
     assert first["bounce"]["recipient"] == "lost@shop.example"
     assert second["kind"] == "unreadable"
-    assert second["warnings"]
+    assert second["reason"] == "its header is too long"
+    assert set(second) == set(first)
+    assert said.code == 0, "a broken mail is a line like any other"
+
+
+def test_a_folder_and_standard_input_are_read_and_a_missing_file_is_told(
+    closeloop: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box = tmp_path / "box"
+    (box / "below").mkdir(parents=True)
+    (box / ".hidden").write_bytes(b"From: no@b.example\n\nx")
+    (box / "b.eml").write_bytes(b"From: two@b.example\n\nx")
+    (box / "a.eml").write_bytes(b"From: one@b.example\n\nx")
+    (box / "below" / "c.eml").write_bytes(b"From: three@b.example\n\nx")
+    said = closeloop("intake", "parse", str(box), str(tmp_path / "none.eml"), "--json")
+    lines = [json.loads(line) for line in said.out.splitlines()]
+    assert [line["from_email"].partition("@")[0] for line in lines] == ["one", "two", "three", ""]
+    assert (lines[3]["kind"], "cannot be opened" in lines[3]["reason"]) == ("unreadable", True)
+    assert "none.eml" in said.err
     assert said.code == 1
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"From: piped@b.example\n\nx")))
+    piped = closeloop("intake", "parse", "-", "--json")
+    assert json.loads(piped.out)["from_email"] == "piped@b.example"
 
 
 def test_a_poisoned_event_is_listed_shown_masked_and_run_again(closeloop: CommandLine) -> None:
@@ -290,6 +313,8 @@ def test_a_poisoned_event_is_listed_shown_masked_and_run_again(closeloop: Comman
     shown = closeloop("intake", "show", ident, "--json")
     assert "13800005678" not in shown.out
     assert "138****5678" in shown.out
+    assert shown.json["mail"]["from_email"] == "l***@163.example"
+    assert set(shown.json["mail"]) == set(unreadable_view(""))
     assert closeloop("intake", "retry", "--json", ident).json == {"again": 1}
     assert closeloop("intake", "list", "--json").json[0]["state"] == "received"
     assert closeloop("intake", "retry", ident).code == 1, "it is no poison any more"

@@ -18,13 +18,11 @@ from workers.cli.output import DataOption, JsonOption, console, print_json, prin
 if TYPE_CHECKING:
     from workers.settings import Settings
 
-PREVIEW = 400
-
 
 def parse(
     files: Annotated[
-        list[Path],
-        typer.Argument(help="RFC 5322 files (.eml).", exists=True, dir_okay=False, allow_dash=False),
+        list[str],
+        typer.Argument(help="RFC 5322 files (.eml), folders of them, or - for standard input."),
     ],
     own: Annotated[
         list[str] | None,
@@ -32,22 +30,27 @@ def parse(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Read mail files as the service reads them; touches no database. One JSON line for each file.
+    """Read mail files as the service reads them. Touches no database and needs no settings.
 
-    Exit code 1 when a file is no readable mail (the line says why).
+    With --json one JSON line for each file, in the order given (folders sorted by name, with all below):
+    file, kind, reason, from_email, from_name, to/cc/reply_to as [{name, email}], subject, date, text, html
+    (as sent), html_safe (to show), reply, message_id, in_reply_to, references (ids in angle brackets),
+    attachments [{name, content_type, size, sha256}], bounce {status, action, recipient, reason, …} or null,
+    complaint or null, forwarded or null, warnings.
+
+    kind: person, reply, auto_reply, out_of_office, list, machine, bounce, complaint, read_receipt, own,
+    forward_confirmation, junk, or unreadable (reason says why). Exit code 1 only if a file cannot be opened.
     """
-    from workers.cli.reading import read_file
+    from workers.cli.reading import every_file, opened_all, views
 
     addresses = own or [os.environ.get("CLOSELOOP_MAIL_FROM") or "support@closeloop.localhost"]
-    unreadable = 0
-    for file in files:
-        facts = read_file(file, addresses)
-        unreadable += facts["kind"] == "unreadable"
+    found = every_file(files)
+    for facts in views(found, addresses):
         if as_json:
             print_json(facts, indent=None)
         else:
             _show_mail(facts)
-    if unreadable:
+    if not opened_all(found):
         raise typer.Exit(1)
 
 
@@ -87,7 +90,10 @@ def show(
     elif as_json:
         print_json(facts)
     else:
-        print_table(("", ""), facts.items(), "")
+        lines = [(name, value) for name, value in facts.items() if name != "mail"]
+        said = facts.get("mail") or {}
+        lines += [(f"mail: {name}", value) for name, value in said.items() if value not in ("", [], None)]
+        print_table(("", ""), lines, "")
 
 
 def retry(
@@ -126,7 +132,7 @@ def _show_mail(facts: Mapping[str, Any]) -> None:
     out = console()
     out.print(f"[bold]{Path(facts['file']).name}[/]  {facts['kind']}")
     if facts["kind"] == "unreadable":
-        out.print("  " + ", ".join(facts["warnings"]), markup=False)
+        out.print(f"  {facts['reason']}", markup=False)
         return
     for name in ("from_name", "from_email", "subject", "message_id", "in_reply_to"):
         if facts[name]:
@@ -156,10 +162,8 @@ async def _listed(settings: Settings, state: str, limit: int) -> list[dict[str, 
 async def _one(settings: Settings, ident: UUID) -> tuple[dict[str, Any], bytes]:
     from models.intake import IntakeEvent
     from workers.cli.dossier import event_facts
-    from workers.errors import CloseloopError, NotFound
-    from workers.intake.mail import parse_mail
+    from workers.errors import NotFound
     from workers.intake.store import load
-    from workers.text import mask_free_text
 
     async with workshop_of(settings) as workshop, workshop.read() as uow:
         row = await uow.session.get(IntakeEvent, ident)
@@ -169,15 +173,29 @@ async def _one(settings: Settings, ident: UUID) -> tuple[dict[str, Any], bytes]:
         if row.source == "delivery":
             return facts, b""
         event = await load(uow, row)
+        own = [uow.settings.mail_from]
     facts["bytes"] = len(event.raw)
     if event.kind == "mail":
-        try:
-            mail = parse_mail(event.raw)
-            facts["subject"] = mask_free_text(mail.subject)
-            facts["text"] = mask_free_text(mail.text)[:PREVIEW]
-        except CloseloopError as error:
-            facts["unreadable"] = error.message
+        facts |= _mail_facts(event.raw, own, event.envelope.get("from"))
     return facts, event.raw
+
+
+def _mail_facts(raw: bytes, own: list[str], envelope_from: str | None) -> dict[str, Any]:
+    """The record that `parse` prints, masked; of a mail that asks to confirm a forwarding, its code, too."""
+    from workers.errors import CloseloopError
+    from workers.intake.confirmations import read_confirmation
+    from workers.intake.mail import parse_mail
+    from workers.intake.view import masked_view, unreadable_view, view_of
+
+    try:
+        mail = parse_mail(raw)
+    except CloseloopError as error:
+        return {"mail": unreadable_view(error.message)}
+    facts: dict[str, Any] = {"mail": masked_view(view_of(mail, own, envelope_from=envelope_from))}
+    asked = read_confirmation(mail)
+    if asked is not None:
+        facts["confirmation"] = {"provider": asked.provider, "code": asked.code, "link": asked.link}
+    return facts
 
 
 async def _again(settings: Settings, chosen: list[UUID]) -> int:

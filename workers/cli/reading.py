@@ -1,93 +1,90 @@
-"""A mail file as facts: what the intake would make of it, without a database."""
+"""Mail files as records: what the intake would make of them, without a database."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import sys
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from workers.errors import CloseloopError
-from workers.intake.bounces import read_bounce
-from workers.intake.filters import classify
-from workers.intake.mail import InboundMail, parse_mail
+from workers.cli.output import complain, console
+from workers.errors import UnreadableMail
+from workers.intake.view import mail_view, unreadable_view
 
-FEEDBACK = "message/feedback-report"
+STDIN = "-"
+LARGEST = 100 * 1024 * 1024
+"""More of a file is not looked at: the cap on a mail's size is below it."""
 
 
-def read_file(file: Path, own: Collection[str]) -> dict[str, Any]:
-    """The facts of one RFC 5322 file; `own` are the service's addresses. Never raises for its content.
+def every_file(names: Iterable[str]) -> list[str]:
+    """The files that `names` mean: folders with all that is below them, sorted, hidden ones left out."""
+    found: list[str] = []
+    for name in names:
+        path = Path(name)
+        if name != STDIN and path.is_dir():
+            below = (each for each in path.rglob("*") if each.is_file())
+            found += sorted(
+                str(each)
+                for each in below
+                if not any(one.startswith(".") for one in each.relative_to(path).parts)
+            )
+        else:
+            found.append(name)
+    return found
 
-    `kind` is person, reply, auto_reply, bounce, complaint, read_receipt, list, or unreadable (then `warnings`
-    says why and all else is empty).
+
+def views(names: Sequence[str], own: Collection[str]) -> Iterator[dict[str, Any]]:
+    """The record of each file, `file` first, while a bar tells how far it is if somebody watches.
+
+    A file that cannot be opened is told on standard error and gives a record of kind unreadable, too.
     """
+    from rich.progress import Progress
+
+    out = console(stderr=True)
+    unwatched = len(names) < 2 or not out.is_terminal or sys.stdout.isatty()
+    with Progress(console=out, transient=True, disable=unwatched) as progress:
+        task = progress.add_task("reading", total=len(names))
+        for name in names:
+            yield {"file": _storable(name), **_view(name, own)}
+            progress.advance(task)
+
+
+def opened_all(names: Iterable[str]) -> bool:
+    """Whether all these files can be opened for reading."""
+    return all(name == STDIN or _trouble(name) is None for name in names)
+
+
+def _trouble(name: str) -> OSError | None:
     try:
-        mail = parse_mail(file.read_bytes())
-    except CloseloopError as error:
-        return {**_empty(file), "warnings": [error.message]}
-    own_addresses = {address.lower() for address in own}
-    traits = classify(
-        mail,
-        envelope_from=None,
-        own_domains={address.rpartition("@")[2] for address in own_addresses},
-        own_addresses=own_addresses,
-    )
-    bounce = read_bounce(mail) if traits.kind == "bounce" else None
-    return {
-        **_empty(file),
-        "kind": str(traits.kind),
-        "reasons": list(traits.reasons),
-        "take_in": traits.take_in,
-        "may_answer": traits.may_answer,
-        "from_email": mail.from_email,
-        "from_name": mail.from_name,
-        "to": _people(mail.to),
-        "cc": _people(mail.cc),
-        "reply_to": _people(mail.reply_to),
-        "subject": mail.subject,
-        "date": mail.date.isoformat() if mail.date else None,
-        "text": mail.text,
-        "html": mail.html,
-        "reply": mail.reply,
-        "message_id": mail.message_id,
-        "in_reply_to": mail.in_reply_to,
-        "references": list(mail.references),
-        "attachments": [
-            {"name": one.name, "content_type": one.content_type, "size": one.size, "sha256": one.sha256}
-            for one in mail.attachments
-        ],
-        "bounce": {
-            "status": bounce.status,
-            "action": bounce.action,
-            "recipient": next(iter(bounce.recipients), ""),
-            "reason": bounce.reason,
-            "original_message_id": bounce.original_message_id,
-        }
-        if bounce
-        else None,
-        "complaint": _complaint(mail) if traits.kind == "complaint" else None,
-        "warnings": list(mail.warnings),
-    }
+        with Path(name).open("rb"):
+            return None
+    except OSError as error:
+        return error
 
 
-def _empty(file: Path) -> dict[str, Any]:
-    texts = dict.fromkeys(("from_email", "from_name", "subject", "text", "html", "reply"), "")
-    ids = dict.fromkeys(("message_id", "in_reply_to"), "")
-    lists: dict[str, Any] = {name: [] for name in ("to", "cc", "reply_to", "references", "attachments")}
-    nothing: dict[str, Any] = {"bounce": None, "complaint": None, "warnings": []}
-    return {"file": str(file), "kind": "unreadable", **texts, **ids, **lists, **nothing}
+def _view(name: str, own: Collection[str]) -> dict[str, Any]:
+    try:
+        raw = _bytes(name)
+    except OSError as error:
+        reason = f"it cannot be opened ({error.strerror})"
+        complain(f"{_storable(name)}: {reason}", hint="give the path of a mail file, a folder, or -")
+        return unreadable_view(reason)
+    try:
+        return mail_view(raw, own)
+    except UnreadableMail as error:
+        return unreadable_view(error.message)
+    except Exception as error:
+        # A fault of ours in one mail must not keep the others from being read; its name tells where to look.
+        return unreadable_view(f"reading it failed ({type(error).__name__})")
 
 
-def _people(pairs: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
-    return [{"name": name, "email": address} for name, address in pairs]
+def _bytes(name: str) -> bytes:
+    if name == STDIN:
+        return sys.stdin.buffer.read(LARGEST)
+    with Path(name).open("rb") as file:
+        return file.read(LARGEST)
 
 
-def _complaint(mail: InboundMail) -> dict[str, str]:
-    """The fields of an abuse report (RFC 5965 §3) that say what kind it is and whom it is about."""
-    report = next((one.content for one in mail.attachments if one.content_type == FEEDBACK), b"")
-    fields: dict[str, str] = {"feedback_type": "", "original_mail_from": "", "original_rcpt_to": ""}
-    for line in report.decode("utf-8", "replace").splitlines():
-        name, _, value = line.partition(":")
-        key = name.strip().lower().replace("-", "_")
-        if key in fields and not fields[key]:
-            fields[key] = value.strip()[:320]
-    return fields
+def _storable(name: str) -> str:
+    """A path as text: bytes of it that are no UTF-8 are lone surrogates, which no JSON reader takes."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

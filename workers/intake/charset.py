@@ -58,7 +58,7 @@ _NO_CHARSETS = frozenset(
 )
 _STATEFUL = ("iso2022", "hz", "utf-7", "utf-16", "utf-32")
 _CJK_MULTIBYTE = frozenset({"gb18030", "cp950", "big5hkscs", "cp949", "cp932", "euc_jp", "johab"})
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufeff\ufffe\uffff]")
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufeff\ufffe\uffff]+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -76,7 +76,7 @@ def scrub(text: str) -> str:
     """
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return _CONTROL.sub(lambda found: "\N{REPLACEMENT CHARACTER}" if _SURROGATE.match(found[0]) else "", text)
+    return _CONTROL.sub("", _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text))
 
 
 def codec_for(label: str | None) -> str | None:
@@ -190,7 +190,7 @@ def _damaged(data: bytes, codec: str) -> Decoded:
     """The label does not fit all bytes: a few broken ones are replaced, more mean another charset."""
     text = data.decode(codec, "replace")
     broken = text.count("\N{REPLACEMENT CHARACTER}")
-    foreign = sum(1 for char in text if char > "\x7f")
+    foreign = len(text) - len(text.encode("ascii", "ignore"))
     if broken <= 1 + foreign // 20 and foreign >= 4 * broken and codec not in ("cp1252",):
         return Decoded(text, codec, True)
     best, better = guess(data, prior=codec)

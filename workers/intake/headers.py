@@ -19,6 +19,7 @@ _NOT_BASE64 = bytes(
 )
 _ID = re.compile(r"<([^<>]{1,2000})>")
 _MAX_IDS = 200
+_MOST_PADDINGS = 20_000
 
 
 def raw_values(part: email.message.Message, name: str) -> list[str]:
@@ -37,6 +38,8 @@ def base64_bytes(text: bytes) -> bytes:
     and pieces that were padded one by one are all read.
     """
     pieces = []
+    if text.count(b"=") > _MOST_PADDINGS:
+        text = text.replace(b"=", b"")
     for piece in re.split(rb"=+", text):
         clean = piece.translate(None, _NOT_BASE64)
         if len(clean) % 4 == 1:

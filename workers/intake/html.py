@@ -18,6 +18,9 @@ from workers.intake.charset import scrub
 _MAX_DEPTH = 300
 _MAX_REFERENCES = 50_000
 _MAX_LENGTH = 2 * 1024 * 1024
+_MAX_SHOWN = 512 * 1024
+_MAX_NODES = 100_000
+_MAX_WORK = 12_000_000
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9:]{0,40})([^<>]*)>")
 _LONG_TAG = re.compile(r"<[a-zA-Z][^<>]{8000,}")
 _ANY_TAG = re.compile(r"<[^<>]*>")
@@ -131,7 +134,7 @@ def sanitise(html: str) -> str:
     """HTML that is safe to show inside a page: no script, no style sheets, no forms, no remote images (they
     tell the sender when the mail is read); links open without a referrer.
     """
-    html = html[:_MAX_LENGTH]
+    html = html[:_MAX_SHOWN]
     if _is_hostile(html):
         return f"<pre>{escape(_tidy(_without_tags(html)))}</pre>"
     return nh3.clean(
@@ -143,13 +146,20 @@ def sanitise(html: str) -> str:
 
 
 def _is_hostile(html: str) -> bool:
-    """Whether elements pile up deeper than any mailer nests them, or one tag is a page long."""
+    """Whether elements pile up deeper than any mailer nests them, or one tag is a page long.
+
+    Where elements are out of place the engines walk up through all that are open, so the sum of depths is
+    capped, too.
+    """
     if _LONG_TAG.search(html) or html.count("&") > _MAX_REFERENCES:
         return True
     open_now: Counter[str] = Counter()
-    depth = 0
+    depth = work = 0
     for found in _TAG.finditer(html):
         name = found[2].lower()
+        work += depth
+        if work > _MAX_WORK:
+            return True
         if name in _SHALLOW:
             continue
         if not found[1]:
@@ -184,8 +194,10 @@ def _collect(body: Any, pieces: list[str], quotations: bool) -> bool:
     cut = False
     preformatted = 0
     stack: list[tuple[Any, bool]] = [(body, False)]
-    while stack:
+    nodes = 0
+    while stack and nodes < _MAX_NODES:
         node, leaving = stack.pop()
+        nodes += 1
         name = node.tag
         if leaving:
             preformatted -= name == "pre"

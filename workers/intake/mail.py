@@ -61,7 +61,7 @@ def parse_mail(raw: bytes, limits: Limits = DEFAULT_LIMITS) -> InboundMail:
     """Reads a mail of RFC 5322, however broken. Raises UnreadableMail, naming the cap, when it exceeds the
     limits; nothing else is raised for any bytes.
     """
-    deadline = Deadline(limits.seconds + len(raw) / 10_000_000)
+    deadline = Deadline(limits.seconds + max(0, len(raw) - 25_000_000) / 10_000_000)
     tree = parse_tree(raw, limits, deadline)
     bodies = collect(tree, limits, deadline)
     subject = decode_words(raw_value(tree, "subject"), bodies.charset)[:_MAX_SUBJECT]

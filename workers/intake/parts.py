@@ -11,7 +11,7 @@ from email.generator import BytesGenerator
 from io import BytesIO
 
 from workers.intake.charset import decode, scrub
-from workers.intake.guard import Deadline, Limits
+from workers.intake.guard import Deadline, Limits, children
 from workers.intake.headers import base64_bytes, decode_words, raw_value
 
 _MAX_NAME = 200
@@ -111,9 +111,8 @@ def collect(tree: email.message.Message, limits: Limits, deadline: Deadline) -> 
     waiting = [tree]
     while waiting:
         part = waiting.pop()
-        inner = part.get_payload()
-        if isinstance(inner, list) and content_type(part).startswith("multipart/"):
-            waiting.extend(child for child in reversed(inner) if isinstance(child, email.message.Message))
+        if part.is_multipart() and content_type(part).startswith("multipart/"):
+            waiting.extend(reversed(children(part)))
         else:
             found.take(part)
     return Bodies(
@@ -196,9 +195,7 @@ def _undecoded(part: email.message.Message) -> bytes:
 
 def _serialised(part: email.message.Message) -> bytes:
     pieces = []
-    for child in part.get_payload():
-        if not isinstance(child, email.message.Message):
-            continue
+    for child in children(part):
         out = BytesIO()
         try:
             BytesGenerator(out, mangle_from_=False, maxheaderlen=0).flatten(child)
@@ -249,11 +246,7 @@ def _harmless(text: str) -> str:
 
 def _neutral_name(part: email.message.Message, kind: str, number: int) -> str:
     if kind == "message/rfc822":
-        inner = part.get_payload()
-        first = inner[0] if isinstance(inner, list) and inner else None
-        subject = (
-            decode_words(raw_value(first, "subject")) if isinstance(first, email.message.Message) else ""
-        )
+        subject = next((decode_words(raw_value(inner, "subject")) for inner in children(part)), "")
         return f"{_harmless(subject)[:100] or f'message-{number}'}.eml"
     extension = _EXTENSIONS.get(kind) or mimetypes.guess_extension(kind) or ".bin"
     return f"attachment-{number}{extension}"

@@ -101,7 +101,7 @@ def test_attachments_keep_their_names_and_bytes() -> None:
 
 @pytest.mark.parametrize(
     ("name", "kind", "take_in"),
-    [("08_en_out_of_office.eml", "auto_reply", True), ("09_en_newsletter.eml", "list", False)],
+    [("08_en_out_of_office.eml", "out_of_office", True), ("09_en_newsletter.eml", "list", False)],
 )
 def test_machines_are_known_and_never_answered(name: str, kind: str, take_in: bool) -> None:
     _, traits = read(name)
