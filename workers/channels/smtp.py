@@ -24,7 +24,11 @@ from workers.clock import Clock
 from workers.errors import InvalidInput
 from workers.metrics import Metrics
 
-_QUEUED_AS = re.compile(r"\b(?:queued as|id=|queued mail)\s*([A-Za-z0-9._-]{4,80})", re.IGNORECASE)
+_QUEUED_AS = re.compile(
+    r"\b(?:queued as|id=|queued mail)\s*([A-Za-z0-9._-]{4,80})|^Ok ([0-9a-f]{16}-[0-9a-f-]{36}-[0-9]{6})",
+    re.IGNORECASE,
+)
+"""In the words of Postfix, Exim and others; Amazon SES names nothing but its id."""
 
 CONNECTIONS: Mapping[str, int] = MappingProxyType({"urgent": 2, "normal": 4, "bulk": 4})
 
@@ -246,4 +250,4 @@ def _outcome(attempt: Attempt, answer: Answer | None) -> Outcome:
 def _queue_id(text: str) -> str | None:
     """The relay's own number of the mail ("queued as 4F2A…"), with which its log can be searched."""
     found = _QUEUED_AS.search(text)
-    return found[1] if found else None
+    return found[1] or found[2] if found else None

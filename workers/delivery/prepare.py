@@ -14,6 +14,7 @@ from models.vocabulary import HUMAN_MESSAGES, Medium
 from workers.channels.sms.payload import sms_payload
 from workers.delivery.compose import MailParts, compose
 from workers.delivery.dkim import Signer
+from workers.delivery.echoes import echo_headers
 from workers.delivery.identity import needs_same_sender, reply_address, subject_tag, tagged
 from workers.links import Holder, mint
 from workers.rendering import RenderedMail, Renderer
@@ -87,7 +88,7 @@ class Preparer:
                 in_reply_to=thread[-1] if thread else None,
                 references=thread,
                 date=now,
-                headers=((LOOP_HEADER, row.id.hex),),
+                headers=((LOOP_HEADER, row.id.hex), *echo_headers(self._settings.email_hooks, row.id)),
                 list_unsubscribe_url=facts["links"].get("unsubscribe") if row.kind in SURVEY_KINDS else None,
                 auto_submitted=None if human else "auto-replied" if answers else "auto-generated",
             )

@@ -9,11 +9,34 @@ from workers.errors import BadSignature, NotFound, SettingsError, Unavailable
 from workers.intake.outside import Outside
 from workers.intake.providers.calls import HookRequest
 from workers.intake.providers.mail.account import MailAccount, parse_account
+from workers.intake.providers.mail.brevo import Brevo
 from workers.intake.providers.mail.mailgun import Mailgun
+from workers.intake.providers.mail.mailjet import Mailjet
+from workers.intake.providers.mail.mandrill import Mandrill
 from workers.intake.providers.mail.port import MailProvider
+from workers.intake.providers.mail.postmark import Postmark
 from workers.intake.providers.mail.proof import Stale
+from workers.intake.providers.mail.resend import Resend
+from workers.intake.providers.mail.sendgrid import SendGrid
+from workers.intake.providers.mail.ses import Ses
+from workers.intake.providers.mail.sparkpost import SparkPost
 
-PROVIDERS: Mapping[str, MailProvider] = MappingProxyType({each.name: each for each in (Mailgun(),)})
+PROVIDERS: Mapping[str, MailProvider] = MappingProxyType(
+    {
+        each.name: each
+        for each in (
+            Mailgun(),
+            SendGrid(),
+            Postmark(),
+            Ses(),
+            Mandrill(),
+            Brevo(),
+            SparkPost(),
+            Resend(),
+            Mailjet(),
+        )
+    }
+)
 
 
 def check_accounts(urls: Sequence[str]) -> None:
