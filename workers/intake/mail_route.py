@@ -31,7 +31,7 @@ from workers.intake.store import Event
 from workers.intake.subject_tags import tagged_link
 from workers.unit_of_work import UnitOfWork
 
-NEVER_A_REQUEST = frozenset({"auto_reply", "complaint", "read_receipt", "list"})
+NEVER_A_REQUEST = frozenset({"auto_reply", "out_of_office", "complaint", "read_receipt", "list"})
 DELIVERED_TO = ("delivered-to", "x-original-to", "envelope-to", "x-forwarded-to")
 
 
