@@ -20,12 +20,6 @@ _HEADERS: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
         "postmark": (("X-PM-Metadata-closeloop", "%s"), ("X-PM-KeepID", "true")),
         # https://mailchimp.com/developer/transactional/docs/smtp-integration/#x-mc-metadata
         "mandrill": (("X-MC-Metadata", '{"closeloop": "%s"}'),),
-        # https://developers.brevo.com/docs/node-smtp-relay-example
-        "brevo": (("X-Mailin-custom", "%s"),),
-        # https://developers.sparkpost.com/api/smtp/
-        "sparkpost": (("X-MSYS-API", '{"metadata": {"closeloop": "%s"}}'),),
-        # https://dev.mailjet.com/smtp-relay/custom-headers/
-        "mailjet": (("X-MJ-CustomID", "%s"),),
         # https://developers.sparkpost.com/api/smtp/
         "sparkpost": (("X-MSYS-API", '{"metadata": {"closeloop": "%s"}}'),),
         # https://developers.brevo.com/docs/transactional-webhooks
