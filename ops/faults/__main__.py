@@ -1,0 +1,99 @@
+"""The command behind `ops/faults/run`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import secrets
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from models.session import migrate
+from ops.faults.rounds import Plan, play
+from tests.conftest import POSTGRESQL_REDIS, SQLITE_INPROCESS, Backend
+from tests.servers import postgres, redis_server
+
+CREWS = {SQLITE_INPROCESS: 1, POSTGRESQL_REDIS: 2}
+"""Workers at a time: the embedded installation is one process."""
+
+
+def main(words: list[str] | None = None) -> int:
+    """Play on the chosen installations; 0 if nothing was lost and nothing doubled unsaid."""
+    chosen = _arguments(words)
+    kinds = list(CREWS) if chosen.backend == "both" else [chosen.backend]
+    reports = [_played(kind, chosen) for kind in kinds]
+    if chosen.json:
+        json.dump({"faults": reports}, sys.stdout, indent=2, ensure_ascii=False)
+        print()
+    else:
+        Console().print(_table(reports))
+    return 0 if all(report["honest"] for report in reports) else 1
+
+
+def _arguments(words: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="ops/faults/run", description="kills workers at random moments")
+    parser.add_argument("--rounds", type=int, default=100, help="kills on each installation (100)")
+    parser.add_argument("--mails", type=int, default=6, help="requests that come in before each kill (6)")
+    parser.add_argument("--seed", type=int, default=None, help="repeats the dice of an earlier run")
+    parser.add_argument("--backend", choices=["both", *CREWS], default="both")
+    parser.add_argument("--json", action="store_true", help="one JSON document instead of a table")
+    return parser.parse_args(words)
+
+
+def _played(kind: str, chosen: argparse.Namespace) -> dict[str, Any]:
+    seed = chosen.seed if chosen.seed is not None else secrets.randbelow(1_000_000)
+    plan = Plan(rounds=chosen.rounds, mails=chosen.mails, crew=CREWS[kind], seed=seed)
+    with _progress(kind, plan.rounds) as tick, tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with _installation(kind, folder) as backend:
+            return asyncio.run(play(backend, plan, folder, tick=tick))
+
+
+@contextmanager
+def _installation(kind: str, folder: Path) -> Iterator[Backend]:
+    """An empty, migrated installation of this kind."""
+    if kind == SQLITE_INPROCESS:
+        url = f"sqlite+aiosqlite:///{folder / 'closeloop.db'}"
+        migrate(url)
+        yield Backend(kind, url, "")
+        return
+    with postgres() as database, redis_server() as broker:
+        database.create("faults")
+        url = database.url("faults")
+        migrate(url)
+        yield Backend(kind, url, broker.url())
+
+
+@contextmanager
+def _progress(kind: str, rounds: int) -> Iterator[Any]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(f"{kind}: kills", total=rounds)
+        yield lambda: bar.advance(task)
+
+
+def _table(reports: list[dict[str, Any]]) -> Table:
+    table = Table("", *(report["backend"] for report in reports), title="What the ledger and the relay say")
+    for name in reports[0]:
+        if name != "backend":
+            table.add_row(name.replace("_", " "), *(_words(report[name]) for report in reports))
+    return table
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, dict):
+        return "\n".join(f"{count} × {name}" for name, count in value.items())
+    return "\n".join(value) if isinstance(value, list) else str(value)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,100 @@
+"""The books: what the relay holds against what the ledger says."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+
+from models.intake import IntakeEvent
+from models.notifications import DeliveryAttempt, Notification
+from models.tickets import Ticket
+from models.vocabulary import NotificationState
+from tests.fakes_smtp import CaughtMail
+from workers.unit_of_work import Workshop
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """Rows of the ledger and mails of the relay."""
+
+    notifications: Sequence[Notification]
+    attempts: Sequence[DeliveryAttempt]
+    mails: Sequence[CaughtMail]
+
+    def lost(self) -> list[str]:
+        """Messages that never arrived, or are not booked as sent."""
+        arrived = {mail.message_id for mail in self.mails}
+        return [
+            f"{row.kind} {row.message_id} is {row.state.value}"
+            for row in self.notifications
+            if row.state is not NotificationState.SENT or row.message_id not in arrived
+        ]
+
+    def unsaid(self) -> list[str]:
+        """What arrived more often than the ledger admits: one `unknown` attempt for each further time."""
+        admitted = Counter(row.notification_id for row in self.attempts if row.outcome == "unknown")
+        notes = {row.message_id: row.id for row in self.notifications}
+        times = Counter(mail.message_id for mail in self.mails)
+        return [
+            f"{message_id} arrived {count} times"
+            for message_id, count in times.items()
+            if message_id not in notes or count > 1 + admitted[notes[message_id]]
+        ]
+
+    def changed(self) -> list[str]:
+        """Messages that came a second time with other bytes."""
+        bodies = defaultdict(set)
+        for mail in self.mails:
+            bodies[mail.message_id].add(mail.data)
+        return [message_id for message_id, versions in bodies.items() if len(versions) > 1]
+
+    def unfinished(self) -> list[str]:
+        """Attempts of which nobody knows how they ended."""
+        return [str(row.id) for row in self.attempts if row.outcome is None]
+
+    def doubled(self) -> int:
+        """Mails that arrived although they had arrived before."""
+        return sum(count - 1 for count in Counter(mail.message_id for mail in self.mails).values())
+
+
+async def judge(workshop: Workshop, mails: Iterable[CaughtMail], requests: int) -> dict[str, Any]:
+    """Compare the `mails` at the relay and the `requests` that came in with the database's word."""
+    async with workshop.read() as uow:
+        books = Books(
+            notifications=list(await uow.session.scalars(select(Notification))),
+            attempts=list(await uow.session.scalars(select(DeliveryAttempt))),
+            mails=list(mails),
+        )
+        mail = select(IntakeEvent.id).where(IntakeEvent.source == "raw")
+        events = len(list(await uow.session.scalars(mail)))
+        tickets = len(list(await uow.session.scalars(select(Ticket.id))))
+    faults = {
+        "lost": books.lost() + _counted("events", requests, events) + _counted("tickets", requests, tickets),
+        "doubled_unsaid": books.unsaid() + _twice(books.notifications),
+        "doubled_with_other_bytes": books.changed(),
+        "attempts_without_outcome": books.unfinished(),
+    }
+    return {
+        "requests": requests,
+        "messages": len(books.notifications),
+        "mails_at_the_relay": len(books.mails),
+        "attempts": len(books.attempts),
+        "outcomes": dict(sorted(Counter(str(row.outcome) for row in books.attempts).items())),
+        "doubled_after_unknown": books.doubled(),
+        **{name: found if found else 0 for name, found in faults.items()},
+        "honest": not any(faults.values()),
+    }
+
+
+def _counted(what: str, wanted: int, found: int) -> list[str]:
+    return [] if found == wanted else [f"{wanted} {what} should be there, {found} are"]
+
+
+def _twice(rows: Iterable[Notification]) -> list[str]:
+    """Decided twice: more than one message of a kind to one person about one ticket."""
+    reasons = Counter((row.kind, row.ticket_id, row.recipient_hash) for row in rows)
+    return [f"{kind} was decided {count} times" for (kind, _, _), count in reasons.items() if count > 1]

@@ -1,0 +1,167 @@
+"""The story: requests keep coming in, workers keep being killed; then peace, and the books are opened."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import random
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import func, select
+
+from models.deadlines import Deadline
+from models.intake import IntakeEvent
+from models.notifications import DeliveryAttempt, Notification
+from ops.faults.crew import Crew
+from ops.faults.judge import judge
+from ops.faults.relay import Moody
+from tests.conftest import Backend
+from tests.fakes_smtp import ScriptedSmtp
+from workers.boot import Installation
+from workers.intake.store import Event, content_id, store
+from workers.settings import load_settings
+from workers.unit_of_work import Workshop
+
+LEASE, PATIENCE = 4.0, 2.0
+SUPPORT = "support@help.example"
+MAIL = (
+    "From: Customer {number} <customer{number}@shop.example>\r\nTo: {to}\r\nSubject: Question {number}\r\n"
+    "Message-ID: <question-{number}@shop.example>\r\nDate: Mon, 20 May 2024 09:00:00 +0800\r\n\r\n"
+    "Where is parcel {number}?\r\n"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`rounds` kills, `mails` requests before each; `crew` workers at a time; `seed` for the dice.
+
+    A worker is killed when the relay has heard up to `furthest` commands more, or after up to `longest`
+    seconds.
+    """
+
+    rounds: int = 100
+    mails: int = 6
+    furthest: int = 60
+    longest: float = 4.0
+    crew: int = 1
+    seed: int = 0
+    peace: float = 180.0
+    """How many seconds everything that is left may take when the killing has stopped."""
+
+
+async def play(
+    backend: Backend, plan: Plan, folder: Path, *, tick: Callable[[], None] = lambda: None
+) -> dict[str, Any]:
+    """Play on an empty, migrated installation; gives the report. `tick` is called after each round.
+
+    Raises TimeoutError when what was promised has not come to an end in peace either.
+    """
+    script = Moody(dice=random.Random(plan.seed))
+    async with ScriptedSmtp(script) as relay:
+        environ = _environment(backend, relay.url)
+        installation = Installation(load_settings(environ))
+        await installation.prepare()
+        workshop = installation.workshop()
+        try:
+            crew = Crew(environ, folder / "workers.log", lease=LEASE, patience=PATIENCE)
+            async with crew:
+                cut_off = await _war(workshop, crew, plan, relay, tick)
+                script.calm = True
+                seconds = await _peace(workshop, crew, plan)
+            report = await judge(workshop, relay.mails, plan.rounds * plan.mails)
+        finally:
+            await workshop.engine.dispose()
+            installation.close()
+    return {
+        "backend": backend.name,
+        "rounds": plan.rounds,
+        "seed": plan.seed,
+        "workers_at_a_time": plan.crew,
+        "attempts_under_way_at_a_kill": cut_off,
+        "faults_of_the_relay": dict(sorted(script.played.items())),
+        "seconds_to_catch_up": round(seconds, 1),
+        **report,
+    }
+
+
+async def _war(
+    workshop: Workshop, crew: Crew, plan: Plan, relay: ScriptedSmtp, tick: Callable[[], None]
+) -> int:
+    """Kill `plan.rounds` workers; says how many attempts were under way at these moments, all told."""
+    dice = random.Random(plan.seed)
+    open_ones: set[Any] = set()
+    for _ in range(plan.crew - 1):
+        await crew.start()
+    for number in range(plan.rounds):
+        await _ask(workshop, range(number * plan.mails, (number + 1) * plan.mails))
+        await crew.start()
+        await _a_while(relay, dice.randrange(plan.furthest), dice.uniform(0.05, plan.longest))
+        crew.kill(dice.choice(crew.alive))
+        open_ones |= await _under_way(workshop)
+        tick()
+    return len(open_ones)
+
+
+async def _a_while(relay: ScriptedSmtp, commands: int, seconds: float) -> None:
+    """Until the relay has heard so many commands more, at most so many seconds."""
+    until = len(relay.commands) + commands
+    with suppress(TimeoutError):
+        await relay.until(lambda: len(relay.commands) >= until, seconds)
+
+
+async def _ask(workshop: Workshop, numbers: range) -> None:
+    """Requests by mail, stored as a webhook stores them."""
+    async with workshop.begin() as uow:
+        for number in numbers:
+            raw = MAIL.format(number=number, to=SUPPORT).encode()
+            await store(uow, Event("raw", content_id(raw, SUPPORT), "mail", raw, {"to": SUPPORT}))
+
+
+async def _under_way(workshop: Workshop) -> set[Any]:
+    async with workshop.read() as uow:
+        return set(
+            await uow.session.scalars(select(DeliveryAttempt.id).where(DeliveryAttempt.finished_at.is_(None)))
+        )
+
+
+async def _peace(workshop: Workshop, crew: Crew, plan: Plan) -> float:
+    """Let a fresh crew bring everything to its end; the seconds that took. Raises TimeoutError."""
+    for pid in list(crew.alive):
+        crew.kill(pid)
+    for _ in range(max(1, plan.crew)):
+        await crew.start()
+    began = time.monotonic()
+    async with asyncio.timeout(plan.peace):
+        while await _promised(workshop):  # noqa: ASYNC110 - a database has no event
+            await asyncio.sleep(0.2)
+    return time.monotonic() - began
+
+
+async def _promised(workshop: Workshop) -> int:
+    """How many promises are due and not kept."""
+    count = 0
+    async with workshop.read() as uow:
+        for table in (IntakeEvent, Notification, Deadline):
+            due = select(func.count()).select_from(table).where(table.due_at <= uow.clock.now())
+            count += await uow.session.scalar(due) or 0
+    return count
+
+
+def _environment(backend: Backend, smtp_url: str) -> Mapping[str, str]:
+    return {
+        "CLOSELOOP_SECRET_KEYS": f"fault:{base64.b64encode(os.urandom(32)).decode()}",
+        "CLOSELOOP_DATABASE_URL": backend.database_url,
+        "CLOSELOOP_BROKER_URL": backend.broker_url,
+        "CLOSELOOP_SMTP_URL": smtp_url,
+        "CLOSELOOP_MAIL_FROM": SUPPORT,
+        "CLOSELOOP_PUBLIC_URL": "https://help.example",
+        "CLOSELOOP_HOOK_TOKEN": "fault-hook-token-0123456789abcdef",
+        "CLOSELOOP_ADMIN": "root@help.example",
+        "CLOSELOOP_MODE": "live",
+    }
