@@ -14,7 +14,8 @@ class Mailbox(Base):
 
     `address_hash` is the keyed hash of login and server, `login_hash` that of the login with its password: a
     refused login need not be waited for once the password is another one. `leased_until` and `rests_until`
-    are machine time. `fault` is the code of what is wrong since `fault_since`, after `failures` tries.
+    are machine time, as are all moments here. `fault` is the code of what is wrong since `fault_since`, after
+    `failures` tries. `taken`: mails taken in so far; `lag_seconds`: how long the newest had lain there.
     """
 
     __tablename__ = "mailboxes"
@@ -30,13 +31,16 @@ class Mailbox(Base):
     fault_since: Mapped[datetime | None]
     failures: Mapped[int] = mapped_column(default=0)
     rests_until: Mapped[datetime | None]
+    taken: Mapped[int] = mapped_column(BigInteger, default=0)
+    lag_seconds: Mapped[float | None]
 
 
 class MailboxPosition(Base):
     """How far one folder has been read: UIDs up to `last_uid` under this UIDVALIDITY (RFC 3501 §2.3.1.1).
 
-    `tidied_uid`: up to which UID mails have been marked or moved, where that is asked for. `not_before`: what
-    the server received earlier is never taken in; None for a mailbox that is read from its beginning.
+    `tidied_uid`: up to which UID mails have been marked or moved, where that is asked for. Of the mails
+    below UID `old_below` (None: of all), which were there before the folder was first read, those that the
+    server received before `not_before` are left out; None where it is read from its beginning.
     """
 
     __tablename__ = "mailbox_positions"
@@ -48,4 +52,5 @@ class MailboxPosition(Base):
     uidvalidity: Mapped[int] = mapped_column(BigInteger)
     last_uid: Mapped[int] = mapped_column(BigInteger)
     tidied_uid: Mapped[int] = mapped_column(BigInteger)
+    old_below: Mapped[int | None] = mapped_column(BigInteger)
     not_before: Mapped[datetime | None]

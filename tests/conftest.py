@@ -15,6 +15,7 @@ import pytest
 from hypothesis import settings
 
 from models.session import migrate
+from tests.imap_server import ImapServer, imap_server
 from tests.loopback import LoopbackGuard
 from tests.servers import PostgresServer, RedisServer, ServerMissing, postgres, redis_server
 
@@ -85,6 +86,17 @@ def redis_for_all() -> Iterator[RedisServer]:
     with ExitStack() as stack:
         try:
             server = stack.enter_context(redis_server())
+        except ServerMissing as missing:
+            do_without(missing)
+        yield server
+
+
+@pytest.fixture(scope="session")
+def imap_for_all() -> Iterator[ImapServer]:
+    """A Dovecot server, for the whole run; each test has a mailbox of its own."""
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(imap_server())
         except ServerMissing as missing:
             do_without(missing)
         yield server

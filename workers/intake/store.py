@@ -19,6 +19,7 @@ class Event:
     """One authentic event: `source` (raw, smtp, twilio …) and `external_id` say which, `raw` is its bytes.
 
     `kind` is mail, sms or receipt. `envelope` holds what came beside the bytes (from, to, params …).
+    `group` names the long SMS that it is a part of.
     """
 
     source: str
@@ -26,6 +27,7 @@ class Event:
     kind: str
     raw: bytes
     envelope: dict[str, Any] = field(default_factory=dict)
+    group: str = ""
 
 
 def content_id(raw: bytes, recipient: str) -> str:
@@ -33,8 +35,13 @@ def content_id(raw: bytes, recipient: str) -> str:
     return hashlib.sha256(raw + b"\0" + recipient.strip().lower().encode()).hexdigest()
 
 
-async def store(uow: UnitOfWork, event: Event, received_at: datetime | None = None) -> bool:
-    """Write the event, sealed under a key of its own, and ring. False when it was there already."""
+async def store(
+    uow: UnitOfWork, event: Event, received_at: datetime | None = None, *, poison: str = ""
+) -> bool:
+    """Write the event, sealed under a key of its own, and ring. False when it was there already.
+
+    With `poison`, the reason why it cannot be handled, it is only kept, to be looked at by a person.
+    """
     key_id = await uow.vault.new_key(uow.session)
     now = received_at or uow.clock.now()
     row = IntakeEvent(
@@ -43,10 +50,12 @@ async def store(uow: UnitOfWork, event: Event, received_at: datetime | None = No
         external_id=event.external_id[:128],
         kind=event.kind,
         received_at=now,
-        state=EventState.RECEIVED,
+        state=EventState.POISON if poison else EventState.RECEIVED,
+        reason=poison[:200] or None,
         data_key_id=key_id,
+        group_hash=uow.vault.lookup("sms-group", f"{event.source}\0{event.group}") if event.group else None,
         lane=Lane.NORMAL,
-        due_at=now,
+        due_at=None if poison else now,
     )
     if not await uow.insert_new(row):
         return False
@@ -58,7 +67,8 @@ async def store(uow: UnitOfWork, event: Event, received_at: datetime | None = No
             raw_sealed=sealer.seal(event.raw, "intake_bodies.raw"),
         )
     )
-    uow.ring("intake", row.lane, now)
+    if not poison:
+        uow.ring("intake", row.lane, now)
     return True
 
 

@@ -23,6 +23,8 @@ def upgrade() -> None:
         sa.Column("fault_since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("rests_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("taken", sa.BigInteger(), nullable=False),
+        sa.Column("lag_seconds", sa.Float(), nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_mailboxes"),
         sa.UniqueConstraint("address_hash", name="uq_mailboxes_address_hash"),
     )
@@ -34,6 +36,7 @@ def upgrade() -> None:
         sa.Column("uidvalidity", sa.BigInteger(), nullable=False),
         sa.Column("last_uid", sa.BigInteger(), nullable=False),
         sa.Column("tidied_uid", sa.BigInteger(), nullable=False),
+        sa.Column("old_below", sa.BigInteger(), nullable=True),
         sa.Column("not_before", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_mailbox_positions"),
         sa.UniqueConstraint("mailbox_id", "folder", name="uq_mailbox_positions_mailbox_id_folder"),

@@ -1,0 +1,153 @@
+"""The connection to an IMAP server: IMAPClient, with an end to what a server may make us keep or wait for.
+
+Everything here blocks and runs in a thread of its own (`workers.imap.hands`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Any
+
+from imapclient import IMAPClient, SocketTimeout
+from imapclient.imap4 import IMAP4WithTimeout
+from imapclient.tls import IMAP4_TLS
+
+from workers import __version__
+from workers.imap.faults import TLS, Fault, LiteralTooLarge, explained
+from workers.settings.imap_url import ImapTls, MailboxUrl
+
+CONNECT_SECONDS = 20.0
+READ_SECONDS = 30.0
+LARGEST = 26 * 1024 * 1024
+"""Bytes of one literal: the largest mail that is taken, and what a server may be wrong by in RFC822.SIZE."""
+IDENTITY = {"name": "closeloop", "version": __version__, "vendor": "closeloop"}
+"""What we say of ourselves (RFC 2971): nothing of who runs it. 163 refuses SELECT without it."""
+
+
+class _Careful:
+    """Mixed into imaplib's client: tells of its socket at once, and refuses overlong literals."""
+
+    def __init__(self, *arguments: Any, told: Callable[[socket.socket], None]) -> None:
+        self._told = told
+        super().__init__(*arguments)
+
+    def _create_socket(self, timeout: float | None = None) -> socket.socket:
+        made: socket.socket = super()._create_socket(timeout)  # type: ignore[misc]  # of the class beside
+        self._told(made)
+        return made
+
+    def read(self, size: int) -> bytes:
+        """One literal. Raises LiteralTooLarge: Python would ask for all of its memory beforehand."""
+        if size > LARGEST:
+            raise LiteralTooLarge
+        got: bytes = super().read(size)  # type: ignore[misc]  # of the class beside
+        return got
+
+
+class _Tls(_Careful, IMAP4_TLS):  # type: ignore[misc]  # IMAPClient carries no types
+    pass
+
+
+class _Plain(_Careful, IMAP4WithTimeout):  # type: ignore[misc]  # IMAPClient carries no types
+    pass
+
+
+class Wire(IMAPClient):  # type: ignore[misc]  # IMAPClient carries no types
+    """One connection, not yet logged in. `told` hears of its socket, so that another thread may cut it."""
+
+    def __init__(
+        self, box: MailboxUrl, context: ssl.SSLContext | None, told: Callable[[socket.socket], None]
+    ) -> None:
+        # At DEBUG level it logs each line of the dialogue, and so whole mails.
+        logging.getLogger("imapclient").setLevel(logging.WARNING)
+        self._context = context
+        self._told = told
+        super().__init__(
+            box.host,
+            box.port,
+            ssl=box.tls is ImapTls.IMPLICIT,
+            timeout=SocketTimeout(CONNECT_SECONDS, READ_SECONDS),
+        )
+        self.normalise_times = False
+
+    def _create_IMAP4(self) -> Any:  # noqa: N802 - IMAPClient's name
+        if self.ssl:
+            return _Tls(self.host, self.port, self._context, CONNECT_SECONDS, told=self._told)
+        return _Plain(self.host, self.port, CONNECT_SECONDS, told=self._told)
+
+    def begin_idle(self) -> None:
+        """As `idle`, which fails where the server tells of a change before its go-ahead."""
+        tag = self._imap._command("IDLE")
+        while self._imap._get_response() is not None:
+            if self._imap.tagged_commands.get(tag):
+                typ, data = self._imap.tagged_commands.pop(tag)
+                self._checkok("idle", typ, data)
+        self._idle_tag = tag
+
+    def has_grown(self) -> bool:
+        """Whether the server has told of more mail since SELECT, in passing: IDLE would not tell it again."""
+        return len(self._imap.untagged_responses.get("EXISTS", ())) > 1
+
+
+def open_wire(box: MailboxUrl, told: Callable[[socket.socket], None]) -> Wire:
+    """A connection that is secured, logged in and has introduced itself. Raises Fault."""
+    wire = _connected(box, told)
+    try:
+        _log_in(wire, box)
+    except Fault:
+        close(wire)
+        raise
+    return wire
+
+
+def _connected(box: MailboxUrl, told: Callable[[socket.socket], None]) -> Wire:
+    try:
+        context = None if box.tls is ImapTls.NONE else tls_context(box)
+        wire = Wire(box, context, told)
+    except Exception as error:
+        raise explained(error, step="open") from error
+    if box.tls is not ImapTls.START:
+        return wire
+    try:
+        if not wire.has_capability("STARTTLS"):
+            raise Fault(TLS, words="the server does not offer STARTTLS")
+        wire.starttls(context)
+        told(wire.socket())
+    except Exception as error:
+        close(wire)
+        raise explained(error, step="open") from error
+    return wire
+
+
+def tls_context(box: MailboxUrl) -> ssl.SSLContext:
+    """Verifies certificate and host name, always. Raises OSError when `ca_file` cannot be read."""
+    context = ssl.create_default_context()
+    if box.ca_file is not None:
+        context.load_verify_locations(cafile=box.ca_file)
+    return context
+
+
+def _log_in(wire: Wire, box: MailboxUrl) -> None:
+    try:
+        if wire.has_capability("LOGINDISABLED") and wire.has_capability("AUTH=PLAIN"):
+            wire.plain_login(box.user, box.password)
+        else:
+            wire.login(box.user, box.password)
+        if wire.has_capability("ID"):
+            wire.id_(IDENTITY)
+    except Exception as error:
+        raise explained(error, step="login") from error
+
+
+def close(wire: Wire, *, politely: bool = False) -> None:
+    """Let go of the connection, with LOGOUT if it is known to be well. Never raises."""
+    with contextlib.suppress(Exception):
+        if politely:
+            wire.logout()
+            return
+    with contextlib.suppress(Exception):
+        wire.shutdown()
