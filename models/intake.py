@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Index, String, UniqueConstraint, text
+from sqlalchemy import Index, LargeBinary, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Promised, enum_column, reference
@@ -11,7 +11,10 @@ from models.vocabulary import EventState
 
 
 class IntakeEvent(Promised, Base):
-    """One event from a mailbox, webhook or the API. `source` + `external_id` outlive the body's purge."""
+    """One event from a mailbox, webhook or the API. `source` + `external_id` outlive the body's purge.
+
+    `group_hash` is the same in all parts of one long SMS.
+    """
 
     __tablename__ = "intake_events"
     __table_args__ = (
@@ -29,6 +32,12 @@ class IntakeEvent(Promised, Base):
             sqlite_where=text("state = 'poison'"),
             postgresql_where=text("state = 'poison'"),
         ),
+        Index(
+            "ix_intake_events_group_hash",
+            "group_hash",
+            sqlite_where=text("group_hash IS NOT NULL"),
+            postgresql_where=text("group_hash IS NOT NULL"),
+        ),
     )
 
     source: Mapped[str] = mapped_column(String(32))
@@ -39,6 +48,7 @@ class IntakeEvent(Promised, Base):
     reason: Mapped[str | None] = mapped_column(String(200))
     ticket_id: Mapped[UUID | None] = mapped_column(reference("tickets.id"), index=True)
     data_key_id: Mapped[UUID] = mapped_column(reference("data_keys.id"))
+    group_hash: Mapped[bytes | None] = mapped_column(LargeBinary(32))
 
 
 class IntakeBody(Base):

@@ -16,7 +16,7 @@ from models.crypto import UnknownKey
 from models.intake import IntakeBody, IntakeEvent
 from models.vocabulary import EventState, Lane
 from workers.errors import CloseloopError
-from workers.intake import mail_route, receipt_route, sms_route
+from workers.intake import mail_route, receipt_route
 from workers.intake.fetching import Fetcher
 from workers.intake.filed import Filed, NotYet
 from workers.intake.guard import DEFAULT_LIMITS, QUICK_LIMITS, Limits, TooSlow
@@ -25,6 +25,7 @@ from workers.intake.mail_receipts import mail_receipt
 from workers.intake.outside import Outside
 from workers.intake.provider_mail import FETCHED, confirm, mail_bytes
 from workers.intake.providers.mail.registry import PROVIDERS
+from workers.intake.sms_parts import hold_message, sms_or_part
 from workers.intake.store import Event, load
 from workers.promises import claim, pause, release, retry_pause, settle
 from workers.unit_of_work import UnitOfWork, Workshop
@@ -99,6 +100,7 @@ async def _handle(workshop: Workshop, outside: Outside, ident: UUID, token: UUID
     try:
         event, mail = await _read(workshop, outside, ident)
         async with workshop.begin() as uow:
+            await hold_message(uow, event)
             row = await _ours(uow, ident, token)
             if row is not None:
                 await _file(uow, row, await _route(uow, row, event, mail))
@@ -167,7 +169,7 @@ async def _route(uow: UnitOfWork, row: IntakeEvent, event: Event | None, mail: I
         return await _from_mail_provider(uow, row, event)
     if event.kind == "receipt":
         return await receipt_route.sms_status(uow, row, event)
-    return await sms_route.sms_in(uow, row, event)
+    return await sms_or_part(uow, row, event)
 
 
 async def _from_mail_provider(uow: UnitOfWork, row: IntakeEvent, event: Event) -> Filed:
@@ -179,6 +181,11 @@ async def _from_mail_provider(uow: UnitOfWork, row: IntakeEvent, event: Event) -
 
 
 async def _file(uow: UnitOfWork, row: IntakeEvent, filed: Filed) -> None:
+    if filed.again_at is not None:
+        release(row)
+        row.due_at = filed.again_at
+        uow.ring("intake", row.lane, filed.again_at)
+        return
     row.state, row.reason = filed.state, filed.reason
     row.kind = filed.kind or row.kind
     row.ticket_id = filed.ticket_id or row.ticket_id

@@ -1,6 +1,7 @@
 """What an event turned out to be."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from models.vocabulary import EventState
@@ -9,12 +10,16 @@ from workers.errors import Unavailable
 
 @dataclass(frozen=True, slots=True)
 class Filed:
-    """The result of handling an event: state, kind, why nothing more came of it, its ticket."""
+    """The result of handling an event: state, kind, why nothing more came of it, its ticket.
+
+    With `again_at` (promise time) nothing was done yet: it is looked at again then, or sooner with others.
+    """
 
     state: EventState = EventState.DONE
     kind: str | None = None
     reason: str | None = None
     ticket_id: UUID | None = None
+    again_at: datetime | None = None
 
 
 class NotYet(Unavailable):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from sqlalchemy import select
 
 from models.intake import IntakeEvent
@@ -13,8 +15,7 @@ from workers.directory import Contact, find_or_make_customer, normal_phone, regi
 from workers.errors import InvalidInput
 from workers.intake.filed import Filed
 from workers.intake.mail_route import rated
-from workers.intake.providers.sms.registry import read_inbound
-from workers.intake.store import Event
+from workers.intake.providers.sms.port import InboundSms
 from workers.unit_of_work import UnitOfWork
 
 STOP_WORDS = frozenset(
@@ -24,9 +25,11 @@ START_WORDS = frozenset({"start", "unstop", "解除", "恢复", "恢复订阅"})
 """Take a STOP back. Not "yes", which providers count too: it answers too many other questions."""
 
 
-async def sms_in(uow: UnitOfWork, row: IntakeEvent, event: Event) -> Filed:
-    """Act on one SMS and say what it was; what comes from a name or a short code is turned away."""
-    sms = read_inbound(event.source, event.envelope)
+async def sms_in(uow: UnitOfWork, row: IntakeEvent, sms: InboundSms, received_at: datetime) -> Filed:
+    """Act on one SMS and say what it was; what comes from a name or a short code is turned away.
+
+    `received_at` is when (the first part of) it came.
+    """
     try:
         normal_phone(sms.sender, region_of(uow.settings.timezone))
     except InvalidInput:
@@ -62,7 +65,7 @@ async def sms_in(uow: UnitOfWork, row: IntakeEvent, event: Event) -> Filed:
         channel=Medium.SMS,
         subject="",
         description=sms.text,
-        received_at=row.received_at,
+        received_at=received_at,
     )
     ticket = await tickets.open_ticket(uow, request)
     return Filed(EventState.DONE, kind="person", ticket_id=ticket.id)

@@ -75,7 +75,9 @@ async def _take(
         ident = hashlib.sha256(call.body or call.url.encode()).hexdigest()
         await _store(parts, [Event(name, ident, kind, call.body, {})])
         raise MalformedBody(error.message, error.hint) from error
-    await _store(parts, [Event(name, item.key, kind, call.body, item.envelope()) for item in items])
+    await _store(
+        parts, [Event(name, item.key, kind, call.body, item.envelope(), item.message) for item in items]
+    )
     answer = provider.answer()
     return Response(answer.body, status_code=answer.status, media_type=answer.media_type)
 

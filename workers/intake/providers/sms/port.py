@@ -39,6 +39,13 @@ class InboundSms:
         """What makes the event unique at this provider."""
         return self.external_id
 
+    @property
+    def message(self) -> str:
+        """What all parts of one long message have in common; "" for a message that came whole."""
+        if not self.group or self.parts < 2:
+            return ""
+        return "\0".join((self.sender, self.recipient, self.group, str(self.parts)))
+
     def envelope(self) -> dict[str, Any]:
         """All of it, fit for JSON."""
         return asdict(self)
@@ -60,6 +67,11 @@ class SmsStatus:
     def key(self) -> str:
         """What makes the event unique at this provider: a message passes through several states."""
         return f"{self.external_id}:{self.state}"
+
+    @property
+    def message(self) -> str:
+        """A status is never a part of anything."""
+        return ""
 
     def envelope(self) -> dict[str, Any]:
         """All of it, fit for JSON."""
