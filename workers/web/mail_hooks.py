@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
+from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
@@ -20,12 +22,15 @@ from workers.intake.store import Event, store
 from workers.web.bodies import WRAPPED_CAP, read_body
 from workers.web.described import problems
 from workers.web.parts import Parts, WebParts
-from workers.web.problems import Problem, problem_response
+from workers.web.problems import Problem, problem_of, problem_response
 
 router = APIRouter(prefix="/hooks", tags=["webhooks"], responses=problems(400, 401, 403, 404, 406, 413, 503))
 
 STALE = 401
 """Not the provider's own status for a forged call: if one of two clocks was wrong, a later try may pass."""
+
+GIVE_UP_AT_5XX = frozenset({"brevo"})
+"""Who drops a call that is answered with 5xx: they are told of our trouble by the status they obey, 429."""
 
 Name = Annotated[str, Path(description=f"one of {', '.join(PROVIDERS)}", max_length=24)]
 
@@ -48,6 +53,18 @@ async def mail_hook(provider: Name, request: Request, parts: Parts) -> Response:
 
 async def take_mail(name: str, request: Request, parts: WebParts) -> Response:
     """Work off one call of the mail provider `name`. Raises NotFound when it is not set up here."""
+    try:
+        return await _taken(name, request, parts)
+    except Exception as error:
+        if name not in GIVE_UP_AT_5XX:
+            raise
+        problem = problem_of(error, f"/hooks/email/{name}")
+        if problem.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise
+        return problem_response(replace(problem, status=HTTPStatus.TOO_MANY_REQUESTS.value))
+
+
+async def _taken(name: str, request: Request, parts: WebParts) -> Response:
     provider, accounts = need_accounts(name, parts.settings.email_hooks)
     query = request.url.query
     call = HookRequest(
