@@ -120,7 +120,7 @@ def environment(arena: Arena, database: str) -> dict[str, str]:
 
 
 def zone_with_noon(now: datetime) -> str:
-    """A time zone where `now` (UTC) is between 11:30 and 13:30: `Etc/GMT+3` is three hours behind UTC."""
+    """A time zone where `now` (UTC) is between 11:30 and 12:30: `Etc/GMT+3` is three hours behind UTC."""
     behind = (now.hour - 12 + (now.minute >= 30)) % 24
     return f"Etc/GMT+{behind}" if behind <= 12 else f"Etc/GMT-{24 - behind}"
 

@@ -15,7 +15,8 @@ OLDEST_DAYS = 400
 TRIED = 93
 RETRIED = 7
 
-# RFC 9562 §5.7: the time in front, so that old ids lie below new ones, as they would.
+# RFC 9562 §5.7: the time in front, so that old ids lie below new ones and their index grows at its end, as in
+# life. Keys hold such ids too, and Postfix's long queue ids begin with the time as well.
 _FUNCTION = """
     CREATE FUNCTION bench_id(at timestamptz, salt text) RETURNS uuid LANGUAGE sql IMMUTABLE AS $$
         SELECT (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0')
@@ -24,6 +25,9 @@ _FUNCTION = """
     CREATE FUNCTION bench_at(place bigint) RETURNS timestamptz LANGUAGE sql IMMUTABLE AS $$
         SELECT timestamptz '{oldest}'
             + (timestamptz '{newest}' - timestamptz '{oldest}') * (place::float8 / {count})
+    $$;
+    CREATE FUNCTION bench_queued(at timestamptz, place bigint) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+        SELECT upper(to_hex((extract(epoch FROM at) * 1000)::bigint) || substr(md5('q' || place), 1, 5))
     $$;
     CREATE TABLE bench_sample AS
         SELECT (row_number() OVER (ORDER BY id) - 1)::bigint AS place, * FROM notifications;
@@ -41,7 +45,7 @@ _NOTIFICATIONS = """
                 WHEN g % 20000 = 1 THEN now() - interval '1 hour' END,
            CASE WHEN g % 20000 = 1 THEN now() + interval '6 hours' END,
            CASE WHEN g % 100 < {tried} THEN 1 ELSE 0 END,
-           'receipt:' || md5('k' || g) || ':1:0:' || s.place || ':email', s.kind, s.channel,
+           'receipt:' || bench_id(bench_at(g), 'k' || g) || ':1:0:' || s.place || ':email', s.kind, s.channel,
            CASE WHEN g % 5000 = 0 THEN 'queued' WHEN g % 20000 = 1 THEN 'retrying'
                 WHEN g % 100 < 85 THEN 'sent' WHEN g % 100 < 89 THEN 'delivered'
                 WHEN g % 100 < 91 THEN 'bounced' WHEN g % 100 < {tried} THEN 'failed'
@@ -71,8 +75,8 @@ _ATTEMPTS = """
            CASE WHEN number = 0 THEN 'greylisted' WHEN g % 100 < 91 THEN 'accepted'
                 ELSE 'unknown_recipient' END,
            CASE WHEN number = 0 THEN 451 WHEN g % 100 < 91 THEN 250 ELSE 550 END,
-           '2.0.0 Ok: queued as ' || substr(md5('q' || g), 1, 12), 'relay.example.com:587', true,
-           substr(md5('q' || g), 1, 12), 0.04
+           '2.0.0 Ok: queued as ' || bench_queued(bench_at(g), g), 'relay.example.com:587', true,
+           bench_queued(bench_at(g), g), 0.04
     FROM generate_series(1, {count}::bigint) AS g, generate_series(0, 1) AS number
     WHERE g % 100 < {tried} AND (number = 1 OR g % 100 < {retried})
     ORDER BY g, number
@@ -81,7 +85,8 @@ _ATTEMPTS = """
 _TIDY = """
     DROP TABLE bench_sample;
     DROP FUNCTION bench_id(timestamptz, text);
-    DROP FUNCTION bench_at(bigint)
+    DROP FUNCTION bench_at(bigint);
+    DROP FUNCTION bench_queued(timestamptz, bigint)
 """
 
 

@@ -2,28 +2,43 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import re
+import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from ops.bench import __main__ as dispatcher
+from ops.bench import blast, delivery, ledger
 from ops.bench.delivery import FIGURES
+from ops.bench.dialects import django, nunjucks, write_nunjucks
+from ops.bench.escalating import Plan
+from ops.bench.memory import slope, summary
+from ops.bench.peer_tools import NotMeasured, install_node
 from ops.bench.report import percentile, table
+from ops.bench.sink import SinkProtocol
+from ops.bench.wire_limit import wire_limit
+from workers.rendering import Renderer
 
 ROOT = Path(__file__).resolve().parents[2]
+BENCHMARKS = ("delivery", "blast", "ledger", "loop", "idle")
 
 
 def test_the_dispatcher_says_which_benchmarks_there_are() -> None:
     said = subprocess.run(
         [sys.executable, "-m", "ops.bench", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert all(name in said.stdout for name in ("delivery", "loop", "idle"))
+    assert all(name in said.stdout for name in BENCHMARKS)
 
 
-@pytest.mark.parametrize("name", ["delivery", "loop", "idle"])
+@pytest.mark.parametrize("name", BENCHMARKS)
 def test_each_benchmark_explains_its_options(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         dispatcher.main([name, "--help"])
@@ -63,3 +78,165 @@ def test_percentiles_are_values_that_were_measured() -> None:
 
 def test_a_table_names_each_figure_in_full() -> None:
     assert table({"a": {"b": [1, 2]}}).splitlines() == ["a.b[0]  1", "a.b[1]  2"]
+
+
+def test_a_jinja_template_becomes_one_for_nunjucks() -> None:
+    layout = "<title>{{ self.title() }}</title>{% block title required %}{% endblock %}"
+    assert nunjucks(layout) == (
+        "<title>{% block head_title %}{% endblock %}</title>{% block title %}{% endblock %}"
+    )
+    child = "{% block title %}We have it{% endblock %}"
+    assert nunjucks(child) == child + "\n{% block head_title %}We have it{% endblock %}"
+    loop = "{% for name, value in rows if value is not none %}{{ name }}{% endfor %}"
+    assert nunjucks(loop) == (
+        "{% for name, value in rows %}{% if value is not none %}{{ name }}{% endif %}{% endfor %}"
+    )
+
+
+def test_the_peer_gets_every_file_that_a_receipt_takes(tmp_path: Path) -> None:
+    write_nunjucks(tmp_path)
+    written = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert {"email/_base/layout.html", "email/receipt/zh_CN/body.txt", "labels.en.json"} <= written
+    assert 'class="page" style="' in (tmp_path / "email/_base/layout.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize("locale", ["en", "zh_CN"])
+def test_django_s_receipt_says_what_ours_says(locale: str) -> None:
+    facts = {
+        "zone": "UTC",
+        "team": {"name": "Support", "hours": "9-18", "address": "support@example.com"},
+        "ticket": {
+            "number": "CS1",
+            "subject": "Payment",
+            "category": "other",
+            "received_at": "2026-05-20T06:30:00+00:00",
+        },
+        "promised_at": "2026-05-21T07:40:00+00:00",
+        "recipient": {"name": "Ms Wang", "kind": "customer"},
+        "links": {},
+    }
+    ours = Renderer().render_mail("receipt", locale, facts)
+    theirs = {name: _filled(source, facts) for name, source in django(locale).items()}
+    assert theirs == {"subject": ours.subject, "text": ours.text, "html": ours.html}
+
+
+def _filled(source: str, facts: dict[str, Any]) -> str:
+    """What Django would make of it: names, and the filter `moment` with its argument."""
+
+    def value(match: re.Match[str]) -> str:
+        found: Any = facts
+        for name in match[1].split("."):
+            found = found[name]
+        if match[2] is None:
+            return str(found)
+        at = datetime.fromisoformat(found)
+        if match[2].startswith("zh_CN"):
+            return f"{at.month}月{at.day}日 {at:%H:%M}"
+        return f"{at.day} May {at:%H:%M}" + (" (UTC)" if match[2].endswith("offset") else "")
+
+    return re.sub(r"{{ ([\w.]+)(?:\|moment:'([\w ]+)')? }}", value, source)
+
+
+def test_a_side_that_cannot_run_is_named_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unable(arena: Any, count: int) -> dict[str, Any]:
+        raise NotMeasured("there is no node on this machine")
+
+    monkeypatch.setattr(delivery, "SIDES", {"bullmq_nodemailer": unable})
+    missing: dict[str, str] = {}
+    nothing: Any = None
+    assert delivery._round(nothing, "bullmq_nodemailer", 1, 0, missing) == []
+    assert missing == {"bullmq_nodemailer": "not measured, because there is no node on this machine"}
+
+
+def test_no_smtp_source_is_a_reason_and_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
+    with pytest.raises(NotMeasured, match="smtp-source"):
+        wire_limit(1, 1)
+    with pytest.raises(NotMeasured, match="node"):
+        install_node()
+
+
+def test_sides_are_compared_by_their_medians_and_by_the_wire() -> None:
+    own = {**dict.fromkeys(FIGURES, 2.0), "mails_per_second": 1000.0}
+    peer = {**dict.fromkeys(FIGURES, 8.0), "mails_per_second": 100.0}
+    found = delivery.summary({"closeloop": [own, own], "celery_smtplib": [peer], "absent": []}, 10_000.0)
+    assert found["ratios_of_medians"]["closeloop/celery_smtplib"]["mails_per_second"] == 10.0
+    assert found["ratios_of_medians"]["closeloop/celery_smtplib"]["worker_peak_mb"] == 0.25
+    assert found["shares_of_wire_limit"] == {"closeloop": 0.1, "celery_smtplib": 0.01}
+    assert "absent" not in found["medians"]
+    assert delivery.summary({"closeloop": [own]}, None)["shares_of_wire_limit"] == {}
+
+
+def test_a_full_ledger_is_held_against_an_empty_one() -> None:
+    def figures(rate: float) -> dict[str, Any]:
+        return {**dict.fromkeys(FIGURES, 1.0), "mails_per_second": rate}
+
+    kept = ledger.summary({"empty": [figures(100), figures(120)], "full": [figures(99), figures(100)]})
+    assert kept["full/empty"]["mails_per_second"] == 0.905
+    assert kept["share_kept"] is True
+    assert ledger.summary({"empty": [figures(100)], "full": [figures(89)]})["share_kept"] is False
+
+
+def test_a_ledger_that_has_no_room_is_refused_before_it_is_made() -> None:
+    ledger.need_room(1_000, 100 * 2**30)
+    with pytest.raises(ledger.NoRoom, match="5000000 old rows"):
+        ledger.need_room(5_000_000, 2**30)
+
+
+def test_memory_that_is_flat_after_the_warm_up_has_no_slope() -> None:
+    filling = [(float(second), 100.0 + second) for second in range(10)]
+    flat = [(float(second), 110.0) for second in range(10, 40)]
+    found = summary(filling + flat)
+    assert found["slope_mb_per_minute"] == 0.0
+    assert (found["first_mb"], found["last_mb"], found["max_mb"]) == (100.0, 110.0, 110.0)
+    assert slope([(0.0, 100.0), (60.0, 101.0), (120.0, 102.0)]) == pytest.approx(1 / 60)
+    assert slope([(1.0, 5.0)]) == 0.0
+    assert summary([]) == {}
+
+
+def test_a_lost_escalation_breaks_the_promise_however_fast_the_others_were() -> None:
+    committed = {f"leader.{number}@example.com": 100.0 for number in range(100)}
+    accepted = dict.fromkeys(committed, 100.1)
+    found = blast.latencies(committed, accepted, 500.0)
+    assert (found["p99_kept"], found["commit_to_250_ms"]["p99"]) == (True, 100.0)
+    accepted.pop("leader.7@example.com")
+    found = blast.latencies(committed, accepted, 500.0)
+    assert (found["p99_kept"], found["accepted"]) == (False, 99)
+    assert blast.latencies(committed, {}, 500.0)["p99_kept"] is False
+
+
+@pytest.mark.parametrize("hour", range(24))
+@pytest.mark.parametrize("minute", [0, 29, 30, 59])
+def test_there_is_always_a_zone_with_noon(hour: int, minute: int) -> None:
+    now = datetime(2026, 5, 20, hour, minute, tzinfo=UTC)
+    local = now.astimezone(ZoneInfo(blast.zone_with_noon(now)))
+    assert abs(local.hour * 60 + local.minute - 12 * 60) <= 30
+
+
+def test_escalations_come_at_the_same_random_moments_each_time() -> None:
+    moments = Plan(500, 40.0).moments()
+    assert moments == Plan(500, 40.0).moments() == sorted(moments)
+    assert len(moments) == 500
+    assert 0 <= moments[0] < moments[-1] <= 40.0
+
+
+@pytest.mark.anyio
+async def test_a_slow_sink_takes_its_time_and_keeps_the_order(tmp_path: Path) -> None:
+    loop = asyncio.get_running_loop()
+    with (tmp_path / "times").open("w") as times:
+        server = await loop.create_server(lambda: SinkProtocol(times, 0.2), "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        began = loop.time()
+        for who in ("a", "b"):
+            writer.write(f"MAIL FROM:<>\r\nRCPT TO:<{who}@example.net>\r\nDATA\r\nx\r\n.\r\n".encode())
+        writer.write(b"QUIT\r\n")
+        said = (await reader.read(-1)).decode().splitlines()
+        assert loop.time() - began >= 0.4
+        writer.close()
+        await writer.wait_closed()
+        server.close()
+        await server.wait_closed()
+    assert [line[:3] for line in said] == ["220", *["250", "250", "354", "250"] * 2, "221"]
+    recipients = [line.split()[1] for line in (tmp_path / "times").read_text().splitlines()]
+    assert recipients == ["a@example.net", "b@example.net"]
