@@ -72,6 +72,7 @@ class DeadlineKind(StrEnum):
     CONFIRMATION = "confirmation"
     FOLLOWUP_START = "followup_start"
     FOLLOWUP_DUE = "followup_due"
+    CHAT_POST = "chat_post"
 
 
 class DeadlineState(StrEnum):

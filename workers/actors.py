@@ -57,6 +57,7 @@ HANDLERS: Mapping[DeadlineKind, deadlines.Handler] = {
     DeadlineKind.CONFIRMATION: tickets.confirmation_alarm,
     DeadlineKind.FOLLOWUP_START: followups.start_alarm,
     DeadlineKind.FOLLOWUP_DUE: followups.due_alarm,
+    DeadlineKind.CHAT_POST: tickets.chat_alarm,
 }
 
 

@@ -1,4 +1,4 @@
-"""`closeloop doctor --relay`: which senders a relay lets through, found out with mails to oneself only."""
+"""`closeloop doctor`: which senders a relay lets through (by mails to oneself only), and chat groups."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.command_line import CommandLine
+from tests.fakes_chat import FakeChat
 from tests.fakes_smtp import Script, ThreadedSmtp, refuse
 from workers.settings import ensure_secrets
 
@@ -67,3 +68,49 @@ def test_no_relay_no_address_and_no_connection_are_said(closeloop: CommandLine) 
     assert said.json["relays"][0]["connection"]["reason"] == "connection_failed"
     closeloop.set(ADMIN="")
     assert "CLOSELOOP_ADMIN" in closeloop("doctor", "--relay").err
+
+
+def test_each_chat_group_gets_a_test_post_and_its_answer_is_told(closeloop: CommandLine) -> None:
+    with FakeChat() as chat:
+        closeloop.set(CHAT_URLS=f"{chat.url('hush-one')} support={chat.url('hush-two')}", LOCALE="en")
+        said = closeloop("doctor", "--chat", "--json")
+        assert said.code == 0, said.err
+        assert [(one["group"], one["ok"]) for one in said.json["chats"]] == [
+            ("everybody#1", True),
+            ("support#1", True),
+        ]
+        assert sorted(post.path for post in chat.posts) == ["/hush-one", "/hush-two"]
+        assert "Test by closeloop" in chat.posts[0].text
+        chat.answer(403, {"message": "hush-two is not allowed"}, path="/hush-two")
+        said = closeloop("doctor", "--chat")
+        assert said.code == 1
+        assert "chat support#1 (json): refused_by_chat 403 *** is not allowed" in said.out + said.err
+        assert "hush" not in said.out + said.err
+    closeloop.set(CHAT_URLS="")
+    assert "CLOSELOOP_CHAT_URLS" in closeloop("doctor", "--chat").err
+
+
+def test_check_and_preview_know_chat(closeloop: CommandLine) -> None:
+    closeloop.set(
+        CHAT_URLS="support=feishu://hush.token! slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ"
+    )
+    found = [one for one in closeloop("check", "--json").json["findings"] if one["about"] == "chat"]
+    assert [(one["result"], one["words"]) for one in found] == [
+        ("bad", "the chat URL of support#1 is not understood"),
+        ("good", "everybody#1 is posted to by slack"),
+    ]
+    closeloop.set(CHAT_URLS="syslog://hush")
+    said = closeloop("check")
+    assert "CLOSELOOP_CHAT_URLS (number 1) begins with syslog://" in said.out + said.err
+    assert "hush" not in said.out + said.err
+    assert (
+        "New request CS202405200001"
+        in closeloop("preview", "chat_new_request", "--chat", "--locale", "en").out
+    )
+    listed = {row["message"]: row for row in closeloop("preview", "--list", "--json").json}
+    assert listed["chat_new_request"] == {
+        "message": "chat_new_request",
+        "mail": False,
+        "sms": False,
+        "chat": True,
+    }

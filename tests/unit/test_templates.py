@@ -23,12 +23,14 @@ CUSTOMER = [
     "result_feedback",
 ]
 STAFF = [
-    "acceptance_reminder", "answer_bounced", "assignment", "breach", "customer_reply", "escalation_decided",
-    "escalation_request", "first_response_warning", "followup_due", "followup_overdue", "followup_reminder",
+    "acceptance_reminder", "answer_bounced", "assignment", "breach", "chat_not_posted", "customer_reply",
+    "escalation_decided", "escalation_request", "first_response_warning", "followup_due", "followup_overdue",
+    "followup_reminder",
     "low_score_alert", "phone_task", "plan_warning", "reply_not_sent", "reply_on_hold", "resolution_warning",
     "survey_task", "transfer",
 ]  # fmt: skip
 SMS = ["csat_invitation", "csat_reminder", "progress_notice", "receipt", "reply_to_customer"]
+CHAT = ["chat_new_request", "chat_test"]
 GSM7 = re.compile(r"[A-Za-z0-9 @£$¥èéùìòÇØøÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ!\"#¤%&'()*+,\-./:;<=>?¡§¿à\n]*")
 
 renderer = Renderer()
@@ -60,6 +62,7 @@ def hrefs(html: str) -> list[str]:
 def test_all_promised_messages_are_there() -> None:
     assert renderer.messages() == sorted(CUSTOMER + STAFF)
     assert renderer.sms_messages() == SMS
+    assert renderer.chat_messages() == CHAT
     assert renderer.check() == []
 
 
@@ -241,3 +244,38 @@ def test_samples_are_plain_json_without_real_people() -> None:
         text = path.read_text("utf-8")
         json.loads(text)
         assert all(re.search(r"example\.(com|net|org)", address) for address in re.findall(r"\S+@\S+", text))
+
+
+@each_locale
+@pytest.mark.parametrize("message", CHAT)
+def test_a_post_is_plain_lines_in_one_language(message: str, locale: str) -> None:
+    text = renderer.render_chat(message, locale, renderer.chat_sample(message, locale))
+    assert text == text.strip()
+    assert "\n\n" not in text
+    assert not re.search(r"[{}]|\bNone\b|Undefined", text)
+    assert ("工单" if locale == "zh_CN" else "request") in text, "the keyword that docs/chat.md names"
+    if locale == "en":
+        assert not re.search(r"[\u4e00-\u9fff]", text)
+
+
+@each_locale
+def test_a_post_names_people_and_limit_and_nothing_of_the_customer_but_the_mask(locale: str) -> None:
+    facts = renderer.chat_sample("chat_new_request", locale)
+    text = renderer.render_chat("chat_new_request", locale, facts)
+    ticket = facts["ticket"]
+    for shown in (ticket["number"], ticket["customer"], facts["people"][0], "14:31"):
+        assert shown in text
+    assert ticket["subject"] not in text
+    assert ticket["description"].splitlines()[1] not in text
+    nobody = {**facts, "assigned": False, "people": [], "first_response_at": None, "links": {}}
+    assert len(renderer.render_chat("chat_new_request", locale, nobody).splitlines()) == 3
+
+
+def test_an_operator_shadows_a_post(tmp_path: Path) -> None:
+    own = tmp_path / "chat" / "chat_new_request" / "en.txt"
+    own.parent.mkdir(parents=True)
+    own.write_text("Ours: {{ ticket.number }}")
+    theirs = Renderer(tmp_path)
+    facts = theirs.chat_sample("chat_new_request", "en")
+    assert theirs.render_chat("chat_new_request", "en", facts) == "Ours: CS202405200001"
+    assert "新工单" in theirs.render_chat("chat_new_request", "zh_CN", theirs.chat_sample("chat_new_request"))

@@ -93,7 +93,8 @@ class Installation:
 
     def channels(self, workshop: Workshop) -> dict[Medium, Channel]:
         """Fresh channels for one event loop; what has no provider goes to the console (development)."""
-        return {Medium.EMAIL: self._mail_channel(workshop), Medium.SMS: self._sms_channel()}
+        channels = {Medium.EMAIL: self._mail_channel(workshop), Medium.SMS: self._sms_channel()}
+        return channels | self._chat_channel()
 
     def courier(self, workshop: Workshop) -> Courier:
         """A courier with channels of its own."""
@@ -186,6 +187,15 @@ class Installation:
             templates=load_templates(self.settings.data),
             metrics=self.metrics,
         )
+
+    def _chat_channel(self) -> dict[Medium, Channel]:
+        if not self.settings.chat_urls:
+            return {}
+        # Apprise and requests, 13 MB, which a team without a chat group need not pay.
+        from workers.channels.chat.channel import ChatChannel
+
+        groups = self.settings.chat_urls
+        return {Medium.CHAT: ChatChannel(groups, self.clock, limiter=self._shared_limiter())}
 
 
 def need_broker(settings: Settings, process: str) -> None:

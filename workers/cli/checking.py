@@ -108,6 +108,21 @@ def _ways_out(settings: Settings) -> Iterator[Finding]:
             yield Finding("sms", "good", f"{account.provider} sends as {account.sender}")
         except CloseloopError as error:
             yield Finding("sms", "bad", error.message, error.hint)
+    yield from _chats(settings)
+
+
+def _chats(settings: Settings) -> Iterator[Finding]:
+    if not settings.chat_urls:
+        return
+    from workers.channels.chat.plugin import open_plugin
+    from workers.errors import CloseloopError
+
+    for group in settings.chat_urls:
+        try:
+            open_plugin(group)
+            yield Finding("chat", "good", f"{group.name} is posted to by {group.scheme}")
+        except CloseloopError as error:
+            yield Finding("chat", "bad", error.message, error.hint)
 
 
 def _database(settings: Settings) -> Iterator[Finding]:
@@ -160,7 +175,8 @@ def _templates(folder: Path) -> Iterator[Finding]:
         yield Finding("templates", "bad", problem, f"files in {overrides} win over ours: correct them there")
     if not problems:
         own = sum(1 for path in overrides.rglob("*") if path.is_file()) if overrides.is_dir() else 0
-        count = len(renderer.messages()) + len(renderer.sms_messages()) + len(renderer.pages())
+        kinds = (renderer.messages, renderer.sms_messages, renderer.chat_messages, renderer.pages)
+        count = sum(len(names()) for names in kinds)
         yield Finding(
             "templates",
             "good",

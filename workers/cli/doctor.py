@@ -1,4 +1,4 @@
-"""`closeloop doctor --relay`: what each configured relay can do, and which senders it lets through."""
+"""`closeloop doctor`: what relays can do and which senders they let through; whether posts reach the chats."""
 
 from __future__ import annotations
 
@@ -27,19 +27,34 @@ def doctor(
     relay: Annotated[
         bool, typer.Option("--relay", help="Examine the mail relays; sends up to three mails to yourself.")
     ] = False,
+    chat: Annotated[bool, typer.Option("--chat", help="Post a test to each configured chat group.")] = False,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Examine the mail relays: connection, what they offer, and which profile= fits.
+    """Examine the mail relays (connection, what they offer, which profile= fits) or the chat groups.
 
-    The only mails go to CLOSELOOP_ADMIN. Exit code 1 when a relay does not take mail as it is configured.
+    The only mails go to CLOSELOOP_ADMIN. Exit code 1 when something does not take what it is configured for.
     """
-    from workers.channels.smtp_url import parse_smtp_urls
-    from workers.errors import InvalidInput, SettingsError
+    from workers.cli.chat_probe import examine_chats
+    from workers.errors import InvalidInput
 
-    if not relay:
-        raise InvalidInput("nothing to examine was named", hint="closeloop doctor --relay")
+    if not relay and not chat:
+        raise InvalidInput("nothing to examine was named", hint="closeloop doctor --relay, --chat or both")
     settings = find_settings(data)
+    relays = _examine_relays(settings, quiet=as_json) if relay else []
+    chats = examine_chats(settings, quiet=as_json) if chat else []
+    good = all(one["ok"] for one in (*relays, *chats))
+    if as_json:
+        print_json({"ok": good, "relays": relays, "chats": chats})
+    if not good:
+        raise typer.Exit(1)
+
+
+def _examine_relays(settings: Settings, *, quiet: bool) -> list[dict[str, Any]]:
+    """What was found out about each relay, told as well unless `quiet`."""
+    from workers.channels.smtp_url import parse_smtp_urls
+    from workers.errors import SettingsError
+
     if not settings.smtp_url:
         raise SettingsError("no mail relay is configured", hint="set CLOSELOOP_SMTP_URL")
     if not settings.admin:
@@ -48,13 +63,9 @@ def doctor(
         )
     relays = parse_smtp_urls(" ".join(settings.smtp_url))
     found = [asyncio.run(_examined(settings, one)) for one in relays]
-    if as_json:
-        print_json({"ok": all(one["ok"] for one in found), "relays": found})
-    else:
-        for one in found:
-            _tell(one)
-    if not all(one["ok"] for one in found):
-        raise typer.Exit(1)
+    for one in found if not quiet else ():
+        _tell(one)
+    return found
 
 
 async def _examined(settings: Settings, relay: Relay) -> dict[str, Any]:

@@ -10,6 +10,8 @@ import typer
 from workers.cli.opening import data_folder
 from workers.cli.output import DataOption, JsonOption, print_json, print_table
 
+_WAYS = {"mail": "mail", "sms": "SMS", "chat": "chat post"}
+
 
 def preview(
     message: Annotated[str, typer.Argument(help="Its name, as --list tells.", show_default=False)] = "",
@@ -19,6 +21,7 @@ def preview(
     ] = False,
     text: Annotated[bool, typer.Option("--text", help="The plain text alone.")] = False,
     sms: Annotated[bool, typer.Option("--sms", help="The SMS of this name.")] = False,
+    chat: Annotated[bool, typer.Option("--chat", help="The post to a chat group of this name.")] = False,
     every: Annotated[bool, typer.Option("--list", help="List all messages.")] = False,
     data: DataOption = None,
     as_json: JsonOption = False,
@@ -29,25 +32,24 @@ def preview(
 
     overrides = data_folder(data) / "templates"
     renderer = Renderer(overrides if overrides.is_dir() else None)
-    mails, texts = renderer.messages(), renderer.sms_messages()
+    known = {
+        "mail": renderer.messages(),
+        "sms": renderer.sms_messages(),
+        "chat": renderer.chat_messages(),
+    }
     if every:
-        rows = [
-            {"message": name, "mail": name in mails, "sms": name in texts}
-            for name in sorted({*mails, *texts})
-        ]
-        if as_json:
-            print_json(rows)
-        else:
-            shown = [
-                (row["message"], " and ".join(way for way in ("mail", "sms") if row[way])) for row in rows
-            ]
-            print_table(("message", "as"), shown, "no messages")
+        _list(known, as_json)
         return
-    if message not in (texts if sms else mails):
+    way = "sms" if sms else "chat" if chat else "mail"
+    if message not in known[way]:
         raise InvalidInput(
-            f"there is no {'SMS' if sms else 'mail'} named {message or '(nothing)'}",
+            f"there is no {_WAYS[way]} named {message or '(nothing)'}",
             hint="closeloop preview --list names them all",
         )
+    if chat:
+        words = renderer.render_chat(message, locale, renderer.chat_sample(message, locale))
+        _show({"message": message, "locale": locale, "chat": words}, words, as_json)
+        return
     facts = renderer.sample(message, locale)
     if sms:
         words = renderer.render_sms(message, locale, facts)
@@ -63,6 +65,16 @@ def preview(
     }
     plain = mail.html if html else mail.text if text else f"{mail.subject}\n\n{mail.text}"
     _show(whole, plain, as_json)
+
+
+def _list(known: dict[str, list[str]], as_json: bool) -> None:
+    names = sorted({name for listed in known.values() for name in listed})
+    rows = [{"message": name, **{way: name in listed for way, listed in known.items()}} for name in names]
+    if as_json:
+        print_json(rows)
+        return
+    shown = [(str(row["message"]), " and ".join(way for way in known if row[way])) for row in rows]
+    print_table(("message", "as"), shown, "no messages")
 
 
 def _show(whole: dict[str, str], words: str, as_json: bool) -> None:

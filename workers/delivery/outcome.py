@@ -135,7 +135,7 @@ def _next_state(uow: UnitOfWork, row: Notification, outcome: Outcome) -> dict[st
             return {**over, **sent}
         case Verdict.REJECTED:
             return {**over, "new_state": NotificationState.FAILED}
-        case Verdict.UNKNOWN if row.channel is Medium.SMS:
+        case Verdict.UNKNOWN if row.channel is not Medium.EMAIL:
             return {**over, "new_state": NotificationState.UNKNOWN}
         case Verdict.NOT_STARTED:
             state = NotificationState.RETRYING if row.tries > 1 else NotificationState.QUEUED
@@ -232,7 +232,7 @@ async def recover_lost(uow: UnitOfWork, rows: Sequence[Notification]) -> set[UUI
     """Which of these freshly claimed rows a worker had died over: their open attempts are said to be unknown.
 
     Looked for only in what has just been claimed, so that its cost does not grow with what is waiting. A
-    mail goes again, its stored bytes with the same Message-ID; an SMS must wait for a person.
+    mail goes again, its stored bytes with the same Message-ID; an SMS or a post must wait for a person.
     """
     again = [row.id for row in rows if row.tries > 1]
     if not again:

@@ -61,7 +61,9 @@ class Preparer:
         }
         facts["locale"] = row.locale
         facts["links"] = {**dict.fromkeys(row.links), **{name: url for name, (url, _) in minted.items()}}
-        if row.channel is Medium.SMS:
+        if row.channel is Medium.CHAT:
+            payload = self._renderer.render_chat(row.kind, row.locale, facts).encode()
+        elif row.channel is Medium.SMS:
             text = self._renderer.render_sms(row.kind, row.locale, facts)
             payload = sms_payload(self._settings.sms_url, text, row.kind, row.locale, facts)
         else:

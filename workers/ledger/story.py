@@ -18,6 +18,7 @@ from models.notifications import DeliveryAttempt, Notification, Receipt
 from models.people import Staff
 from models.surveys import Survey
 from models.tickets import Ticket, TicketEntry
+from models.vocabulary import Medium
 from workers.text import mask_contact, mask_free_text
 from workers.unit_of_work import UnitOfWork
 
@@ -161,7 +162,8 @@ async def _recipient(uow: UnitOfWork, row: Notification, people: dict[Any, Staff
         return f"{person.number} {person.name}"
     try:
         sealer = await uow.vault.sealer(uow.session, row.data_key_id)
-        return mask_contact(sealer.text(row.recipient_sealed, "notifications.recipient"))
+        address = sealer.text(row.recipient_sealed, "notifications.recipient")
+        return address if row.channel is Medium.CHAT else mask_contact(address)
     except Erased:
         return "(erased)"
     except UnknownKey:

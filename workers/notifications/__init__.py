@@ -2,13 +2,20 @@
 
 from workers.notifications.facts import staff_ticket_facts, ticket_facts
 from workers.notifications.notice import Notice, cancel, notify
-from workers.notifications.recipients import Recipient, address_hash, customer_recipient, staff_recipient
+from workers.notifications.recipients import (
+    Recipient,
+    address_hash,
+    chat_recipient,
+    customer_recipient,
+    staff_recipient,
+)
 
 __all__ = [
     "Notice",
     "Recipient",
     "address_hash",
     "cancel",
+    "chat_recipient",
     "customer_recipient",
     "notify",
     "staff_recipient",

@@ -57,7 +57,7 @@ async def notify(uow: UnitOfWork, to: Recipient, notice: Notice) -> Notification
     In test mode messages to anybody but staff are kept as `held` with the reason `test_mode`; going live
     never releases them.
     """
-    person = to.staff_id or to.customer_id
+    person = to.staff_id or to.customer_id or address_hash(uow, to).hex()[:32]
     ident = new_id()
     ticket = notice.ticket
     sealer = await uow.vault.sealer(uow.session, ticket.data_key_id)

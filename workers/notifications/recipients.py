@@ -1,4 +1,4 @@
-"""The two kinds of people who are written to."""
+"""Who is written to: customers, staff, and the chat groups of teams."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from uuid import UUID
 from models.people import Customer, Staff
 from models.tickets import Ticket
 from models.vocabulary import Medium
+from workers.settings.chat import ChatGroup
 from workers.unit_of_work import UnitOfWork
 
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """An address on a channel, and whose it is: exactly one of `staff_id` and `customer_id` is set."""
+    """An address on a channel, and whose it is: one of `staff_id` and `customer_id` is set, for a team's chat
+    group neither.
+    """
 
     address: str
     channel: Medium
@@ -30,7 +33,8 @@ class Recipient:
 
 def address_hash(uow: UnitOfWork, to: Recipient) -> bytes:
     """By what the ledger and the suppressions know this address."""
-    return uow.vault.lookup("phone" if to.channel is Medium.SMS else "email", to.address)
+    kind = {Medium.SMS: "phone", Medium.CHAT: "chat"}.get(to.channel, "email")
+    return uow.vault.lookup(kind, to.address)
 
 
 def staff_recipient(uow: UnitOfWork, person: Staff) -> Recipient:
@@ -38,6 +42,11 @@ def staff_recipient(uow: UnitOfWork, person: Staff) -> Recipient:
     return Recipient(
         person.email, Medium.EMAIL, person.name, person.locale or uow.settings.locale, staff_id=person.id
     )
+
+
+def chat_recipient(uow: UnitOfWork, group: ChatGroup) -> Recipient:
+    """A team's chat group by its name: the URL with its token stays in the settings."""
+    return Recipient(group.name, Medium.CHAT, group.name, uow.settings.locale)
 
 
 async def customer_recipient(

@@ -10,6 +10,8 @@ from models.vocabulary import Category, Medium, Priority
 from workers.policy.document import CategoryPart, Document, PriorityPart
 from workers.policy.fields import Wording
 
+CHAT_WITHIN = timedelta(minutes=10)
+
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
@@ -50,9 +52,9 @@ class Desk:
         return self.document.replies.hold
 
     @property
-    def chat_within(self) -> timedelta | None:
-        """How soon after receipt a request is posted to the team's chat; None: not at all."""
-        return self.document.replies.chat_within
+    def chat_within(self) -> timedelta:
+        """How soon after receipt a request is posted to its team's chat group, where there is one."""
+        return self.document.replies.chat_within or CHAT_WITHIN
 
     @property
     def first_contact_owns(self) -> bool:

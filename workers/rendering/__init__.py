@@ -1,4 +1,4 @@
-"""Facts in, words out: mails (subject, text, HTML), SMS and pages from Jinja2 templates, in en and zh_CN.
+"""Facts in, words out: mails (subject, text, HTML), SMS, posts, pages from Jinja2 templates, in en and zh_CN.
 
 An operator's folder may shadow any single file below `templates/`; all templates run in Jinja's sandbox.
 """

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,8 +20,10 @@ from workers.text import one_line
 
 _SUBJECT_LIMIT = 200
 _SMS_LIMIT = 1_000
+_CHAT_LIMIT = 4_000
 _BODY_LIMIT = 1_000_000
 _BASE_SAMPLE = "email/_base/sample.json"
+_BLANK_LINES = re.compile(r"\n(?:[ \t]*\n)+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,7 @@ class RenderedMail:
 
 
 class Renderer:
-    """Renders mails, SMS and pages.
+    """Renders mails, SMS, posts to chat groups and pages.
 
     `overrides` is the operator's folder, laid out like `templates/`; each file in it shadows the shipped file
     of the same path. Facts are plain JSON-like values; a missing one raises TemplateError naming the template
@@ -59,6 +62,12 @@ class Renderer:
         locale = fall_back(locale)
         return one_line(self._render(f"sms/{message}/{locale}.txt", locale, facts, _SMS_LIMIT))
 
+    def render_chat(self, message: str, locale: str, facts: Mapping[str, Any]) -> str:
+        """Render one post: lines of plain text, at most 4,000 characters (TemplateError beyond)."""
+        locale = fall_back(locale)
+        text = self._render(f"chat/{message}/{locale}.txt", locale, facts, _CHAT_LIMIT)
+        return _BLANK_LINES.sub("\n", text).strip()
+
     def render_page(self, name: str, locale: str, facts: Mapping[str, Any]) -> str:
         """Render the page `templates/web/<name>.html`; `page_csp` is the header that goes with it."""
         locale = fall_back(locale)
@@ -82,6 +91,10 @@ class Renderer:
         """Names of the messages that also exist as SMS, sorted."""
         return sorted(_folders(self._shadowed("sms")))
 
+    def chat_messages(self) -> list[str]:
+        """Names of the posts to chat groups, sorted."""
+        return sorted(_folders(self._shadowed("chat")))
+
     def pages(self) -> list[str]:
         """Names of all pages, sorted."""
         return sorted(p.stem for p in (shipped_folder() / "web").glob("*.html") if not p.name.startswith("_"))
@@ -89,6 +102,10 @@ class Renderer:
     def sample(self, message: str, locale: str = "zh_CN") -> dict[str, Any]:
         """Facts for a preview of `message`, worded for `locale` where that matters."""
         return self._sample((_BASE_SAMPLE, f"email/{message}/sample.json"), locale)
+
+    def chat_sample(self, message: str, locale: str = "zh_CN") -> dict[str, Any]:
+        """Facts for a preview of a post."""
+        return self._sample((_BASE_SAMPLE, f"chat/{message}/sample.json"), locale)
 
     def page_sample(self, name: str, locale: str = "zh_CN") -> dict[str, Any]:
         """Facts for a preview of a page."""
@@ -104,6 +121,8 @@ class Renderer:
                 yield from self._problem(self.render_mail, message, locale, self.sample(message, locale))
             for message in self.sms_messages():
                 yield from self._problem(self.render_sms, message, locale, self.sample(message, locale))
+            for message in self.chat_messages():
+                yield from self._problem(self.render_chat, message, locale, self.chat_sample(message, locale))
             for page in self.pages():
                 yield from self._problem(self.render_page, page, locale, self.page_sample(page, locale))
 

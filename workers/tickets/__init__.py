@@ -1,6 +1,7 @@
 """The life of a ticket, from received to closed. Each step happens in the caller's transaction."""
 
 from workers.tickets.assigning import accept, assign, latest_resolution, name_cooperation, transfer, triage
+from workers.tickets.chatting import chat_alarm
 from workers.tickets.customer import customer_wrote
 from workers.tickets.extending import decide_request, extend, request_escalation
 from workers.tickets.finishing import (
@@ -30,6 +31,7 @@ __all__ = [
     "accept",
     "answer",
     "assign",
+    "chat_alarm",
     "close",
     "confirm",
     "confirmation_alarm",

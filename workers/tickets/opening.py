@@ -26,6 +26,7 @@ from workers.notifications import (
     ticket_facts,
 )
 from workers.tickets.assigning import assign
+from workers.tickets.chatting import post_to_chat
 from workers.tickets.clocks import OPENING, start_clocks
 from workers.tickets.loading import remember_message
 from workers.unit_of_work import UnitOfWork
@@ -68,7 +69,9 @@ async def open_ticket(uow: UnitOfWork, request: Request) -> Ticket:
         await remember_message(uow, ticket, request.message_id)
     limits = await start_clocks(uow, ticket, OPENING, ticket.received_at)
     await assign(uow, ticket)
-    await _send_receipt(uow, ticket, limits.get(DeadlineKind.FIRST_RESPONSE.value), request.silence)
+    first_response = limits.get(DeadlineKind.FIRST_RESPONSE.value)
+    await _send_receipt(uow, ticket, first_response, request.silence)
+    await post_to_chat(uow, ticket, first_response)
     return ticket
 
 

@@ -25,6 +25,7 @@ from workers.notifications import (
     ticket_facts,
 )
 from workers.text import contact_tail
+from workers.tickets.chatting import chat_posted
 from workers.tickets.clocks import start_clock
 from workers.tickets.loading import must_be_open
 from workers.unit_of_work import UnitOfWork
@@ -202,7 +203,10 @@ async def progress(
 
 
 async def message_accepted(uow: UnitOfWork, ticket: Ticket, message: Notification, at: datetime) -> None:
-    """A message that a person wrote was accepted for delivery at `at`: it may be the first response."""
+    """A message was accepted for delivery at `at`: a person's words may be the first response."""
+    if message.channel is Medium.CHAT:
+        await chat_posted(uow, ticket, message)
+        return
     if ticket.first_response_at is None or at < ticket.first_response_at:
         facts = {"channel": message.channel.value}
         await _first_response(uow, ticket, at, facts, notification=message)

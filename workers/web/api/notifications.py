@@ -35,7 +35,7 @@ class NotificationShown(BaseModel):
     reason: str | None = Field(description="Why it is in this state, e.g. test_mode", examples=["opted_out"])
     ticket: str | None = Field(description="Ticket number")
     recipient: str = Field(description="Masked", examples=["138****5678"])
-    to: str = Field(description="customer or staff")
+    to: str = Field(description="customer, staff or chat")
     created_at: datetime
     due_at: datetime | None
     expires_at: datetime | None
@@ -190,8 +190,8 @@ async def shown(uow: UnitOfWork, row: Notification, numbers: dict[UUID, str]) ->
     return {
         **picked(row, "id kind channel lane state reason created_at due_at expires_at sent_at tries meets"),
         "ticket": numbers.get(row.ticket_id) if row.ticket_id else None,
-        "recipient": mask_contact(address),
-        "to": "staff" if row.staff_id else "customer",
+        "recipient": address if row.channel is Medium.CHAT else mask_contact(address),
+        "to": "chat" if row.channel is Medium.CHAT else "staff" if row.staff_id else "customer",
     }
 
 
