@@ -120,6 +120,7 @@ class Script:
 
     pipelining: bool = True
     eight_bit: bool = True
+    utf8: bool = False
     esmtp: bool = True
     size: int | None = None
     starttls: ssl.SSLContext | None = None
@@ -285,6 +286,7 @@ class _Talk:
         self.tls = self.script.implicit_tls is not None
         self.user: str | None = None
         self.sender: str | None = None
+        self.utf8 = False
         self.recipients: list[str] = []
 
     async def run(self) -> None:
@@ -345,6 +347,7 @@ class _Talk:
 
     def reset(self) -> None:
         self.sender = None
+        self.utf8 = False
         self.recipients = []
 
     async def do_ehlo(self, _: bytes) -> None:
@@ -354,6 +357,7 @@ class _Talk:
         offers = ["scripted.example"]
         offers += ["PIPELINING"] if self.script.pipelining else []
         offers += ["8BITMIME"] if self.script.eight_bit else []
+        offers += ["SMTPUTF8"] if self.script.utf8 else []
         offers += [f"SIZE {self.script.size}"] if self.script.size is not None else []
         offers += ["STARTTLS"] if self.script.starttls and not self.tls else []
         offers += ["AUTH PLAIN LOGIN"] if self.script.users else []
@@ -395,10 +399,13 @@ class _Talk:
             await self.send(b"503 5.5.1 nested MAIL\r\n")
         elif await self.answer("mail", b"250 2.1.0 ok\r\n", _path(line)):
             self.sender = _path(line)
+            self.utf8 = self.script.utf8 and b" SMTPUTF8" in line.upper()
 
     async def do_rcpt(self, line: bytes) -> None:
         if self.sender is None:
             await self.send(b"503 5.5.1 MAIL first\r\n")
+        elif not line.isascii() and not self.utf8:
+            await self.send(b"553 5.6.7 SMTPUTF8 was not asked for\r\n")
         elif await self.answer("rcpt", b"250 2.1.5 ok\r\n", _path(line)):
             self.recipients.append(_path(line))
 

@@ -550,7 +550,7 @@ BAD = [
     "@b.example",
     "a@",
     "",
-    "名@b.example",
+    "名 名@b.example",
     "a@b..example",
     "a@" + "b" * 250 + ".example",
 ]

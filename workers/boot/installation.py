@@ -153,6 +153,7 @@ class Installation:
             self.clock.machine,
             sent_since=partial(sent_since, workshop),
             metrics=self.metrics,
+            relays=relays,
         )
         return SmtpChannel(
             relays,

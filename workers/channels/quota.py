@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, time, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -20,6 +20,8 @@ RESERVED = 0.2
 TELLING = 0.2
 """The share that must be used before a forecast means anything."""
 LONGEST_WAIT = 3600.0
+LOOK_AGAIN = timedelta(minutes=1)
+"""How long a used-up quota is believed in: a mail that did not leave gives its place back."""
 HEAD_START = timedelta(hours=1)
 
 SentSince = Callable[[str, datetime], Awaitable[int]]
@@ -51,7 +53,7 @@ class Quotas:
     """Counts what each relay took today, in the limiter that all workers share.
 
     `now` gives machine time, UTC: a provider's day passes no faster in a demonstration. `sent_since` fills
-    a counter that was lost; without it counting begins at 0.
+    a counter that was lost; without it counting begins at 0. `relays` are all there are, first choice first.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Quotas:
         *,
         sent_since: SentSince | None = None,
         metrics: Metrics | None = None,
+        relays: Sequence[Relay] = (),
     ) -> None:
         self._limiter = limiter
         self._zone = zone
@@ -69,6 +72,9 @@ class Quotas:
         self._sent_since = sent_since
         self._metrics = metrics
         self._warned: dict[str, datetime] = {}
+        self._relays = tuple(relays)
+        self._full: dict[tuple[Relay, str], datetime] = {}
+        self._overflowed: dict[tuple[Relay, str], datetime] = {}
 
     async def take(self, relay: Relay, lane: str) -> float:
         """0 when the mail may go and has been counted, else the seconds after which to ask again."""
@@ -85,11 +91,36 @@ class Quotas:
             self._tell(relay, day, now, used)
             return 0.0
         await self._count(relay, day, -1)
+        if self._room(relay, lane, day, day.end) < used:
+            self._note_full(relay, lane, day, now)
         seconds = (day.end - now).total_seconds()
         if lane == "bulk" and used <= (1 - RESERVED) * relay.quota:
             turn = day.start + (day.end - day.start) * (used / ((1 - RESERVED) * relay.quota)) - HEAD_START
             seconds = max(60.0, (turn - now).total_seconds())
         return min(LONGEST_WAIT, max(1.0, seconds))
+
+    def used_up(self, lane: str) -> frozenset[Relay]:
+        """The relays that have nothing left today for mails of this lane, as far as was just seen.
+
+        Not those where a survey only waits for its share of the day.
+        """
+        if not self._full:
+            return frozenset()
+        now = self._now()
+        return frozenset(
+            relay for (relay, whose), until in self._full.items() if whose == lane and until > now
+        )
+
+    def _note_full(self, relay: Relay, lane: str, day: Day, now: datetime) -> None:
+        self._full[relay, lane] = min(day.end, now + LOOK_AGAIN)
+        if self._overflowed.get((relay, lane)) != day.start:
+            self._overflowed[relay, lane] = day.start
+            log.warning("relay_quota_used_up", relay=relay.name, lane=lane, then=self._then(relay, lane))
+
+    def _then(self, relay: Relay, lane: str) -> str:
+        """Where the mails of a lane go when this relay takes no more of them today."""
+        full = {relay, *self.used_up(lane)}
+        return next((other.name for other in self._relays if other not in full), "tomorrow")
 
     async def give_back(self, relay: Relay) -> None:
         """The mail that was counted did not leave."""
@@ -116,4 +147,7 @@ class Quotas:
         if early and self._warned.get(relay.name) != day.start:
             self._warned[relay.name] = day.start
             ends = day.start + (now - day.start) * (relay.quota / used)
-            log.warning("relay_quota_ends_early", relay=relay.name, used=used, ends_at=ends.isoformat())
+            then = self._then(relay, "normal")
+            log.warning(
+                "relay_quota_ends_early", relay=relay.name, used=used, ends_at=ends.isoformat(), then=then
+            )

@@ -13,10 +13,11 @@ from workers.channels.batch import Attempt, BatchRun, Queue
 from workers.channels.limits import Limiter
 from workers.channels.port import Outcome, Outgoing, Report, Verdict
 from workers.channels.quota import Quotas
+from workers.channels.smtp_choice import choose, domain_of, turn
 from workers.channels.smtp_codes import AUTH_CODES, Step, judge
 from workers.channels.smtp_link import SessionLost
 from workers.channels.smtp_open import CannotConnect, own_host_name
-from workers.channels.smtp_pace import Pace, Wait
+from workers.channels.smtp_pace import Pace
 from workers.channels.smtp_pool import Dialer, LanePool
 from workers.channels.smtp_session import Answer, Session, wire_form
 from workers.channels.smtp_url import Profile, Relay
@@ -68,6 +69,7 @@ class SmtpChannel:
         self._pace = Pace(limiter, metrics, quotas=quotas)
         self._plain_sender = wire_address(plain_sender).encode("ascii") if plain_sender else b""
         # A third for each step, so that a second relay still gets its chance within the time of one mail.
+        self._relays = frozenset(relays)
         self._dialer = Dialer(
             relays,
             clock.now,
@@ -103,7 +105,7 @@ class SmtpChannel:
     async def _send(self, attempt: Attempt) -> Outcome:
         item = attempt.item
         try:
-            recipient = wire_address(item.recipient).encode("ascii")
+            recipient = wire_address(item.recipient, utf8=True).encode()
         except InvalidInput as error:
             return attempt.outcome(Verdict.REJECTED, "invalid_recipient", text=error.message)
         try:
@@ -120,25 +122,27 @@ class SmtpChannel:
 
     async def _dialogue(self, attempt: Attempt, mail: _Mail) -> Outcome:
         lane = self._lane(attempt.item)
-        session = await lane.take()
-        wait = await self._turn(lane, session, attempt, mail)
-        if wait is not None:
-            return attempt.outcome(Verdict.NOT_STARTED, wait.reason, retry_after=wait.seconds)
+        session = await choose(lane, self._pace, self._relays, attempt, mail.recipient)
+        if isinstance(session, Outcome):
+            return session
         kept = session.uses > 0
         try:
             answer = await _transact(lane, session, attempt, self._for(session, mail))
         except SessionLost:
             # Nothing was accepted yet, so another connection may try at once.
-            second = None if attempt.beyond_recall else await self._second(lane, session, kept)
+            second = None if attempt.beyond_recall else await self._second(lane, session, attempt, kept)
             if second is None:
                 if not attempt.beyond_recall:
                     await self._pace.not_sent(session.relay)
                 raise
         else:
-            second = await self._after(lane, session, kept, answer)
+            second = await self._after(lane, session, attempt, kept, answer)
         if second is not None:
             await self._pace.not_sent(session.relay)
-            wait = await self._turn(lane, second, attempt, mail)
+            if not mail.recipient.isascii() and not second.utf8:
+                lane.give_back(second)
+                raise SessionLost("no other relay offers SMTPUTF8")
+            wait = await turn(lane, self._pace, second, attempt, mail.domain)
             if wait is not None:
                 return attempt.outcome(Verdict.NOT_STARTED, wait.reason, retry_after=wait.seconds)
             session = second
@@ -154,40 +158,32 @@ class SmtpChannel:
         if outcome.verdict is not Verdict.UNKNOWN:
             await self._pace.not_sent(session.relay)
 
-    async def _turn(self, lane: LanePool, session: Session, attempt: Attempt, mail: _Mail) -> Wait | None:
-        """None when the mail may go, else how long it has to wait; the session is given back then."""
-        if session.relay is None:
-            return None
-        try:
-            wait = await self._pace.wait(session.relay, mail.domain, attempt.item.lane)
-        except BaseException:
-            lane.give_back(session)
-            raise
-        if wait is not None:
-            lane.give_back(session)
-        return wait
-
     async def _after(
-        self, lane: LanePool, session: Session, kept: bool, answer: Answer | None
+        self, lane: LanePool, session: Session, attempt: Attempt, kept: bool, answer: Answer | None
     ) -> Session | None:
         """A second session when the relay's answer to MAIL was no answer to this mail, else None."""
         if answer is None or answer.step is not Step.MAIL:
             return None
         if kept and answer.reply.code == 421:
-            return await lane.fresh()  # the relay had grown tired of this connection
+            return await lane.fresh(self._full(attempt))  # the relay had grown tired of this connection
         if answer.reply.code in AUTH_CODES and session.relay is not None:
             session.abort()
             reply = answer.reply
             error = CannotConnect("authentication_failed", session.host, reply.code, reply.text)
             lane.refused_us(session.relay, error)
-            return await _elsewhere(lane, session.relay)
+            return await _elsewhere(lane, session.relay, self._full(attempt))
         return None
 
-    async def _second(self, lane: LanePool, session: Session, kept: bool) -> Session | None:
+    def _full(self, attempt: Attempt) -> frozenset[Relay]:
+        """The relays that are not to be dialled for this mail; none when that would be all of them."""
+        full = self._pace.used_up(attempt.item.lane)
+        return full if len(full) < len(self._relays) else frozenset()
+
+    async def _second(self, lane: LanePool, session: Session, attempt: Attempt, kept: bool) -> Session | None:
         """A session after one that was lost: a kept one may die unseen, else another relay is asked."""
         if kept:
-            return await lane.fresh()
-        return await _elsewhere(lane, session.relay)
+            return await lane.fresh(self._full(attempt))
+        return await _elsewhere(lane, session.relay, self._full(attempt))
 
     def _for(self, session: Session, mail: _Mail) -> _Mail:
         """The mail with the envelope sender that this session's relay lets through."""
@@ -204,13 +200,13 @@ class _Mail(NamedTuple):
     @property
     def domain(self) -> str:
         """The recipient's domain in lower case."""
-        return self.recipient.rpartition(b"@")[2].decode("ascii").lower()
+        return domain_of(self.recipient)
 
 
-async def _elsewhere(lane: LanePool, relay: Relay | None) -> Session | None:
+async def _elsewhere(lane: LanePool, relay: Relay | None, full: frozenset[Relay]) -> Session | None:
     """A session at another relay, None if there is none that works."""
     try:
-        return await lane.fresh(not_at=relay) if relay is not None else None
+        return await lane.fresh(full | {relay}) if relay is not None else None
     except CannotConnect:
         return None
 

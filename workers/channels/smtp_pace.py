@@ -12,15 +12,17 @@ from workers.channels.quota import Quotas
 from workers.channels.smtp_url import Relay
 from workers.metrics import Metrics
 
+_NONE: frozenset[Relay] = frozenset()
 SHORT_WAIT = 1.0
 """Seconds that a mail waits on its connection: giving the row back and claiming it again costs more."""
 
 
 class Wait(NamedTuple):
-    """`seconds` until the next try; `reason` is fit for an Outcome."""
+    """`seconds` until the next try; `reason` is fit for an Outcome. `used_up`: ask another relay."""
 
     seconds: float
     reason: str
+    used_up: bool = False
 
 
 class Pace:
@@ -50,7 +52,11 @@ class Pace:
         if seconds:
             return Wait(seconds, "throttled")
         seconds = await self._quotas.take(relay, lane) if self._quotas is not None else 0.0
-        return Wait(seconds, "quota") if seconds else None
+        return Wait(seconds, "quota", relay in self.used_up(lane)) if seconds else None
+
+    def used_up(self, lane: str) -> frozenset[Relay]:
+        """The relays whose quota of today has nothing left for this lane."""
+        return self._quotas.used_up(lane) if self._quotas is not None else _NONE
 
     async def not_sent(self, relay: Relay | None) -> None:
         """A mail that was let go did not leave after all: it does not count for the day."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from datetime import datetime
 from weakref import WeakSet
 
@@ -47,20 +47,27 @@ class Dialer:
         self._breakers = {relay: Breaker[CannotConnect](relay.name, metrics) for relay in relays}
         self._opened: WeakSet[Session] = WeakSet()
 
-    async def dial(self, not_at: Relay | None = None) -> Session:
-        """Return a fresh session, not at the relay `not_at`. Raises CannotConnect, with the trouble of the
+    async def dial(self, not_at: Container[Relay] = ()) -> Session:
+        """Return a fresh session, not at one of `not_at`. Raises CannotConnect, with the trouble of the
         first relay, when none answers.
 
         While all are left alone their last trouble is raised again without knocking: a thousand waiting
         mails must not become a thousand connects.
         """
         for relay in self._relays:
-            if relay != not_at and self._breakers[relay].may_try():
+            if relay not in not_at and self._breakers[relay].may_try():
                 session = await self._tried(relay)
                 if session is not None:
                     return session
-        errors = [self._breakers[relay].error for relay in self._relays if relay != not_at]
+        errors = [self._breakers[relay].error for relay in self._relays if relay not in not_at]
         raise next((error for error in errors if error), None) or CannotConnect("connection_failed", "")
+
+    def first_choice(self, not_at: Container[Relay]) -> Relay | None:
+        """The first relay, but for `not_at`, of which no trouble is known."""
+        works = (
+            relay for relay in self._relays if relay not in not_at and self._breakers[relay].error is None
+        )
+        return next(works, None)
 
     def refused_us(self, relay: Relay, error: CannotConnect) -> None:
         """The relay took the connection and would not work with it: it is left alone as if it were down."""
@@ -133,18 +140,32 @@ class LanePool:
         self._idle = idle
         self._resting: list[Session] = []
 
-    async def take(self) -> Session:
-        """Return a usable session; only for a holder of `gate`. Raises CannotConnect."""
-        while self._resting:
-            session = self._resting.pop()
+    async def take(self, not_at: Container[Relay] = ()) -> Session:
+        """Return a usable session, not at one of `not_at`; only for a holder of `gate`.
+
+        Raises CannotConnect.
+        """
+        while (session := self._newest(not_at)) is not None:
             if not session.usable:
                 continue
             if not self._doubtful(session) or await self._answers(session):
                 return session
             self._drop_doubtful()
-        return await self._dialer.dial()
+        return await self._dialer.dial(not_at)
 
-    async def fresh(self, not_at: Relay | None = None) -> Session:
+    def _newest(self, not_at: Container[Relay]) -> Session | None:
+        """Take the resting session that was used last, at the first relay that is known to work if there is one.
+
+        What was sent elsewhere (a quota was used up, an address needed more) leaves sessions there, too.
+        """
+        wanted = self._dialer.first_choice(not_at)
+        for place in range(len(self._resting) - 1, -1, -1):
+            relay = self._resting[place].relay
+            if relay == wanted or (wanted is None and relay not in not_at):
+                return self._resting.pop(place)
+        return None
+
+    async def fresh(self, not_at: Container[Relay] = ()) -> Session:
         """Return a new session, for when one turned out to be of no use. Raises CannotConnect."""
         return await self._dialer.dial(not_at)
 

@@ -56,6 +56,7 @@ class Session(Link):
         self.tls = tls
         self.pipelining = "pipelining" in extensions
         self.eight_bit = "8bitmime" in extensions
+        self.utf8 = "smtputf8" in extensions
         self.announces_size = "size" in extensions
         limit = extensions.get("size", "").strip()
         self.size_limit = int(limit) if limit.isdecimal() else 0
@@ -79,6 +80,8 @@ class Session(Link):
         options = b" SIZE=%d" % len(mail) if self.announces_size else b""
         if self.eight_bit and not mail.isascii():
             options += b" BODY=8BITMIME"
+        if self.utf8 and not recipient.isascii():
+            options += b" SMTPUTF8"  # RFC 6531 §3.4: for the address here and the one in To alike
         return b"MAIL FROM:<%b>%b\r\n" % (sender, options), b"RCPT TO:<%b>\r\n" % recipient, b"DATA\r\n"
 
     async def _envelope(self, commands: tuple[bytes, bytes, bytes]) -> Answer | None:

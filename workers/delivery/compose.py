@@ -1,7 +1,8 @@
 """A mail as bytes: composed directly, headers by hand or by the standard library's encoders.
 
 `email.policy.SMTP` costs 2 ms a mail and encodes long Message-IDs in References and List-Unsubscribe, which
-breaks threading and unsubscribing in real clients. What is written here is 7-bit, CRLF, folded at 78
+breaks threading and unsubscribing in real clients. What is written here is 7-bit (but for a
+recipient whose address needs SMTPUTF8), CRLF, folded at 78
 characters where a fold is possible and never longer than 998 (RFC 5322 §2.1.1).
 """
 
@@ -82,7 +83,7 @@ def _head(parts: MailParts) -> bytes:
     lines = [
         _date(parts.date, parts.date.utcoffset()),
         address("From", parts.from_name, parts.from_address),
-        address("To", parts.to_name, parts.to_address),
+        address("To", parts.to_name, parts.to_address, utf8=True),
         subject(parts.subject),
         message_id(parts.message_id),
     ]
@@ -98,7 +99,7 @@ def _head(parts: MailParts) -> bytes:
         lines += unsubscribe(parts.list_unsubscribe_url)
     lines += [extra(name, value) for name, value in parts.headers]
     lines.append("MIME-Version: 1.0")
-    return "\r\n".join(lines).encode("ascii")
+    return "\r\n".join(lines).encode()
 
 
 @lru_cache(maxsize=16)  # a batch has one date

@@ -1,4 +1,6 @@
-"""Header lines of a mail. Each function returns one header (folded with CRLF) or a list of them, pure ASCII.
+"""Header lines of a mail. Each function returns one header (folded with CRLF) or a list of them.
+
+All are pure ASCII, but for an address that needs SMTPUTF8.
 
 Free text is encoded by RFC 2047; identifiers and URLs never are, because receivers compare them literally.
 """
@@ -39,9 +41,12 @@ def subject(text: str) -> str:
 
 
 @lru_cache(maxsize=256)  # the sender is the same in every mail
-def address(header: str, name: str, plain: str) -> str:
-    """Return an address header for one mailbox; a comma in `name` does not make two people of it."""
-    where = f"<{wire_address(plain)}>"
+def address(header: str, name: str, plain: str, *, utf8: bool = False) -> str:
+    """Return an address header for one mailbox; a comma in `name` does not make two people of it.
+
+    With `utf8` the address may go beyond ASCII, and stands there as it is (RFC 6532 §3.2).
+    """
+    where = f"<{wire_address(plain, utf8=utf8)}>"
     name = _clean(header, name).strip()
     if not name:
         return _folded(f"{header}:", [where])
