@@ -15,12 +15,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from models.tables import Base
 from ops.bench import __main__ as dispatcher
 from ops.bench import blast, delivery, ledger
 from ops.bench.delivery import FIGURES
 from ops.bench.dialects import django, nunjucks, write_nunjucks
 from ops.bench.escalating import Plan
 from ops.bench.memory import slope, summary
+from ops.bench.old_rows import statements
 from ops.bench.peer_tools import NotMeasured, install_node
 from ops.bench.report import percentile, table
 from ops.bench.sink import SinkProtocol
@@ -181,6 +183,18 @@ def test_a_ledger_that_has_no_room_is_refused_before_it_is_made() -> None:
     ledger.need_room(1_000, 100 * 2**30)
     with pytest.raises(ledger.NoRoom, match="5000000 old rows"):
         ledger.need_room(5_000_000, 2**30)
+
+
+def test_old_rows_have_all_that_the_tables_demand() -> None:
+    now = datetime.now(UTC)
+    texts = "".join(text for _, text in statements(100, now, now))
+    found = dict(re.findall(r"INSERT INTO (\w+) \(([^)]+)\)", texts))
+    assert set(found) == {"notifications", "delivery_attempts"}
+    for table, names in found.items():
+        columns = Base.metadata.tables[table].columns
+        named = {name.strip() for name in names.split(",")}
+        demanded = {column.name for column in columns if not column.nullable}
+        assert demanded <= named <= set(columns.keys())
 
 
 def test_memory_that_is_flat_after_the_warm_up_has_no_slope() -> None:
