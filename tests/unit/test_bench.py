@@ -190,8 +190,8 @@ def test_old_rows_have_all_that_the_tables_demand() -> None:
     texts = "".join(text for _, text in statements(100, now, now))
     found = dict(re.findall(r"INSERT INTO (\w+) \(([^)]+)\)", texts))
     assert set(found) == {"notifications", "delivery_attempts"}
-    for table, names in found.items():
-        columns = Base.metadata.tables[table].columns
+    for name_of, names in found.items():
+        columns = Base.metadata.tables[name_of].columns
         named = {name.strip() for name in names.split(",")}
         demanded = {column.name for column in columns if not column.nullable}
         assert demanded <= named <= set(columns.keys())
