@@ -78,6 +78,11 @@ def say(raw: bytes) -> Action:
     return lambda talk, _, __: talk.send(raw)
 
 
+def garble(raw: bytes) -> Action:
+    """Send these bytes instead, and that all is well."""
+    return lambda talk, tag, _: talk.send(raw + tag + b" OK done\r\n")
+
+
 def hang() -> Action:
     """Never answer."""
     return lambda talk, _, __: talk.wait_for_ever()
@@ -251,7 +256,8 @@ class _Talk:
         self.server.commands.append(words if step != "LOGIN" else step)
         if step == "FETCH" and "BODY.PEEK[]" in argument:
             step = "BODY"
-        if step == "IDLE" and self.server.rule(step) is None:
+        action = self.server.rule(step)
+        if step == "IDLE" and action is None:
             self.idle(tag)
             return
         handler = getattr(self, f"do_{name.lower()}", None)
@@ -261,7 +267,6 @@ class _Talk:
         if answer.startswith(b"NO "):
             answer, verdict = b"", answer
         whole = answer + tag + b" " + verdict + b"\r\n"
-        action = self.server.rule(step)
         if action is not None:
             action(self, tag, whole)
         else:

@@ -99,7 +99,13 @@ class Fetcher:
             for each in watches:
                 each.cancel()
             await asyncio.gather(*watches, return_exceptions=True)
+            await self._release()
+
+    async def _release(self) -> None:
+        try:
             await self._keeper.release()
+        except Exception as error:  # then it runs out by itself
+            log.warning("mailbox_lease_not_released", mailbox=self._box.name, error=type(error).__name__)
 
     async def _renew(self) -> None:
         """Keep the lease, whatever the thread waits for; whoever has lost it stops at once."""

@@ -136,7 +136,8 @@ class Session:
     def idle(self, seconds: float, halt: threading.Event) -> bool:
         """Wait for new mail in the open folder (RFC 2177), up to `seconds` or until `halt`; says if any."""
         _told(self._wire.begin_idle)
-        news, ends = False, time.monotonic() + seconds
+        news = _is_news(_told(self._wire.idle_check, 0)) or self.grown()
+        ends = time.monotonic() + seconds
         while not news and not halt.is_set() and time.monotonic() < ends:
             asked = time.monotonic()
             told = _told(self._wire.idle_check, IDLE_SLICE)

@@ -66,6 +66,7 @@ class Wire(IMAPClient):  # type: ignore[misc]  # IMAPClient carries no types
         logging.getLogger("imapclient").setLevel(logging.WARNING)
         self._context = context
         self._told = told
+        self._idle_is_fresh = False
         super().__init__(
             box.host,
             box.port,
@@ -87,6 +88,14 @@ class Wire(IMAPClient):  # type: ignore[misc]  # IMAPClient carries no types
                 typ, data = self._imap.tagged_commands.pop(tag)
                 self._checkok("idle", typ, data)
         self._idle_tag = tag
+        self._idle_is_fresh = True
+
+    def _poll_socket(self, sock: Any, timeout: float | None = None) -> Any:
+        # What came in one piece with the go-ahead has been read already, and the socket stays silent about it.
+        if self._idle_is_fresh:
+            self._idle_is_fresh = False
+            return True
+        return super()._poll_socket(sock, timeout)
 
     def has_grown(self) -> bool:
         """Whether the server has told of more mail since SELECT, in passing: IDLE would not tell it again."""
