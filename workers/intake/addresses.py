@@ -25,7 +25,7 @@ def parse_addresses(raw: str, hint: str | None = None) -> tuple[Address, ...]:
     found: list[Address] = []
     pending = ""
     for piece in _Splitter(raw[:_MAX_LENGTH]).run():
-        name, email = _one(pending + piece if pending and "<" in piece else piece, hint)
+        name, email = _one(pending + piece.lstrip() if pending and "<" in piece else piece, hint)
         if email:
             found.append((name, email))
             pending = ""

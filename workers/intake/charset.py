@@ -182,7 +182,9 @@ def _by_label(data: bytes, codec: str | None) -> Decoded:
     if codec in ("cp1252", "cp1254", "iso8859_15"):
         # The label most often set by software that never looked at the text.
         other, better = guess(data, prior=codec)
-        return Decoded(other, better, better != codec)
+        # Who says Turkish or Latin-9 has looked at the text: only another script overrules it.
+        if codec == "cp1252" or better in _CJK_MULTIBYTE:
+            return Decoded(other, better, better != codec)
     return Decoded(text, codec, False)
 
 

@@ -13,6 +13,7 @@ from workers.intake.charset import decode, scrub
 _WORD = re.compile(r"=\?([!->@-~]{1,75})\?([bBqQ])\?((?:[^?=]|=(?!\?(?!=))|\?(?!=))*+)\?=")
 _BETWEEN = re.compile(r"[ \t\r\n]*\Z")
 _SPACE = re.compile(r"\s+")
+_LINE_BREAK = re.compile("[ \\t]*+[\\n\x85\u2028\u2029]\\s*+")
 _QP = re.compile(rb"=([0-9A-Fa-f]{2})")
 _NOT_BASE64 = bytes(
     set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
@@ -50,7 +51,8 @@ def base64_bytes(text: bytes) -> bytes:
 
 
 def decode_words(raw: str, hint: str | None = None) -> str:
-    """Readable text of an unstructured header: RFC 2047 words decoded, raw 8-bit text guessed, unfolded.
+    """Readable text of an unstructured header: RFC 2047 words decoded, raw 8-bit text guessed, unfolded, on
+    one line. Blanks inside stay as they were written.
 
     Neighbouring words of one charset are joined before decoding, since mailers cut characters in two.
     `hint` is the charset of the mail's body, which raw 8-bit headers usually share.
@@ -65,7 +67,7 @@ def decode_words(raw: str, hint: str | None = None) -> str:
         at = found.end()
     _append(pieces, None, _bytes(raw[at:]))
     text = "".join(_piece_text(charset, data, hint) for charset, data in pieces)
-    return _SPACE.sub(" ", scrub(text)).strip()
+    return _LINE_BREAK.sub(" ", scrub(text)).replace("\t", " ").strip()
 
 
 def _append(pieces: list[tuple[str | None, bytes]], charset: str | None, data: bytes) -> None:
@@ -103,12 +105,15 @@ def message_ids(raw: str) -> tuple[str, ...]:
     """The ids of Message-ID, In-Reply-To or References (RFC 5322 section 3.6.4), in order, once each.
 
     They stand in angle brackets, without the blanks that folding left inside. An id without brackets is taken
-    when it stands alone; words beside bracketed ids ("Your message of …") are not.
+    when it is written like one or stands alone; words beside bracketed ids ("Your message of …") are not.
     """
     text = scrub(_bytes(raw[:100_000]).decode("utf-8", "replace"))
     found = [_SPACE.sub("", part) for part in _ID.findall(text)]
     if not found:
-        found = [word.strip("<>,;") for word in text.split() if "@" in word]
+        words = [word.strip("<>,;") for word in text.split()]
+        found = [word for word in words if "@" in word]
+        if not found and len(words) == 1 and re.search(r"\d", words[0]):
+            found = words
     return tuple(dict.fromkeys(f"<{part}>" for part in found if part))[-_MAX_IDS:]
 
 

@@ -30,8 +30,9 @@ __all__ = ["Address", "Attachment", "InboundMail", "parse_mail"]
 class InboundMail:
     """One mail, decoded. Ids stand in angle brackets. `text` is made from the HTML where there is no plain
     text; `html` is as it was sent: sanitise it before it is shown. `reply` is the text without quotation and
-    signature, `quote_cut` says that a quotation was cut off. Header names are in lower case, values decoded
-    and bounded. `warnings` are codes: charset, text_cut, date, defect.
+    signature, flowed lines joined; `quote_cut` says that a quotation was cut off. Header names are in lower
+    case, values decoded and bounded. `warnings` are codes: charset, text_cut, date, defect, encrypted,
+    encrypted_or_signed, partial.
     """
 
     from_email: str
@@ -71,7 +72,8 @@ def parse_mail(raw: bytes, limits: Limits = DEFAULT_LIMITS) -> InboundMail:
         text, bodies = text[: limits.words], replace(bodies, warnings=(*bodies.warnings, "text_cut"))
     reply = quotes.split_reply(text, bodies.html, forwarded=quotes.is_forward(subject))
     deadline.check()
-    reply = reply._replace(text=reply.text[: limits.words])
+    said = quotes.unflowed(reply.text) if bodies.flowed else reply.text
+    reply = reply._replace(text=said[: limits.words])
     return _assemble(tree, bodies, subject, text.strip("\n"), reply)
 
 

@@ -20,6 +20,13 @@ _TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,80}/[a-z0-9!#$&^_.+-]{1,120}\Z")
 _META = re.compile(rb"<meta[^>]{1,200}charset\s{0,5}=\s{0,5}[\"']?([\w:.-]{2,40})", re.IGNORECASE)
 _QP_BLANKS = re.compile(rb"=[ \t]+(?=\r?\n)")
 _UUENCODE = ("x-uuencode", "uuencode", "uue", "x-uue")
+# What cannot be read inside, and says so by its type.
+_WARNINGS = {
+    "application/pkcs7-mime": "encrypted_or_signed",
+    "application/x-pkcs7-mime": "encrypted_or_signed",
+    "application/pgp-encrypted": "encrypted",
+    "message/partial": "partial",
+}
 _EXTENSIONS = {"application/pdf": ".pdf", "image/jpeg": ".jpg", "image/png": ".png", "text/plain": ".txt"}
 
 
@@ -42,13 +49,16 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class Bodies:
-    """Plain text and HTML of a mail, the charset of its first text part, and what is attached."""
+    """Plain text and HTML of a mail, the charset of its first text part, and what is attached. `flowed` says
+    that lines of the text which end in a blank go on in the next one (RFC 3676).
+    """
 
     text: str
     html: str
     charset: str | None
     attachments: tuple[Attachment, ...]
     warnings: tuple[str, ...]
+    flowed: bool = False
 
 
 class _Collector:
@@ -59,20 +69,32 @@ class _Collector:
         self.attachments: list[Attachment] = []
         self.warnings: list[str] = []
         self.charset: str | None = None
+        self.flowed = False
+        self.named: list[tuple[email.message.Message, str, bytes]] = []
 
     def take(self, part: email.message.Message) -> None:
         self.deadline.check()
         kind = content_type(part)
         name = file_name(part)
+        content = part_bytes(part)
         if kind in ("text/plain", "text/html") and not _is_attached(part, name):
-            self._take_text(part, kind)
+            self._take_text(part, kind, content)
         elif kind.startswith("multipart/"):
-            self._take_text(part, "text/plain")  # a multipart without boundary is one text
+            self._take_text(part, "text/plain", content)  # a multipart without boundary is one text
         else:
-            self._attach(part, kind, name)
+            if kind in ("text/plain", "text/html") and not _is_attachment(part) and not self.named:
+                self.named.append((part, kind, content))
+            if kind in _WARNINGS:
+                self.warnings.append(_WARNINGS[kind])
+            self._attach(part, kind, name, content)
 
-    def _take_text(self, part: email.message.Message, kind: str) -> None:
-        data = part_bytes(part)
+    def finish(self) -> None:
+        """Take a named text for the body where there is no other; it stays an attachment, too."""
+        if not any(piece.strip() for piece in (*self.plain, *self.html)):
+            for part, kind, content in self.named:
+                self._take_text(part, kind, content)
+
+    def _take_text(self, part: email.message.Message, kind: str, data: bytes) -> None:
         if len(data) > 4 * self.limits.text:
             data = data[: 4 * self.limits.text]
             self.warnings.append("text_cut")
@@ -87,10 +109,10 @@ class _Collector:
         if len(text) > self.limits.text:
             text = text[: self.limits.text]
             self.warnings.append("text_cut")
+        self.flowed = self.flowed or (kind == "text/plain" and _is_flowed(part))
         (self.html if kind == "text/html" else self.plain).append(text)
 
-    def _attach(self, part: email.message.Message, kind: str, name: str) -> None:
-        content = part_bytes(part)
+    def _attach(self, part: email.message.Message, kind: str, name: str, content: bytes) -> None:
         number = len(self.attachments) + 1
         self.attachments.append(
             Attachment(
@@ -115,12 +137,14 @@ def collect(tree: email.message.Message, limits: Limits, deadline: Deadline) -> 
             waiting.extend(reversed(children(part)))
         else:
             found.take(part)
+    found.finish()
     return Bodies(
         text=_joined(found.plain, limits.text),
         html=_joined(found.html, limits.text),
         charset=found.charset,
         attachments=tuple(found.attachments),
         warnings=tuple(found.warnings),
+        flowed=found.flowed,
     )
 
 
@@ -216,8 +240,16 @@ def _serialised(part: email.message.Message) -> bytes:
 
 
 def _is_attached(part: email.message.Message, name: str) -> bool:
-    disposition = raw_value(part, "content-disposition").strip().lower()
-    return disposition.startswith("attachment") or bool(name)
+    return _is_attachment(part) or bool(name)
+
+
+def _is_attachment(part: email.message.Message) -> bool:
+    return raw_value(part, "content-disposition").strip().lower().startswith("attachment")
+
+
+def _is_flowed(part: email.message.Message) -> bool:
+    value = _parameter(part, "content-type", "format")
+    return isinstance(value, str) and value.strip().lower() == "flowed"
 
 
 def file_name(part: email.message.Message) -> str:

@@ -40,6 +40,23 @@ def split_reply(text: str, html: str = "", *, forwarded: bool = False) -> Reply:
     return Reply(rest.text, True)
 
 
+def unflowed(text: str) -> str:
+    """Text of format=flowed (RFC 3676 section 4) with its soft line breaks undone and its stuffing removed.
+
+    Lines of a quotation stay as they are: what quotes is cut off before.
+    """
+    lines: list[str] = []
+    flows = False
+    for line in text.split("\n"):
+        bare = line[1:] if line.startswith(" ") else line
+        if flows and not bare.startswith(">"):
+            lines[-1] += bare
+        else:
+            lines.append(bare)
+        flows = bare.endswith(" ") and bare != "-- " and not bare.startswith(">")
+    return "\n".join(line.rstrip() for line in lines)
+
+
 def is_forward(subject: str) -> bool:
     """Whether a subject says the mail is passed on (Fwd:, 转发:, WG:, TR:, RV: …) rather than answered."""
     return bool(marks.FORWARD_SUBJECT.match(subject[:200]))
