@@ -111,7 +111,8 @@ def _reason(receipt: MailReceipt) -> str:
     """Our word for why: the provider's own where it is unambiguous, else as for a refusal in the dialogue."""
     if receipt.reason or receipt.fate == COMPLAINED:
         return receipt.reason or "complaint"
-    code = receipt.code or (450 if receipt.status.startswith("4") else 550)
+    told = receipt.code if 400 <= receipt.code < 600 else 0
+    code = told or (450 if receipt.status.startswith("4") else 550)
     words = receipt.words
     if receipt.status and receipt.status not in words[:40]:
         words = f"{receipt.status} {words}"

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from workers.errors import BadSignature, InvalidInput
-from workers.intake.providers.calls import HookRequest
+from workers.intake.providers.calls import BrokenBody, HookRequest
 from workers.intake.providers.mail.account import MailAccount
 from workers.intake.providers.mail.port import KINDS, LONGEST_KEY, Item, MailProvider
 from workers.intake.providers.mail.proof import Stale
@@ -31,6 +31,9 @@ STALE = 401
 
 GIVE_UP_AT_5XX = frozenset({"brevo"})
 """Who drops a call that is answered with 5xx: they are told of our trouble by the status they obey, 429."""
+
+BROKEN = 400
+"""For what is not even in its format: if it was cut off on its way, a later try may come whole."""
 
 Name = Annotated[str, Path(description=f"one of {', '.join(PROVIDERS)}", max_length=24)]
 
@@ -84,7 +87,8 @@ async def _taken(name: str, request: Request, parts: WebParts) -> Response:
         # Authentic and yet without meaning: kept, so that somebody can look at it.
         ident = hashlib.sha256(call.body or call.url.encode()).hexdigest()
         await _store(parts, [Event(name, ident, "unreadable", call.body, {"why": error.message})])
-        return problem_response(Problem(provider.unreadable, error.message, error.hint))
+        status = BROKEN if isinstance(error, BrokenBody) else provider.unreadable
+        return problem_response(Problem(status, error.message, error.hint))
     await _store(parts, [_event(name, call, item) for item in items])
     answer = provider.answer()
     return Response(answer.body, status_code=answer.status, media_type=answer.media_type)

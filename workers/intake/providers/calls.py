@@ -16,6 +16,10 @@ from workers.intake.charset import scrub
 MOST_FIELDS = 500
 
 
+class BrokenBody(InvalidInput):
+    """The body is not in its format: it was cut off on its way, or never was in it."""
+
+
 @dataclass(frozen=True, slots=True)
 class HookRequest:
     """A webhook call. `url` is the public address as the provider called it, with its query; `headers` have
@@ -40,11 +44,11 @@ class HookRequest:
             raise InvalidInput("the body is no urlencoded form in UTF-8") from error
 
     def json(self) -> Any:
-        """The body as JSON. Raises InvalidInput."""
+        """The body as JSON. Raises BrokenBody."""
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError) as error:
-            raise InvalidInput("the body is no JSON") from error
+            raise BrokenBody("the body is no JSON") from error
 
     def fields(self) -> dict[str, str]:
         """Query and body (a form or a flat JSON object) together, as text; the first value of each name

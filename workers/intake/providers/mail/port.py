@@ -7,7 +7,7 @@ neither knows the database nor the event loop. How a call is worked off:
    them proves it. None does: the caller gets `refused`, and nothing is stored.
 2. `read` cuts the call into items. Each is stored once under its `key`, sealed, with its own piece of the
    body; only then the provider gets `answer`. A call that cannot be read is kept too, under the hash of its
-   body, and answered with `unreadable`.
+   body, and answered with `unreadable` (400 if it is not even in its format: it may have been cut off).
 3. The intake desk turns a stored `IncomingMail` into a mail's bytes by `mime` (in a thread, where it may
    fetch from outside), which then go the way of every mail. A `MailReceipt` settles the notification it
    speaks of. A `Confirmation` is fetched.
