@@ -46,10 +46,11 @@ async def run_up(
         async with _workshop(installation) as workshop, _doors(installation, workshop, doors):
             housekeeping = asyncio.create_task(Housekeeping(workshop).run(stop))
             scheduler = asyncio.create_task(installation.scheduler(workshop).run(stop))
+            fetching = asyncio.create_task(_fetch(installation, workshop, stop))
             if ready is not None:
                 ready()
             await stop.wait()
-            await asyncio.gather(scheduler, housekeeping)
+            await asyncio.gather(scheduler, housekeeping, fetching)
     installation.close()
 
 
@@ -61,6 +62,24 @@ async def run_web(installation: Installation, doors: Doors) -> None:
 async def run_smtpd(installation: Installation, doors: Doors) -> None:
     """The SMTP intake alone."""
     await _run_doors(installation, Doors(http=None, smtp=doors.smtp))
+
+
+async def run_imap(installation: Installation) -> None:
+    """Fetching the mailboxes alone; several may run."""
+    stop = _stop_signal()
+    await installation.prepare()
+    async with _workshop(installation) as workshop:
+        await _fetch(installation, workshop, stop)
+    installation.close()
+
+
+async def _fetch(installation: Installation, workshop: Workshop, stop: asyncio.Event) -> None:
+    """Fetch the mailboxes of the settings, if there are any."""
+    if not installation.settings.imap_url:
+        return
+    from workers.imap import Fetching  # 4 MB that only a team without forwarded mail needs
+
+    await Fetching(workshop, installation.settings.imap_url).run(stop)
 
 
 async def run_worker(installation: Installation, lanes: Collection[Lane]) -> None:

@@ -80,6 +80,7 @@ def _commands() -> tuple[tuple[str, dict[str, Callable[..., Any]]], ...]:
                 "worker": processes.worker,
                 "scheduler": processes.scheduler,
                 "smtpd": processes.smtpd,
+                "imap": processes.imap,
                 "migrate": processes.migrate,
                 "purge": purging.purge,
             },

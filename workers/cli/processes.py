@@ -80,6 +80,20 @@ def smtpd(smtp_intake: SmtpOption = "127.0.0.1:8025", data: DataOption = None) -
     )
 
 
+def imap(data: DataOption = None) -> None:
+    """Fetch the mailboxes of CLOSELOOP_IMAP_URL alone. Several may run: each mailbox is one's at a time."""
+    from workers.errors import SettingsError
+
+    settings = _separate("imap", data)
+    if not settings.imap_url:
+        raise SettingsError(
+            "there is no mailbox to fetch", hint="set CLOSELOOP_IMAP_URL=imaps://user:password@host"
+        )
+    from workers.boot import run_imap
+
+    asyncio.run(run_imap(_installation(settings)))
+
+
 def worker(
     lane: Annotated[
         list[str] | None,
@@ -192,6 +206,7 @@ def _ready_facts(settings: Settings, doors: Doors) -> dict[str, object]:
         "event": "ready",
         "url": settings.public_url,
         "listening": _url(doors),
+        "mailboxes": [box.name for box in settings.imap_url],
         "smtp_intake": ":".join(str(part) for part in doors.smtp) if doors.smtp else None,
         "mode": settings.mode,
         "policy": settings.policy,

@@ -91,7 +91,7 @@ class Wire(IMAPClient):  # type: ignore[misc]  # IMAPClient carries no types
         self._idle_is_fresh = True
 
     def _poll_socket(self, sock: Any, timeout: float | None = None) -> Any:
-        # What came in one piece with the go-ahead has been read already, and the socket stays silent about it.
+        # What came in one piece with the go-ahead has been read already: the socket stays silent.
         if self._idle_is_fresh:
             self._idle_is_fresh = False
             return True
