@@ -10,12 +10,13 @@ import email.policy
 import hashlib
 from email.headerregistry import Address
 from email.message import EmailMessage
+from email.utils import formataddr
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workers.intake.mail import InboundMail, parse_mail
+from workers.intake.mail import parse_mail
 
 WORDS = [
     "您好，导出报表一直报错", "發票與退款", "請問訂單何時出貨？", "ご注文の返品について", "배송이 늦어지고 있습니다",
@@ -48,15 +49,18 @@ people = st.builds(
 )
 
 
-def same(mail: InboundMail, made: EmailMessage) -> None:
-    """The mail's headers are those of `made`; but for blanks, of which the library loses or adds some when it
-    folds what it writes.
-    """
-    assert _dense(mail.subject) == _dense(str(made["subject"]))
-    for name, found in (("to", mail.to), ("cc", mail.cc), ("reply-to", mail.reply_to)):
-        told = made[name].addresses if made[name] is not None else ()
-        wanted = [(_dense(one.display_name), one.addr_spec) for one in told]
-        assert [(_dense(one), address) for one, address in found] == wanted, name
+def header(name: str, people: list[Address], *, raw: bool) -> bytes:
+    """An address header, by the library's oldest hand: the newer one joins neighbours into one word at times."""
+    if raw:
+        written = [str(one) for one in people]
+    else:
+        written = [formataddr((one.display_name, one.addr_spec)) for one in people]
+    return f"{name}: {(',' + chr(13) + chr(10) + ' ').join(written)}\r\n".encode()
+
+
+def pairs(people: list[Address]) -> list[tuple[str, str]]:
+    """What is to be read of such a header."""
+    return [(one.display_name, one.addr_spec) for one in people]
 
 
 def _dense(text: str) -> str:
@@ -81,16 +85,20 @@ def test_headers_and_text_are_what_was_put_in(
     policy: email.policy.EmailPolicy,
 ) -> None:
     made = EmailMessage(policy=policy)
-    made["From"], made["To"], made["Subject"] = sender, to, subject.replace("\t", " ")
-    if cc:
-        made["Cc"] = cc
+    made["Subject"] = subject.replace("\t", " ")
     made["Message-ID"], made["In-Reply-To"] = "<1@mail.example>", "<0@mail.example>"
     made["References"] = "<a@mail.example> <0@mail.example>"
     made.set_content(body)
-    raw = made.as_bytes()
-    mail = parse_mail(raw)
-    assert (_dense(mail.from_name), mail.from_email) == (_dense(sender.display_name), sender.addr_spec)
-    same(mail, made)
+    heads = [
+        header(name, who, raw=policy.utf8)
+        for name, who in (("From", [sender]), ("To", to), ("Cc", cc))
+        if who
+    ]
+    mail = parse_mail(b"".join(heads) + made.as_bytes())
+    assert pairs([sender]) == [(mail.from_name, mail.from_email)]
+    assert (list(mail.to), list(mail.cc)) == (pairs(to), pairs(cc))
+    # The library loses or adds a blank now and then when it folds what it writes.
+    assert _dense(mail.subject) == _dense(subject)
     assert (mail.message_id, mail.in_reply_to) == ("<1@mail.example>", "<0@mail.example>")
     assert mail.references == ("<a@mail.example>", "<0@mail.example>")
     assert mail.text == body.strip("\n")
