@@ -90,10 +90,10 @@ async def test_a_ping_is_answered_and_leaves_nothing(backend: Backend) -> None:
         assert await house.events() == []
 
 
-async def test_a_proved_call_without_meaning_is_kept_and_does_not_come_again(backend: Backend) -> None:
+async def test_a_proved_call_without_meaning_is_kept(backend: Backend) -> None:
     async with open_house(backend, settings=ALL) as house:
         statuses = [(await post(house, make("no object")))[0] for make in (brevo, sparkpost, resend, mailjet)]
-        assert statuses == [400, 200, 200, 200]
+        assert statuses == [400, 400, 200, 400]
         await house.settle()
         events = await house.events()
         assert {event.state for event in events} == {EventState.REJECTED}

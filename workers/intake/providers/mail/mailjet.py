@@ -2,7 +2,8 @@
 
 https://dev.mailjet.com/email/guides/parse-api/ (one JSON object per mail),
 https://dev.mailjet.com/email/guides/webhooks/ (one event, or those of a second in a list; anything but 200
-is tried again every 10 minutes, ten times). Nothing is signed: user and password stand in the address.
+is tried again every 10 minutes, ten times). Nothing is signed: user and password stand in the address. A call
+that lost its end on the way is answered with 400, and comes again whole.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ class Mailjet:
     name = "mailjet"
     expected = "mailjet://user:password@ (or mailjet://@?token=TOKEN)"
     refused = 401
-    unreadable = 200
+    unreadable = 400
 
     def check(self, account: MailAccount) -> None:
         """A login or a token is needed."""

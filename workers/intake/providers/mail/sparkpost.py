@@ -5,6 +5,7 @@ https://developers.sparkpost.com/api/webhooks/ (batches of events; anything but 
 hours), https://support.sparkpost.com/docs/deliverability/bounce-classification-codes.
 
 Nothing is signed: a relay webhook shows its `auth_token` in a header, an event webhook may log in instead.
+A call that lost its end on the way cannot be told from nonsense: both are answered with 400, and come again.
 A mail that comes again in another batch has the same bytes, and so the same key.
 """
 
@@ -73,7 +74,7 @@ class SparkPost:
     name = "sparkpost"
     expected = "sparkpost://user:password@ or sparkpost://@?token=AUTH-TOKEN (or both)"
     refused = 401
-    unreadable = 200
+    unreadable = 400
 
     def check(self, account: MailAccount) -> None:
         """A token or a login is needed."""
