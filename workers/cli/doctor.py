@@ -1,4 +1,4 @@
-"""`closeloop doctor`: what relays can do and which senders they let through; whether posts reach the chats."""
+"""`closeloop doctor`: what relays can do, which senders they let through; whether posts reach the chats."""
 
 from __future__ import annotations
 
