@@ -99,6 +99,9 @@ def _label_filter(labels: Labels) -> Callable[..., str]:
         if words is None:
             raise TemplateError(f"there is no group of labels named {group!r}")
         text = words.get(str(code))
+        if text is None and group == "reason" and str(code).startswith("gave_up_"):
+            last = str(code).removeprefix("gave_up_")
+            text = words["gave_up"].replace("{reason}", words.get(last, last.replace("_", " ")))
         if text is None:
             return str(code).replace("_", " ")
         for name, value in values.items():
