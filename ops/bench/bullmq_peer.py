@@ -49,6 +49,7 @@ def race(arena: Arena, count: int) -> dict[str, Any]:
         meter = Meter(arena, pids)
         queue("start")
         arena.await_end(database, processes[0], each=meter.look)
+        meter.stop()
         result = arena.result(database)
         figures = meter.figures(count, (result["last_recorded"] - result["first_attempt"]).total_seconds())
         checked(result, count)

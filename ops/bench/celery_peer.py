@@ -33,6 +33,7 @@ def race(arena: Arena, count: int) -> dict[str, Any]:
                 signal, cwd=ROOT, env={**clean_environ(), **environ}, check=True, capture_output=True
             )
             arena.await_end(database, process, each=meter.look)
+            meter.stop()
             result = arena.result(database)
             seconds = (result["last_recorded"] - result["first_attempt"]).total_seconds()
             figures = meter.figures(count, seconds)

@@ -26,6 +26,8 @@ class Meter:
         self._before = self._read()
         self._machine, self._began = machine_seconds(), time.monotonic()
         self._peaks: dict[int, float] = {}
+        self._spent: dict[str, float] = {}
+        self._busy = 0.0
 
     def look(self) -> None:
         """Take note of the workers' memory; whoever has ended by the end is counted as it was last seen."""
@@ -33,11 +35,15 @@ class Meter:
             for one in family(pid):
                 self._peaks[one] = max(self._peaks.get(one, 0.0), peak_mb(one))
 
+    def stop(self) -> None:
+        """The race is over: what comes now, such as looking through a full ledger, is nobody's cost."""
+        self._spent = {name: after - self._before[name] for name, after in self._read().items()}
+        self._busy = (machine_seconds() - self._machine) / (time.monotonic() - self._began)
+        self.look()
+
     def figures(self, count: int, seconds: float) -> dict[str, Any]:
         """CPU milliseconds per mail by group, and the workers' peak memory in MB (each, highest first)."""
-        busy = (machine_seconds() - self._machine) / (time.monotonic() - self._began)
-        spent = {name: after - self._before[name] for name, after in self._read().items()}
-        self.look()
+        spent, busy = self._spent, self._busy
         peaks = sorted(self._peaks.values(), reverse=True)
         per_mail = {f"{name}_cpu_ms_per_mail": _round(value * 1000 / count) for name, value in spent.items()}
         without_sink = sum(spent.values()) - spent["sink"]

@@ -47,6 +47,7 @@ def race(arena: Arena, count: int, template: str | None = None) -> dict[str, Any
         clock = SystemClock()
         bell({Bell("delivery", Lane.NORMAL, slot_of(clock.now()))})
         arena.await_end(database, processes[0], each=meter.look)
+        meter.stop()
         result = arena.result(database)
         figures = meter.figures(count, (result["last_recorded"] - began).total_seconds())
         checked(result, count)

@@ -49,6 +49,7 @@ def race(arena: Arena, count: int) -> dict[str, Any]:
             began = datetime.now(UTC)
             process.send_signal(signal.SIGUSR1)
             arena.await_end(database, process, DONE, each=meter.look)
+            meter.stop()
             result = arena.postgres.rows(database, RESULT)[0]
             figures = meter.figures(count, (result["last_recorded"] - began).total_seconds())
         checked(result, count)
