@@ -26,9 +26,8 @@ def test_the_top_level_is_as_given() -> None:
 def test_no_script_stands_beside_a_module_named_like_one_of_the_standard_library() -> None:
     # Python looks for modules beside the script first, so `queue.py` there would be everybody's `queue`.
     beside_scripts = {ROOT / "workers", ROOT / "models"}
-    beside_scripts |= {path.parent for path in scripts()} | {
-        path.parent for path in (ROOT / "ops").rglob("*.py")
-    }
+    beside_scripts |= {path.parent for path in scripts()}
+    beside_scripts |= {(ROOT / path).parent for path in python_files("ops")}
     names = {str(path.relative_to(ROOT)): path.stem for folder in beside_scripts for path in folder.iterdir()}
     taken = sys.stdlib_module_names - REMOVED_IN_312
     assert [path for path, name in names.items() if name in taken] == []

@@ -13,6 +13,8 @@ from tests.factories import all_of
 from tests.integration.test_smtpd import door
 from workers.intake.store import load
 from workers.smtpd import SmtpIntake
+from workers.smtpd.connection import Limits
+from workers.smtpd.peers import Peers
 
 pytestmark = [
     pytest.mark.anyio,
@@ -117,7 +119,7 @@ async def test_nobody_is_told_who_there_is_and_nobody_may_log_in(backend: Backen
 
 
 async def test_a_silent_crowd_leaves_room_for_a_mail_once_it_is_hung_up_on(backend: Backend) -> None:
-    async with door(backend, most_connections=5, idle_seconds=0.5) as (intake, workshop):
+    async with door(backend, peers=Peers(connections=5), limits=Limits(idle=0.5)) as (intake, workshop):
         crowd = [await asyncio.open_connection("127.0.0.1", intake.port) for _ in range(12)]
         await asyncio.sleep(1.2)
         said = await speak(intake, HELLO, b"Subject: seen\r\n\r\nbody\r\n.\r\n", b"QUIT\r\n")
@@ -129,7 +131,7 @@ async def test_a_silent_crowd_leaves_room_for_a_mail_once_it_is_hung_up_on(backe
 
 async def test_somebody_who_drips_commands_does_not_hold_a_place_for_ever(backend: Backend) -> None:
     """Slow loris: each drop starts the clock of idleness anew, so the dialogue as a whole has an end too."""
-    async with door(backend, most_connections=1, idle_seconds=0.4, mail_seconds=1) as (intake, _):
+    async with door(backend, peers=Peers(connections=1), limits=Limits(idle=0.4, mail=1)) as (intake, _):
         reader, writer = await asyncio.open_connection("127.0.0.1", intake.port)
         started = time.monotonic()
         try:

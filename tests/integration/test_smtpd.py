@@ -17,6 +17,8 @@ from tests.factories import all_of, make_workshop
 from tests.fakes import ManualClock
 from workers.intake.store import Event, load, store
 from workers.smtpd import SmtpIntake
+from workers.smtpd.connection import Limits
+from workers.smtpd.peers import Peers
 from workers.unit_of_work import UnitOfWork, Workshop
 
 pytestmark = pytest.mark.anyio
@@ -149,7 +151,7 @@ async def test_addresses_in_unicode_are_taken(backend: Backend) -> None:
 
 
 async def test_too_large_a_mail_is_refused_announced_or_not(backend: Backend) -> None:
-    async with door(backend, size_limit=20_000) as (intake, workshop):
+    async with door(backend, limits=Limits(size=20_000)) as (intake, workshop):
         announced = await say(intake, b"EHLO x", b"MAIL FROM:<a@b.example> SIZE=20001")
         assert announced[-1].startswith(b"552")
         start = (b"EHLO x", b"MAIL FROM:<a@b.example>", f"RCPT TO:<{SUPPORT}>".encode(), b"DATA")
@@ -159,7 +161,7 @@ async def test_too_large_a_mail_is_refused_announced_or_not(backend: Backend) ->
 
 
 async def test_a_line_that_never_ends_is_cut_off_before_it_fills_the_memory(backend: Backend) -> None:
-    async with door(backend, size_limit=20_000) as (intake, workshop):
+    async with door(backend, limits=Limits(size=20_000)) as (intake, workshop):
         start = (b"EHLO x", b"MAIL FROM:<a@b.example>", f"RCPT TO:<{SUPPORT}>".encode(), b"DATA")
         reader, writer = await asyncio.open_connection("127.0.0.1", intake.port)
         await reader.readline()
@@ -194,7 +196,7 @@ async def test_our_own_trouble_asks_the_sender_to_keep_the_mail(backend: Backend
 
 
 async def test_too_many_recipients_and_too_many_connections_are_put_off(backend: Backend) -> None:
-    async with door(backend, most_connections=2) as (intake, _):
+    async with door(backend, peers=Peers(connections=2)) as (intake, _):
         rcpt = [f"RCPT TO:<support+{n}@help.example>".encode() for n in range(51)]
         answers = await say(intake, b"EHLO x", b"MAIL FROM:<a@b.example>", *rcpt)
         assert (answers[-2][:3], answers[-1][:3]) == (b"250", b"452")
@@ -209,7 +211,7 @@ async def test_too_many_recipients_and_too_many_connections_are_put_off(backend:
 
 
 async def test_somebody_who_says_nothing_is_hung_up_on(backend: Backend) -> None:
-    async with door(backend, idle_seconds=0.2) as (intake, _):
+    async with door(backend, limits=Limits(idle=0.2)) as (intake, _):
         reader, writer = await asyncio.open_connection("127.0.0.1", intake.port)
         async with asyncio.timeout(5):
             assert (await reader.read()).startswith(b"220 help.example")
@@ -247,7 +249,7 @@ async def test_a_mail_that_is_being_stored_is_stored_although_its_sender_hangs_u
         await asyncio.sleep(0.2)
         return await store(uow, event)
 
-    monkeypatch.setattr("workers.smtpd.store", slow)
+    monkeypatch.setattr("workers.smtpd.door.store", slow)
     async with door(backend) as (intake, workshop):
         reader, writer = await asyncio.open_connection("127.0.0.1", intake.port)
         await reader.readline()

@@ -98,6 +98,7 @@ async def test_the_door_takes_return_paths_of_our_own_form_only(backend: Backend
         assert returned_notification(vault, settings, [f"x <{receipt.sender}>"]) == row.id
         door = SmtpIntake(house.workshop, settings, "127.0.0.1", 0)
         envelope = type("Envelope", (), {"rcpt_tos": []})()
+        stranger = type("Connection", (), {"stranger": lambda self: None})()
         for address, code in (
             (receipt.sender, "250"),
             (receipt.sender.upper(), "250"),
@@ -106,7 +107,8 @@ async def test_the_door_takes_return_paths_of_our_own_form_only(backend: Backend
             (receipt.sender.replace("help.example", "elsewhere.example"), "550"),
             (receipt.sender + ".evil.example", "550"),
         ):
-            assert (await door.handle_RCPT(None, None, envelope, address, []))[:3] == code  # type: ignore[arg-type]
+            said = await door.handle_RCPT(stranger, None, envelope, address, [])  # type: ignore[arg-type]
+            assert said[:3] == code
         assert is_return_path(f"<{receipt.sender}>", settings)
 
 

@@ -39,6 +39,8 @@ class Settings:
     email_hooks: tuple[str, ...] = field(default=(), repr=False)
     chat_urls: tuple[ChatGroup, ...] = ()
     imap_url: tuple[MailboxUrl, ...] = field(default=(), repr=False)
+    smtp_intake_cert: Path | None = None
+    smtp_intake_key: Path | None = None
     public_url: str = DEFAULT_PUBLIC_URL
     mail_from: str = DEFAULT_SENDER
     mail_from_name: str = ""
@@ -57,6 +59,8 @@ class Settings:
     keep_bodies_days: int = 90
     keep_raw_days: int = 30
     log_level: str = "info"
+    send_timeout: int = 30
+    lease: int = 120
 
 
 def load_settings(environ: Mapping[str, str], data: Path | None = None) -> Settings:
@@ -91,6 +95,8 @@ class _Reader:
             "email_hooks": self._parsed("EMAIL_HOOKS", "", values.email_hooks),
             "chat_urls": self._parsed("CHAT_URLS", "", parse_chat_urls),
             "imap_url": self._parsed("IMAP_URL", "", parse_imap_urls),
+            "smtp_intake_cert": self._parsed("SMTP_INTAKE_CERT", "", values.path),
+            "smtp_intake_key": self._parsed("SMTP_INTAKE_KEY", "", values.path),
             "public_url": self._parsed("PUBLIC_URL", DEFAULT_PUBLIC_URL, values.public_url),
             "mail_from": sender,
             "mail_from_name": name,
@@ -109,6 +115,8 @@ class _Reader:
             "keep_bodies_days": self._parsed("KEEP_BODIES_DAYS", "90", values.days),
             "keep_raw_days": self._parsed("KEEP_RAW_DAYS", "30", values.days),
             "log_level": self._parsed("LOG_LEVEL", "info", values.log_level),
+            "send_timeout": self._parsed("SEND_TIMEOUT", "30", values.seconds),
+            "lease": self._parsed("LEASE", "120", values.seconds),
         }
         self._check_together(found)
         if self._mistakes:
@@ -161,6 +169,15 @@ class _Reader:
         return name, address
 
     def _check_together(self, found: Mapping[str, Any]) -> None:
+        if found["lease"] and found["send_timeout"] and found["lease"] <= found["send_timeout"]:
+            self._mistakes.append(
+                f"{PREFIX}LEASE must be longer than {PREFIX}SEND_TIMEOUT: a worker begins nothing that might "
+                "outlast its lease, so nothing would ever be sent"
+            )
+        if (found["smtp_intake_cert"] is None) != (found["smtp_intake_key"] is None):
+            self._mistakes.append(
+                f"{PREFIX}SMTP_INTAKE_CERT and {PREFIX}SMTP_INTAKE_KEY belong together: set both, or none"
+            )
         if found["mode"] != "live":
             return
         for name, why in (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Literal, NamedTuple
 from urllib.parse import SplitResult, parse_qs, urlsplit
 from zoneinfo import ZoneInfo
@@ -52,6 +53,11 @@ def database(text: str) -> str:
         raise ValueError(
             "is not a database URL (sqlite:///path, postgresql://user:password@host/name)"
         ) from None
+
+
+def path(text: str) -> Path | None:
+    """A file; '' stands for none."""
+    return Path(text).expanduser().absolute() if text else None
 
 
 def broker(text: str) -> str:
@@ -190,6 +196,13 @@ def days(text: str) -> int:
     """A number of days, from one to a hundred years."""
     if not re.fullmatch(r"[0-9]{1,5}", text, re.ASCII) or not 1 <= int(text) <= LONGEST_KEPT:
         raise ValueError(f"must be a whole number of days from 1 to {LONGEST_KEPT}")
+    return int(text)
+
+
+def seconds(text: str) -> int:
+    """A whole number of seconds, from one to an hour."""
+    if not re.fullmatch(r"[0-9]{1,4}", text, re.ASCII) or not 1 <= int(text) <= 3600:
+        raise ValueError("must be a whole number of seconds from 1 to 3600")
     return int(text)
 
 

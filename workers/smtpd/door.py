@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from typing import Any
 
@@ -14,17 +13,13 @@ from workers.delivery.identity import is_return_path
 from workers.errors import CloseloopError, TooLarge
 from workers.intake.store import Event, content_id, store
 from workers.settings import Settings
+from workers.smtpd.addresses import is_own, own_addresses
+from workers.smtpd.certificate import certificate_of
+from workers.smtpd.connection import Connection, Limits
+from workers.smtpd.peers import Peers
 from workers.unit_of_work import Workshop
 
-MEGABYTE = 1024 * 1024
-SIZE_LIMIT = 25 * MEGABYTE
-# RFC 5321 §4.5.3.1.6 allows 1000 bytes; real senders write whole HTML documents on one line.
-LINE_LIMIT = 2 * MEGABYTE
 MOST_RECIPIENTS = 50
-MOST_CONNECTIONS = 50
-IDLE_SECONDS = 300.0
-MAIL_SECONDS = 900.0
-"""From the greeting, or the mail before, to the end of a mail: 25 MB at 30 KB/s."""
 GRACE_SECONDS = 10.0
 
 OK = "250 2.0.0 OK, stored"
@@ -32,8 +27,7 @@ REPEATED = "250 2.0.0 OK, stored before"
 NOT_HERE = "550 5.1.1 no such mailbox here"
 TOO_MANY_RECIPIENTS = "452 4.5.3 too many recipients"
 TROUBLE = "451 4.3.0 not stored, please try again later"
-BUSY = "421 4.3.2 too many connections, please try again later"
-TOO_SLOW = "421 4.4.2 this takes too long, please try again later"
+TOO_MANY_MAILS = "450 4.7.1 too many mails from you, please go slower"
 CLOSING = "421 4.3.2 closing, please try again later"
 
 log = structlog.get_logger(__name__)
@@ -54,22 +48,19 @@ class SmtpIntake:
         host: str,
         port: int,
         *,
-        size_limit: int = SIZE_LIMIT,
-        most_connections: int = MOST_CONNECTIONS,
-        idle_seconds: float = IDLE_SECONDS,
-        mail_seconds: float = MAIL_SECONDS,
+        limits: Limits | None = None,
+        peers: Peers | None = None,
     ) -> None:
-        """`port` 0 takes any free one; `size_limit` in bytes."""
-        self.mail_seconds = mail_seconds
+        """`port` 0 takes any free one. Raises SettingsError for a certificate that cannot be used."""
         self._workshop = workshop
         self._settings = settings
         self._host = host
         self._port = port
-        self._size_limit = size_limit
-        self._most_connections = most_connections
-        self._idle_seconds = idle_seconds
+        self._limits = limits or Limits()
+        self._peers = peers or Peers()
+        self._certificate = certificate_of(settings)
         self._server: asyncio.Server | None = None
-        self._connections: set[_Connection] = set()
+        self._connections: set[Connection] = set()
         self._storing: set[asyncio.Task[bool]] = set()
         self._addresses = own_addresses(settings)
 
@@ -86,7 +77,7 @@ class SmtpIntake:
         # aiosmtpd writes addresses into its log from INFO on, and whole mails from DEBUG on.
         logging.getLogger("mail.log").setLevel(logging.WARNING)
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Connection(self, loop), self._host, self._port)
+        self._server = await loop.create_server(lambda: self._connection(loop), self._host, self._port)
         log.info("smtp_intake_listens", host=self._host, port=self.port)
 
     async def stop(self, grace: float = GRACE_SECONDS) -> None:
@@ -109,11 +100,29 @@ class SmtpIntake:
 
     # -- what aiosmtpd calls (its handler hooks) -----------------------------------------------------------
 
+    async def handle_EHLO(  # noqa: N802 - aiosmtpd's name
+        self, server: SMTP, session: Session, envelope: Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
+        """What is offered. Nobody logs in here, so no AUTH; whoever is encrypted is offered nothing else."""
+        session.host_name = hostname
+        return [line for line in responses if not line.startswith("250-AUTH")]
+
+    async def handle_MAIL(  # noqa: N802 - aiosmtpd's name
+        self, server: Connection, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        """Whether this machine may send a further mail now."""
+        if not self._peers.may_mail(server.peer, server.loop.time()):
+            return TOO_MANY_MAILS
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 2.1.0 OK"
+
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
-        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+        self, server: Connection, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         """Whether this recipient is ours."""
         if not is_own(address, self._addresses) and not is_return_path(address, self._settings):
+            server.stranger()
             return NOT_HERE
         if len(envelope.rcpt_tos) >= MOST_RECIPIENTS:
             return TOO_MANY_RECIPIENTS
@@ -151,124 +160,36 @@ class SmtpIntake:
 
     # -- its connections -----------------------------------------------------------------------------------
 
-    def smtp_options(self) -> dict[str, Any]:
-        """What each connection is made with."""
-        return {
-            "data_size_limit": self._size_limit,
-            "enable_SMTPUTF8": True,
-            "hostname": self._settings.mail_domain,
-            "ident": "closeloop",
-            "timeout": self._idle_seconds,
-            "auth_exclude_mechanism": ["LOGIN", "PLAIN"],
-        }
-
-    def admit(self, connection: _Connection) -> bool:
+    def admit(self, connection: Connection) -> bool:
         """Count a new connection in; False when there are too many."""
-        if len(self._connections) >= self._most_connections:
+        if not self._peers.admit(connection.peer):
             return False
         self._connections.add(connection)
         return True
 
-    def leave(self, connection: _Connection) -> None:
+    def leave(self, connection: Connection) -> None:
         """Count it out."""
         self._connections.discard(connection)
+        self._peers.leave(connection.peer)
 
-
-class _Connection(SMTP):
-    """aiosmtpd's protocol with real mail's long lines, and an end to what it would let grow for ever."""
-
-    line_length_limit = LINE_LIMIT
-
-    def __init__(self, door: SmtpIntake, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(door, loop=loop, **door.smtp_options())
-        self._door = door
-        self._admitted = False
-        self._taken = 0
-        self._ends: asyncio.TimerHandle | None = None
-        self._ceiling = 2 * (self.data_size_limit or SIZE_LIMIT) + LINE_LIMIT
-
-    @property
-    def in_mail(self) -> bool:
-        """Whether a mail is under way."""
-        return self.envelope is not None and bool(self.envelope.mail_from)
-
-    def refuse(self, words: str) -> None:
-        """Say why and hang up."""
-        if self.transport is not None and not self.transport.is_closing():
-            writing: Any = self.transport
-            with contextlib.suppress(OSError, RuntimeError):
-                writing.write(f"{words}\r\n".encode())
-            self.transport.close()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin the dialogue, unless there are too many already."""
-        self._admitted = self._door.admit(self)
-        if self._admitted:
-            super().connection_made(transport)
-            self._begin_anew()
-            return
-        self.transport = transport
-        self.refuse(BUSY)
-
-    def connection_lost(self, error: Exception | None) -> None:
-        """Count it out."""
-        self._door.leave(self)
-        if self._ends is not None:
-            self._ends.cancel()
-        if self._admitted:
-            super().connection_lost(error)
-
-    def data_received(self, data: bytes) -> None:
-        """Hang up on a mail that never ends: aiosmtpd would keep what has no line end, however much it is."""
-        if not self._admitted:
-            return
-        self._taken += len(data)
-        if self._taken > self._ceiling:
-            self.refuse("552 5.3.4 too much mail data")
-            return
-        super().data_received(data)
-
-    def eof_received(self) -> bool | None:
-        """The sender has hung up."""
-        return super().eof_received() if self._admitted else False
-
-    def _begin_anew(self) -> None:
-        """Each drop of a slow dialogue starts aiosmtpd's clock of idleness again; this one goes on."""
-        if self._ends is not None:
-            self._ends.cancel()
-        self._taken = 0
-        self._ends = self.loop.call_later(self._door.mail_seconds, self.refuse, TOO_SLOW)
-
-    def _set_post_data_state(self) -> None:
-        if self._admitted:
-            self._begin_anew()
-        super()._set_post_data_state()  # type: ignore[no-untyped-call]  # aiosmtpd leaves it untyped
-
-
-def own_addresses(settings: Settings) -> frozenset[tuple[str, str]]:
-    """The (local part, domain) pairs that mail is taken for: the team's address, and the reply addresses'."""
-    local, _, domain = settings.mail_from.lower().rpartition("@")
-    base = local.partition("+")[0]
-    return frozenset({(local, domain), (base, domain), (base, settings.mail_domain.lower())})
-
-
-def is_own(address: str, own: frozenset[tuple[str, str]]) -> bool:
-    """Whether an envelope recipient is one of `own`, with or without a +tag, case ignored."""
-    local, _, domain = address.strip().strip("<>").lower().rpartition("@")
-    return (local, domain) in own or (local.partition("+")[0], domain) in own
+    def _connection(self, loop: asyncio.AbstractEventLoop) -> Connection:
+        tls = self._certificate.context() if self._certificate else None
+        return Connection(self, loop, hostname=self._settings.mail_domain, limits=self._limits, tls=tls)
 
 
 def _event(raw: bytes, envelope: Envelope, session: Session, to: str) -> Event:
     """One recipient's copy; the null sender `<>` is "". Bytes that are no UTF-8 become backslash escapes."""
     peer: Any = session.peer  # (host, port, …), or text on a Unix socket
     sender = (envelope.mail_from or "").strip("<>")
+    recipient = _storable(to)
     told = {
         "from": _storable(sender),
-        "to": _storable(to),
+        "to": recipient,
         "peer": str(peer[0]) if isinstance(peer, tuple) else "",
         "helo": session.host_name or "",
+        "tls": session.ssl is not None,
     }
-    return Event("smtp", content_id(raw, told["to"]), "mail", raw, told)
+    return Event("smtp", content_id(raw, recipient), "mail", raw, told)
 
 
 def _storable(address: str) -> str:
