@@ -45,7 +45,8 @@ SUBJECT = re.compile(
     re.IGNORECASE,
 )
 PHRASE = re.compile(
-    r"(?:cannot be delivered|not (?:be )?delivered|invalid final delivery|no valid recipients|"
+    r"(?:to which your message was addressed|"
+    r"cannot be delivered|not (?:be )?delivered|invalid final delivery|no valid recipients|"
     r"delivery problems|"
     r"no matches to nameserver|error was detected while|has been returned because|failed recipient|"
     r"could not deliver|"
@@ -69,12 +70,19 @@ PHRASE = re.compile(
 )
 DELAYED = re.compile(
     r"(?:\bdelayed?\b|still (?:being )?(?:try|retr)|will (?:continue to (?:try|be)|keep trying|"
-    r"be retried|retry)|you do not need to "
+    r"be retried|retry)|just a warning|you do not need to "
     r"resend|no action is required|延迟|稍后重试|继续尝试|warning message only)",
     re.IGNORECASE,
 )
 GIVEN_UP = re.compile(
-    r"(?:failed permanently|permanent|giving up|given up|gave up|too long|will not be retried|expired)",
+    r"(?:failed permanently|(?<!fails )permanent|giving up|given up|gave up|too long|"
+    r"will not be retried|expired)",
+    re.IGNORECASE,
+)
+# A header of the mail that came back, as reports repeat it in their text.
+QUOTED_HEADER = re.compile(
+    r"[\s>|*]{0,20}(?:from|to|cc|reply-to|sender|return-path|message-id|subject|date|sent|von|an|de|para|"
+    r"发件人|主题|日期|时间)[ \t]{0,10}[:：]",
     re.IGNORECASE,
 )
 ORIGINAL = re.compile(

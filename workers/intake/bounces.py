@@ -12,10 +12,16 @@ from workers.intake.mail import InboundMail, parse_mail
 
 _MAX_REPORT = 256 * 1024
 _MAX_TEXT = 30_000
+_MAX_LINES = 400
 # A report inside a mail that has had its own time already.
 _WRAPPED = Limits(seconds=0.3)
 _FIELD = re.compile(r"^([A-Za-z][A-Za-z-]{0,60})[ \t]*:[ \t]*(.*)$")
 _ADDRESS = re.compile(r"[\w.!#$%&'*+/=?^{|}~-]{1,80}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
+_LEADING_ADDRESS = re.compile(
+    r"[\s>*\-=|\"'(\[]{0,20}(?:<|smtp[:;=]|rfc822;|to:)?[ ]?(" + _ADDRESS.pattern + r")", re.IGNORECASE
+)
+# The type that some systems put before an address: "SMTP=lin@shop.example".
+_TYPED = re.compile(r"\A(?:smtp|rfc822|ex)=", re.IGNORECASE)
 _STATUS = re.compile(r"(?<![\d.])([245]\.\d{1,2}\.\d{1,3})(?![\d.])")
 _CODE = re.compile(r"(?<!\d)([45][0-5]\d)(?:[ -]|(?=[:：,，]))")
 _FAILURE = re.compile(r"(?<![\d.])[45]\.[0-7]\.\d{1,3}(?![\d.])|(?<!\d)5[05]\d[ -][A-Za-z#<]")
@@ -226,13 +232,18 @@ def _recipients_of(mail: InboundMail, told: str) -> tuple[str, ...]:
     named = _ADDRESS.findall(mail.header("x-failed-recipients"))
     if not named:
         not_meant = {mail.from_email.lower(), *(email.lower() for _, email in mail.to)}
-        not_ids = _ADDRESS.findall(reported_message_id(mail))
-        named = [
-            one
-            for one in _ADDRESS.findall(told)
-            if one.lower() not in not_meant and one not in not_ids and not bounce_marks.DAEMON.match(one)
-        ]
-    return tuple(dict.fromkeys(_lower_domain(one.strip(".'")) for one in named))[:20]
+        not_meant |= {one.lower() for one in _ADDRESS.findall(reported_message_id(mail))}
+        lines = [line for line in told.split("\n")[:_MAX_LINES] if not bounce_marks.QUOTED_HEADER.match(line)]
+        first = [found[1] for line in lines if (found := _LEADING_ADDRESS.match(line))]
+        # A line that begins with an address reports on it; elsewhere stand people to ask as well.
+        named = _meant(first, not_meant) or _meant(_ADDRESS.findall("\n".join(lines)), not_meant)
+    return tuple(dict.fromkeys(_lower_domain(one) for one in named))[:20]
+
+
+def _meant(addresses: list[str], not_meant: set[str]) -> list[str]:
+    plain = [_TYPED.sub("", one).strip(".'") for one in addresses]
+    named = [one for one in plain if one.lower() not in not_meant and not bounce_marks.DAEMON.match(one)]
+    return [one for one in named if not bounce_marks.PERHAPS_DAEMON.match(one)] or named
 
 
 def reported_message_id(mail: InboundMail) -> str:

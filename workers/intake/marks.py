@@ -44,23 +44,25 @@ SEPARATOR = re.compile(
 HEADER_LABEL = re.compile(r"\*{0,2}([^\W\d][\w .’'()-]{0,25}?)\*{0,2}\s?\*{0,2}[ \t\u3000]*(?:[:：]|\|)")
 
 _WORDS = {
-    "from": "from|发件人|發件人|寄件者|寄件人|发送人|von|de|da|van|od|от|от кого|fra|från|差出人|"
-    "送信者|보낸 사람|보낸사람|lähettäjä|kimden",
+    "from": "from|feladó|expeditor|від|από|发件人|發件人|寄件者|寄件人|发送人|von|de|da|van|od|от|от кого|fra|från|"
+    "差出人|送信者|보낸 사람|보낸사람|lähettäjä|kimden",
     "date": "sent|date|发送时间|發送時間|发送日期|日期|时间|發件日期|寄件日期|傳送時間|发件时间|"
     "寄件時間|gesendet|datum|envoyé|envoyé le|"
     "enviado|enviado el|enviado em|enviada em|fecha|inviato|data|verzonden|wysłano|отправлено|дата|"
-    "sendt|skickat|dato|送信日時|"
+    "sendt|skickat|dato|odesláno|küldve|trimis|надіслано|στάλθηκε|"
+    "送信日時|"
     "日時|보낸 날짜|날짜|lähetetty|gönderildi|sent at",
-    "to": "to|收件人|收件者|an|à|para|a|per|aan|do|кому|til|till|宛先|받는 사람|받는사람|"
+    "to": "to|komu|címzett|către|προς|寄給|收件人|收件者|an|à|para|a|per|"
+    "aan|do|кому|til|till|宛先|받는 사람|받는사람|"
     "vastaanottaja|kime|cc|抄送|副本|kopie|copie|抄送人",
     "subject": "subject|主题|主旨|標題|主題|标题|betreff|objet|asunto|oggetto|assunto|onderwerp|"
-    "temat|тема|emne|ämne|件名|제목|aihe|konu",
+    "temat|тема|předmět|tárgy|subiect|θέμα|emne|ämne|件名|제목|aihe|konu",
 }
 LABELS = {word: label for label, words in _WORDS.items() for word in words.split("|")}
 
 ATTRIBUTION_START = re.compile(
     r"[>|\s]{0,8}(?:on\b|at\b|am\b|le\b|el\b|il\b|em\b|a \d|w dniu\b|op\b|den\b|på\b|pe\b|dnia\b|"
-    r"в\b|le\s|在|于|於|auf\b|vào\b|"
+    r"в\b|le\s|wiadomość napisana|在|于|於|auf\b|vào\b|"
     r"[\"“'《]?[^\n]{0,120}?[<(＜]?[\w.+=-]{1,64}@|\d{1,4}[-./年]|[а-я]{2,3},|"
     r"(?:mon|tue|wed|thu|fri|sat|sun|周|星期)|[^\n]{1,60}(?:于|於|在)\s?\d{4}|[^\n]{1,60}\bwrote\b|"
     r"[^\n]{1,40}schrieb\b)",
@@ -70,9 +72,11 @@ ATTRIBUTION_START = re.compile(
 ATTRIBUTION_END = re.compile(
     r"(?:\bwrote|\bwrites|\bwritten|写道|寫道|写到|来信|来信说|說道|schrieb(?: [^\n:]{1,40})?|"
     r"geschrieben|a écrit|écrit|escribió|escribio|"
-    r"ha scritto|scrisse|escreveu|schreef(?: [^\n:]{1,40})?|napisał(?:\(a\)|a)?|"
-    r"skrev(?: [^\n:]{1,40})?|kirjoitti|"
-    r"пишет|написал(?:\(а\)|а)?|のメール|のメッセージ|は書きました|님이 작성|이 작성|yazdı|a scris|"
+    r"ha scritto|scrisse|escreveu(?: \([^()\n]{1,40}(?:\(s\))?[^()\n]{1,20}\))?|"
+    r"schreef(?: [^\n:]{1,40})?|napisał(?:\(a\)|a)?|"
+    r"skrev(?: [^\n:]{1,40})?|kirjoitti(?: [\d.]{6,10}(?: kello| klo)? [\d.:]{3,8})?|pisze|"
+    r"het volgende geschreven|w dniu [\d./-]{6,10},? (?:o )?godz\.? [\d:.]{3,8}|"
+    r"пишет|написал(?:\(а\)|а)?|のメール|のメッセージ|は書きました|님이 작성|이 작성|작성|yazdı|a scris|"
     r"napsal(?:\(a\)|a)?|írta)"
     r"\s?[:：]?\s*\Z(?<=[:：道])|(?:写道|寫道)\s*\Z|<[^<>\s]{3,200}@[^<>\s]{3,200}>\s?[:：]\s*\Z",
     re.IGNORECASE,
