@@ -87,7 +87,13 @@ class House:
         self.relay = relay
         self.sms_provider = sms_provider
         self.scheduler: Scheduler = installation.scheduler(workshop)
-        parts = WebParts(workshop, installation.renderer, installation.settings, installation.metrics)
+        parts = WebParts(
+            workshop,
+            installation.renderer,
+            installation.settings,
+            installation.metrics,
+            outside=installation.outside,
+        )
         transport = httpx.ASGITransport(make_app(parts))
         self.web = httpx.AsyncClient(transport=transport, base_url=PUBLIC)
 

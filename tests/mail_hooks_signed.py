@@ -265,11 +265,13 @@ def ses(
     return sns_signed(envelope, version)
 
 
-def ses_confirmation(at: datetime, *, key: int = 0, host: str = "sns.eu-west-1.amazonaws.com") -> Call:
+def ses_confirmation(
+    at: datetime, *, key: int = 0, host: str = "sns.eu-west-1.amazonaws.com", ident: str = "c1"
+) -> Call:
     """The first message to a new address."""
     envelope = {
         "Type": "SubscriptionConfirmation",
-        "MessageId": "165545c9-2a5c-472c-8df2-7ff2be2b3b1b",
+        "MessageId": f"165545c9-2a5c-472c-8df2-{ident:0>12}",
         "Token": "2336412f37",
         "TopicArn": TOPICS[key],
         "Message": "You have chosen to subscribe.",
