@@ -1,4 +1,4 @@
-"""`closeloop doctor`: what relays can do, which senders they let through; whether posts reach the chats."""
+"""`closeloop doctor`: what relays can do, which senders they let through; if chats and mailboxes work."""
 
 from __future__ import annotations
 
@@ -28,24 +28,32 @@ def doctor(
         bool, typer.Option("--relay", help="Examine the mail relays; sends up to three mails to yourself.")
     ] = False,
     chat: Annotated[bool, typer.Option("--chat", help="Post a test to each configured chat group.")] = False,
+    mailbox: Annotated[
+        bool,
+        typer.Option("--mailbox", help="Look into the mailboxes that are fetched; changes nothing there."),
+    ] = False,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Examine the mail relays (connection, what they offer, which profile= fits) or the chat groups.
+    """Examine the mail relays (connection, what they offer, which profile= fits), chat groups or mailboxes.
 
     The only mails go to CLOSELOOP_ADMIN. Exit code 1 when something does not take what it is configured for.
     """
     from workers.cli.chat_probe import examine_chats
+    from workers.cli.mailbox import examine_mailboxes
     from workers.errors import InvalidInput
 
-    if not relay and not chat:
-        raise InvalidInput("nothing to examine was named", hint="closeloop doctor --relay, --chat or both")
+    if not (relay or chat or mailbox):
+        raise InvalidInput(
+            "nothing to examine was named", hint="closeloop doctor --relay, --chat, --mailbox or several"
+        )
     settings = find_settings(data)
     relays = _examine_relays(settings, quiet=as_json) if relay else []
     chats = examine_chats(settings, quiet=as_json) if chat else []
-    good = all(one["ok"] for one in (*relays, *chats))
+    boxes = examine_mailboxes(settings, quiet=as_json) if mailbox else []
+    good = all(one["ok"] for one in (*relays, *chats, *boxes))
     if as_json:
-        print_json({"ok": good, "relays": relays, "chats": chats})
+        print_json({"ok": good, "relays": relays, "chats": chats, "mailboxes": boxes})
     if not good:
         raise typer.Exit(1)
 

@@ -50,12 +50,14 @@ class Session:
         )
 
     @classmethod
-    def open(cls, box: MailboxUrl, told: Callable[[socket.socket], None]) -> Session:
+    def open(
+        cls, box: MailboxUrl, told: Callable[[socket.socket], None], *, make_folder: bool = True
+    ) -> Session:
         """Connect, log in, introduce ourselves; make the folder to move to if it is lacking. Raises Fault."""
         wire = open_wire(box, told)
         try:
             session = cls(wire, box)
-            if box.mode is Mode.MOVE and not _told(wire.folder_exists, box.move_to):
+            if make_folder and box.mode is Mode.MOVE and not _told(wire.folder_exists, box.move_to):
                 _told(wire.create_folder, box.move_to)
         except Fault:
             close(wire)

@@ -1,0 +1,77 @@
+"""What the doctor says of a mailbox: what it can do and holds, or what is most likely wrong with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.command_line import CommandLine
+from tests.fakes_imap import ScriptedImap
+from tests.imap_server import ImapServer
+from workers.imap.probe import hint_for
+
+
+@pytest.fixture
+def command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> CommandLine:
+    line = CommandLine(tmp_path, monkeypatch, capsys)
+    line.set(SECRET_KEYS="k1:" + "A" * 43 + "=")
+    return line
+
+
+def test_it_tells_what_the_mailbox_offers_and_holds(command: CommandLine, imap_for_all: ImapServer) -> None:
+    mailbox = imap_for_all.mailbox()
+    mailbox.put(b"Subject: x\r\n\r\nsecret\r\n")
+    mailbox.put(b"Subject: x\r\n\r\nsecret\r\n", "Junk")
+    command.set(IMAP_URL=mailbox.url(folder="Junk"))
+    answer = command("doctor", "--mailbox", "--json")
+    (found,) = answer.json["mailboxes"]
+    assert (answer.code, found["ok"], found["folders"]) == (0, True, {"INBOX": 1, "Junk": 1})
+    assert found["offers"] == {"IDLE": True, "ID": True, "MOVE": True, "UIDPLUS": True}
+    told = command("doctor", "--mailbox").out
+    assert "IDLE: tells of new mail at once" in told
+    assert "secret" not in told
+    assert mailbox.seen() == 0
+
+
+def test_a_folder_that_is_not_there_and_a_wrong_password_are_told(
+    command: CommandLine, imap_for_all: ImapServer
+) -> None:
+    mailbox = imap_for_all.mailbox()
+    command.set(IMAP_URL=mailbox.url(folder="Spam"))
+    answer = command("doctor", "--mailbox")
+    assert (answer.code, "folder Spam cannot be opened" in answer.out) == (1, True)
+    command.set(IMAP_URL=mailbox.url(password="wrong-hush"))
+    answer = command("doctor", "--mailbox")
+    assert (answer.code, "authentication_failed" in answer.out) == (1, True)
+    assert "hush" not in answer.out + answer.err
+
+
+def test_a_server_without_extensions_can_be_fetched_all_the_same(command: CommandLine) -> None:
+    with ScriptedImap(["IMAP4rev1"]) as server:
+        command.set(IMAP_URL=server.url())
+        (found,) = command("doctor", "--mailbox", "--json").json["mailboxes"]
+    assert (found["ok"], found["offers"]["IDLE"]) == (True, False)
+
+
+def test_without_a_mailbox_or_a_name_of_what_to_examine_it_says_so(command: CommandLine) -> None:
+    assert "CLOSELOOP_IMAP_URL" in command("doctor", "--mailbox").err
+    assert "--mailbox" in command("doctor").err
+
+
+@pytest.mark.parametrize(
+    ("host", "word"),
+    [
+        ("imap.qq.com", "授权码"),
+        ("imap.exmail.qq.com", "授权码"),
+        ("imap.163.com", "授权码"),
+        ("imap.gmail.com", "app password"),
+        ("outlook.office365.com", "basic authentication"),
+        ("imap.mxhichina.com", "三方客户端安全密码"),
+        ("imap.notqq.com", "percent-encoded"),
+    ],
+)
+def test_a_refused_login_is_explained_by_the_provider(host: str, word: str) -> None:
+    assert word in hint_for(host, "authentication_failed")
