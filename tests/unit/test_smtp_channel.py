@@ -591,7 +591,7 @@ async def test_an_unforeseen_error_spoils_one_mail_only_and_tells_no_secrets(
             raise ZeroDivisionError("bob@example.org")
         return wire_form(mail)
 
-    monkeypatch.setattr("workers.channels.smtp.wire_form", broken)
+    monkeypatch.setattr("workers.channels.smtp_item.wire_form", broken)
     async with ScriptedSmtp() as server, channel_to(server) as channel:
         outcomes = await deliver(channel, mail_to("bob", b"poison"), mail_to("eve"))
     assert verdicts(outcomes) == [("retry", "internal_error"), ("sent", "accepted")]

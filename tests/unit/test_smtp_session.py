@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.fakes import MONDAY_MORNING, ManualClock
 from workers.channels.smtp_codes import Step
 from workers.channels.smtp_link import SessionLost
-from workers.channels.smtp_session import Answer, Session, wire_form
+from workers.channels.smtp_session import Answer, Mail, Session, wire_form
 
 pytestmark = pytest.mark.anyio
 
@@ -62,7 +62,7 @@ async def settle() -> None:
 async def dialogue(chunks: list[bytes]) -> tuple[Answer, bytes]:
     """Send one mail while the relay's words arrive in these chunks."""
     made, wire = session(ManualClock(MONDAY_MORNING), "pipelining")
-    task = asyncio.create_task(made.transact(b"a@b", b"c@d", wire_form(b"mail"), lambda: None))
+    task = asyncio.create_task(made.transact(Mail(b"a@b", b"c@d", wire_form(b"mail")), lambda: None))
     await settle()
     for chunk in chunks:
         made.data_received(chunk)
@@ -85,7 +85,7 @@ def test_replies_may_arrive_in_any_pieces(first: list[int], second: list[int]) -
 async def test_acceptance_is_timed_when_the_reply_arrives_not_when_it_is_read() -> None:
     clock = ManualClock(MONDAY_MORNING)
     made, _ = session(clock, "pipelining")
-    task = asyncio.create_task(made.transact(b"a@b", b"c@d", b"mail\r\n", lambda: None))
+    task = asyncio.create_task(made.transact(Mail(b"a@b", b"c@d", b"mail\r\n"), lambda: None))
     await settle()
     made.data_received(GOOD[0])
     await settle()
@@ -96,7 +96,7 @@ async def test_acceptance_is_timed_when_the_reply_arrives_not_when_it_is_read() 
 
 async def test_the_relays_last_words_before_hanging_up_are_heard() -> None:
     made, _ = session(ManualClock(MONDAY_MORNING), "pipelining")
-    task = asyncio.create_task(made.transact(b"a@b", b"c@d", b"mail\r\n", lambda: None))
+    task = asyncio.create_task(made.transact(Mail(b"a@b", b"c@d", b"mail\r\n"), lambda: None))
     await settle()
     made.data_received(b"250 ok\r\n550 5.1.1 nobody\r\n")
     made.connection_lost(None)
@@ -111,14 +111,16 @@ async def test_a_word_that_nobody_asked_for_ends_the_trust() -> None:
     assert not made.usable
     assert wire.aborted
     with pytest.raises(SessionLost):
-        await made.transact(b"a@b", b"c@d", b"mail\r\n", lambda: None)
+        await made.transact(Mail(b"a@b", b"c@d", b"mail\r\n"), lambda: None)
     assert wire.written == b""
 
 
 async def test_the_point_of_no_return_comes_before_the_dot_leaves_and_not_earlier() -> None:
     made, wire = session(ManualClock(MONDAY_MORNING), "pipelining")
     seen: list[bytes] = []
-    task = asyncio.create_task(made.transact(b"a@b", b"c@d", b"mail\r\n", lambda: seen.append(wire.written)))
+    task = asyncio.create_task(
+        made.transact(Mail(b"a@b", b"c@d", b"mail\r\n"), lambda: seen.append(wire.written))
+    )
     await settle()
     assert seen == []
     made.data_received(GOOD[0])
@@ -134,7 +136,7 @@ async def test_the_dot_of_a_long_mail_waits_until_the_mail_has_left() -> None:
     made, wire = session(ManualClock(MONDAY_MORNING), "pipelining")
     long = b"x" * 100 + b"\r\n"
     passed: list[bool] = []
-    task = asyncio.create_task(made.transact(b"a@b", b"c@d", long * 1000, lambda: passed.append(True)))
+    task = asyncio.create_task(made.transact(Mail(b"a@b", b"c@d", long * 1000), lambda: passed.append(True)))
     await settle()
     made.pause_writing()  # what the transport says when the system takes no more
     made.data_received(GOOD[0])
@@ -149,7 +151,7 @@ async def test_the_dot_of_a_long_mail_waits_until_the_mail_has_left() -> None:
 
 async def test_a_mail_refused_halfway_is_refused() -> None:
     made, wire = session(ManualClock(MONDAY_MORNING), "pipelining")
-    task = asyncio.create_task(made.transact(b"a@b", b"c@d", b"x" * 100_000 + b"\r\n", lambda: None))
+    task = asyncio.create_task(made.transact(Mail(b"a@b", b"c@d", b"x" * 100_000 + b"\r\n"), lambda: None))
     await settle()
     made.pause_writing()
     made.data_received(GOOD[0])

@@ -13,9 +13,18 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from workers.channels.port import Outcome, Outgoing, Report, Verdict
 from workers.channels.scrub import scrub
+
+
+class Begun(Protocol):
+    """What a channel has begun for an item before it is that item's turn (an envelope, say)."""
+
+    def abort(self) -> None:
+        """Break it off: the turn never came."""
+        ...
 
 
 class Attempt:
@@ -25,15 +34,33 @@ class Attempt:
     bytes leave after which the other side may have accepted (the final dot, the last byte of a request).
     """
 
-    __slots__ = ("beyond_recall", "host", "item", "scope", "started", "tls")
+    __slots__ = ("_ahead", "begun", "beyond_recall", "following", "host", "item", "scope", "started", "tls")
 
-    def __init__(self, item: Outgoing) -> None:
+    def __init__(self, item: Outgoing, ahead: Callable[[], Attempt | None] = lambda: None) -> None:
         self.item = item
+        self.begun: Begun | None = None
+        self.following: Attempt | None = None
+        self._ahead = ahead
         self.host = ""
         self.tls = False
         self.beyond_recall = False
         self.started: float | None = None
         self.scope: asyncio.Timeout | None = None
+
+    def look_ahead(self) -> Attempt | None:
+        """The attempt that comes right after this one; None when there is none, or no more may be begun.
+
+        A channel that prepares its way together with this one leaves that in its `begun`: it is broken off
+        if the turn never comes. The item itself has not started, no byte of it may leave.
+        """
+        if self.following is None:
+            self.following = self._ahead()
+        return self.following
+
+    def take_over(self) -> Begun | None:
+        """What was begun for this item, now the channel's to end or break off."""
+        begun, self.begun = self.begun, None
+        return begun
 
     def outcome(
         self,
@@ -86,6 +113,24 @@ class Queue:
     width: int
 
 
+class _Place:
+    """A worker's place at the gate; it is kept from one item to the next that was begun together with it."""
+
+    def __init__(self, gate: asyncio.Semaphore) -> None:
+        self._gate = gate
+        self._held = False
+
+    async def take(self) -> None:
+        if not self._held:
+            await self._gate.acquire()
+            self._held = True
+
+    def leave(self) -> None:
+        if self._held:
+            self._held = False
+            self._gate.release()
+
+
 class BatchRun:
     """One call of `deliver`. `timeout` and `grace` are seconds, `until` a moment of `time.monotonic()`.
 
@@ -111,7 +156,7 @@ class BatchRun:
         for queue in queues:
             waiting = deque(queue.items)
             for _ in range(min(queue.width, len(waiting))):
-                workers.add(asyncio.create_task(self._work(waiting, queue.gate)))
+                workers.add(asyncio.create_task(self._work(waiting, queue)))
         cancelled: asyncio.CancelledError | None = None
         while workers:
             try:
@@ -139,9 +184,20 @@ class BatchRun:
             planned = scope.when()
             scope.reschedule(end if planned is None else min(end, planned))
 
-    async def _work(self, waiting: deque[Outgoing], gate: asyncio.Semaphore) -> None:
-        while waiting:
-            outcome = await self._one(Attempt(waiting.popleft()), gate)
+    async def _work(self, waiting: deque[Outgoing], queue: Queue) -> None:
+        def ahead() -> Attempt | None:
+            # While there is work for all: an item must not wait behind another one beside an idle worker.
+            many = len(waiting) > queue.width
+            return Attempt(waiting.popleft(), ahead) if many and self._time_for_two() else None
+
+        place = _Place(queue.gate)
+        following: Attempt | None = None
+        while following or waiting:
+            attempt = following or Attempt(waiting.popleft(), ahead)
+            outcome = await self._one(attempt, place)
+            following = attempt.following
+            if following is None or following.begun is None:
+                place.leave()
             try:
                 await self._report(outcome)
             except BaseException as error:
@@ -150,13 +206,14 @@ class BatchRun:
                     self._failure = error
                 self._stopped.set()
 
-    async def _one(self, attempt: Attempt, gate: asyncio.Semaphore) -> Outcome:
-        if self._too_late():
-            return attempt.broken_off("", "")
+    async def _one(self, attempt: Attempt, place: _Place) -> Outcome:
         self._live.add(attempt)
         try:
+            if self._too_late():
+                return attempt.broken_off("", "")
             # While it waits for its turn it has not begun: that ends when the rest of the time is too short.
-            async with asyncio.timeout(self._room()) as attempt.scope, gate:
+            async with asyncio.timeout(self._room()) as attempt.scope:
+                await place.take()
                 if self._too_late():
                     return attempt.broken_off("", "")
                 return await self._begun(attempt, attempt.scope)
@@ -173,6 +230,9 @@ class BatchRun:
             return attempt.broken_off("internal_error", "internal_error", _whereabouts(error))
         finally:
             self._live.discard(attempt)
+            begun = attempt.take_over()
+            if begun is not None:
+                begun.abort()
 
     async def _begun(self, attempt: Attempt, scope: asyncio.Timeout) -> Outcome:
         attempt.started = time.monotonic()
@@ -181,6 +241,10 @@ class BatchRun:
 
     def _too_late(self) -> bool:
         return self._stopped.is_set() or self._room() < 0
+
+    def _time_for_two(self) -> bool:
+        """Whether an item may be begun whose turn comes only when another one has been sent."""
+        return not self._stopped.is_set() and self._room() > self._timeout
 
     def _room(self) -> float:
         """Seconds until a send may no longer be begun."""

@@ -41,7 +41,7 @@ class Verdict(StrEnum):
     UNKNOWN = "unknown"
     """It may have been sent: the answer was lost after the point of no return."""
     NOT_STARTED = "not_started"
-    """No byte left: this does not count as a try."""
+    """No byte of the message left (its SMTP envelope at most): this does not count as a try."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import ssl
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -13,23 +12,17 @@ from workers.channels.batch import Attempt, BatchRun, Queue
 from workers.channels.limits import Limiter
 from workers.channels.port import Outcome, Outgoing, Report, Verdict
 from workers.channels.quota import Quotas
-from workers.channels.smtp_choice import choose, domain_of, turn
-from workers.channels.smtp_codes import AUTH_CODES, Step, judge
+from workers.channels.smtp_choice import choose, turn
+from workers.channels.smtp_codes import AUTH_CODES, Step
+from workers.channels.smtp_item import Unwritable, mail_of, outcome_of
 from workers.channels.smtp_link import SessionLost
 from workers.channels.smtp_open import CannotConnect, own_host_name
 from workers.channels.smtp_pace import Pace
 from workers.channels.smtp_pool import Dialer, LanePool
-from workers.channels.smtp_session import Answer, Session, wire_form
+from workers.channels.smtp_session import Answer, Mail, Session
 from workers.channels.smtp_url import Profile, Relay
 from workers.clock import Clock
-from workers.errors import InvalidInput
 from workers.metrics import Metrics
-
-_QUEUED_AS = re.compile(
-    r"\b(?:queued as|id=|queued mail)\s*([A-Za-z0-9._-]{4,80})|^Ok ([0-9a-f]{16}-[0-9a-f-]{36}-[0-9]{6})",
-    re.IGNORECASE,
-)
-"""In the words of Postfix, Exim and others; Amazon SES names nothing but its id."""
 
 CONNECTIONS: Mapping[str, int] = MappingProxyType({"urgent": 2, "normal": 4, "bulk": 4})
 
@@ -103,31 +96,26 @@ class SmtpChannel:
         return self._lanes.get(item.lane, self._default)
 
     async def _send(self, attempt: Attempt) -> Outcome:
-        item = attempt.item
+        begun = attempt.take_over()
         try:
-            recipient = wire_address(item.recipient, utf8=True).encode()
-        except InvalidInput as error:
-            return attempt.outcome(Verdict.REJECTED, "invalid_recipient", text=error.message)
-        try:
-            sender = wire_address(item.sender).encode("ascii") if item.sender else b""
-        except InvalidInput as error:
-            return attempt.outcome(Verdict.REJECTED, "invalid_sender", text=error.message)
-        try:
-            return await self._dialogue(attempt, _Mail(sender, recipient, wire_form(item.payload)))
+            ahead = begun if isinstance(begun, _Ahead) else None
+            return await self._dialogue(attempt, ahead.mail if ahead else mail_of(attempt.item), ahead)
+        except Unwritable as error:
+            return attempt.outcome(Verdict.REJECTED, error.reason, text=error.text)
         except CannotConnect as error:
             attempt.host = error.host
             return attempt.outcome(Verdict.RETRY, error.reason, code=error.code, text=error.text)
         except SessionLost as error:
             return attempt.broken_off("lost_before_data", "lost_after_data", str(error))
 
-    async def _dialogue(self, attempt: Attempt, mail: _Mail) -> Outcome:
+    async def _dialogue(self, attempt: Attempt, mail: Mail, ahead: _Ahead | None) -> Outcome:
         lane = self._lane(attempt.item)
-        session = await choose(lane, self._pace, self._relays, attempt, mail.recipient)
+        session = ahead.session if ahead else await choose(lane, self._pace, self._relays, attempt, mail)
         if isinstance(session, Outcome):
             return session
-        kept = session.uses > 0
+        kept = ahead is not None or session.uses > 0
         try:
-            answer = await _transact(lane, session, attempt, self._for(session, mail))
+            answer = await self._transact(lane, session, attempt, mail)
         except SessionLost:
             # Nothing was accepted yet, so another connection may try at once.
             second = None if attempt.beyond_recall else await self._second(lane, session, attempt, kept)
@@ -139,20 +127,59 @@ class SmtpChannel:
             second = await self._after(lane, session, attempt, kept, answer)
         if second is not None:
             await self._pace.not_sent(session.relay)
-            if not mail.recipient.isascii() and not second.utf8:
+            if not second.reaches(mail):
                 lane.give_back(second)
                 raise SessionLost("no other relay offers SMTPUTF8")
             wait = await turn(lane, self._pace, second, attempt, mail.domain)
             if wait is not None:
                 return attempt.outcome(Verdict.NOT_STARTED, wait.reason, retry_after=wait.seconds)
             session = second
-            answer = await _transact(lane, session, attempt, self._for(session, mail))
-        outcome = _outcome(attempt, answer)
+            answer = await self._transact(lane, session, attempt, mail)
+        outcome = outcome_of(attempt, answer)
         if outcome.verdict is not Verdict.SENT:
             await self._learn(session, mail, outcome)
         return outcome
 
-    async def _learn(self, session: Session, mail: _Mail, outcome: Outcome) -> None:
+    async def _transact(
+        self, lane: LanePool, session: Session, attempt: Attempt, mail: Mail
+    ) -> Answer | None:
+        """One transaction; None when the relay's announced limit makes it pointless."""
+        attempt.host, attempt.tls = session.host, session.tls
+        if not session.holds(mail):
+            lane.give_back(session)
+            return None
+
+        def at_dot() -> None:
+            attempt.beyond_recall = True
+
+        try:
+            answer = await session.transact(
+                self._for(session, mail), at_dot, lambda: self._follow(lane, session, attempt)
+            )
+        except BaseException:
+            session.abort()  # after a time-out, too: a late reply would be taken for the next mail's
+            raise
+        if attempt.following is None or attempt.following.begun is None:
+            lane.give_back(session)
+        return answer
+
+    def _follow(self, lane: LanePool, session: Session, attempt: Attempt) -> Mail | None:
+        """The next mail, if its envelope may leave with the end of this one: nothing limits or forbids it."""
+        following = attempt.look_ahead() if lane.goes_on(session) else None
+        if following is None or session.relay is None:
+            return None
+        try:
+            mail = mail_of(following.item)
+        except Exception:
+            return None  # whatever is wrong with it is said when it is its turn
+        if not session.holds(mail) or not session.reaches(mail):
+            return None
+        if not self._pace.free(session.relay, mail.domain):
+            return None
+        following.begun = _Ahead(session, mail)
+        return self._for(session, mail)
+
+    async def _learn(self, session: Session, mail: Mail, outcome: Outcome) -> None:
         if session.relay is not None and outcome.reason == "throttled":
             await self._pace.complained(session.relay, mail.domain)
         if outcome.verdict is not Verdict.UNKNOWN:
@@ -185,22 +212,21 @@ class SmtpChannel:
             return await lane.fresh(self._full(attempt))
         return await _elsewhere(lane, session.relay, self._full(attempt))
 
-    def _for(self, session: Session, mail: _Mail) -> _Mail:
+    def _for(self, session: Session, mail: Mail) -> Mail:
         """The mail with the envelope sender that this session's relay lets through."""
         if session.relay is None or session.relay.profile is Profile.VERP or not self._plain_sender:
             return mail
         return mail._replace(sender=self._plain_sender)
 
 
-class _Mail(NamedTuple):
-    sender: bytes
-    recipient: bytes
-    body: bytes
+class _Ahead(NamedTuple):
+    """A mail whose envelope has left already, with the end of the mail before it."""
 
-    @property
-    def domain(self) -> str:
-        """The recipient's domain in lower case."""
-        return domain_of(self.recipient)
+    session: Session
+    mail: Mail
+
+    def abort(self) -> None:
+        self.session.abort()
 
 
 async def _elsewhere(lane: LanePool, relay: Relay | None, full: frozenset[Relay]) -> Session | None:
@@ -209,41 +235,3 @@ async def _elsewhere(lane: LanePool, relay: Relay | None, full: frozenset[Relay]
         return await lane.fresh(full | {relay}) if relay is not None else None
     except CannotConnect:
         return None
-
-
-async def _transact(lane: LanePool, session: Session, attempt: Attempt, mail: _Mail) -> Answer | None:
-    """One transaction; None when the relay's announced limit makes it pointless."""
-    attempt.host, attempt.tls = session.host, session.tls
-    if 0 < session.size_limit < len(mail.body):
-        lane.give_back(session)
-        return None
-
-    def at_dot() -> None:
-        attempt.beyond_recall = True
-
-    try:
-        answer = await session.transact(mail.sender, mail.recipient, mail.body, at_dot)
-    except BaseException:
-        session.abort()  # after a time-out, too: a late reply would be taken for the next mail's
-        raise
-    lane.give_back(session)
-    return answer
-
-
-def _outcome(attempt: Attempt, answer: Answer | None) -> Outcome:
-    if answer is None:
-        return attempt.outcome(Verdict.REJECTED, "too_large", text="larger than the relay's announced limit")
-    step, reply = answer
-    if answer.accepted:
-        return attempt.outcome(
-            Verdict.SENT, "accepted", code=reply.code, text=reply.text, accepted_at=reply.at,
-            provider_id=_queue_id(reply.text),
-        )  # fmt: skip
-    verdict, reason = judge(step, reply.code, reply.text)
-    return attempt.outcome(verdict, reason, code=reply.code, text=reply.text)
-
-
-def _queue_id(text: str) -> str | None:
-    """The relay's own number of the mail ("queued as 4F2A…"), with which its log can be searched."""
-    found = _QUEUED_AS.search(text)
-    return found[1] or found[2] if found else None

@@ -6,17 +6,16 @@ from workers.channels.batch import Attempt
 from workers.channels.port import Outcome, Verdict
 from workers.channels.smtp_pace import Pace, Wait
 from workers.channels.smtp_pool import LanePool
-from workers.channels.smtp_session import Session
+from workers.channels.smtp_session import Mail, Session
 from workers.channels.smtp_url import Relay
 
 
 async def choose(
-    lane: LanePool, pace: Pace, relays: frozenset[Relay], attempt: Attempt, recipient: bytes
+    lane: LanePool, pace: Pace, relays: frozenset[Relay], attempt: Attempt, mail: Mail
 ) -> Session | Outcome:
     """A session that may take the mail now; else the outcome: it has to wait, or no relay offers SMTPUTF8.
 
-    A relay whose quota is used up overflows to the next one that has room. `recipient` goes beyond ASCII when
-    its local part does. Raises CannotConnect.
+    A relay whose quota is used up overflows to the next one that has room. Raises CannotConnect.
     """
     unfit: frozenset[Relay] = frozenset()
     full: frozenset[Relay] = frozenset()
@@ -30,11 +29,11 @@ async def choose(
         session = await lane.take(avoid)
         if session.relay is None:
             return session
-        if not recipient.isascii() and not session.utf8:
+        if not session.reaches(mail):
             lane.give_back(session)
             unfit |= {session.relay}
             continue
-        now = await turn(lane, pace, session, attempt, domain_of(recipient))
+        now = await turn(lane, pace, session, attempt, mail.domain)
         if now is None:
             return session
         wait = now if wait is None or now.seconds < wait.seconds else wait
@@ -54,8 +53,3 @@ async def turn(lane: LanePool, pace: Pace, session: Session, attempt: Attempt, d
     if wait is not None:
         lane.give_back(session)
     return wait
-
-
-def domain_of(recipient: bytes) -> str:
-    """The domain of an address on the wire, in lower case."""
-    return recipient.rpartition(b"@")[2].decode("ascii").lower()

@@ -136,7 +136,7 @@ class Link(asyncio.Protocol):
         asyncio.get_running_loop().call_later(2, self.abort)
 
     async def ended(self) -> None:
-        """Return when the socket is closed, which is a turn of the loop after `abort` and later after `retire`."""
+        """Return when the socket is closed: a turn of the loop after `abort`, later after `retire`."""
         await self._ended.wait()
 
     async def alive(self) -> bool:

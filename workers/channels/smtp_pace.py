@@ -58,6 +58,11 @@ class Pace:
         """The relays whose quota of today has nothing left for this lane."""
         return self._quotas.used_up(lane) if self._quotas is not None else _NONE
 
+    def free(self, relay: Relay, domain: str) -> bool:
+        """Whether nothing is limited or counted here, so that `wait` need not be asked."""
+        counted = self._quotas is not None and bool(relay.quota)
+        return not counted and not self._limits(relay, domain)
+
     async def not_sent(self, relay: Relay | None) -> None:
         """A mail that was let go did not leave after all: it does not count for the day."""
         if self._quotas is not None and relay is not None:

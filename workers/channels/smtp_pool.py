@@ -75,7 +75,7 @@ class Dialer:
         breaker.failed(error, error.reason, breaker.begin())
 
     async def aclose(self) -> None:
-        """Return when all sessions are closed; those that have been retired get a second to hear their farewell."""
+        """Return when all sessions are closed; retired ones get a second to hear their farewell."""
         try:
             async with asyncio.timeout(_QUIT_PATIENCE):
                 await self._all_ended()
@@ -180,6 +180,10 @@ class LanePool:
         else:
             session.idle_since = time.monotonic()
             self._resting.append(session)
+
+    def goes_on(self, session: Session) -> bool:
+        """Whether this session, in use, may take one more mail after the one it has."""
+        return session.usable and session.uses < self._max_uses
 
     def close(self) -> None:
         """Retire all resting sessions."""

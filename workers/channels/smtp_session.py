@@ -18,6 +18,7 @@ from workers.channels.smtp_link import Link, Reply, SessionLost
 from workers.channels.smtp_url import Relay
 
 _SMALL = 64 * 1024
+_ENVELOPE = (Step.MAIL, Step.RCPT, Step.DATA)
 _BARE_NEWLINE = re.compile(rb"\r\n|\r|\n")
 
 
@@ -31,6 +32,23 @@ class Answer(NamedTuple):
     def accepted(self) -> bool:
         """Whether the relay took responsibility for the mail."""
         return self.step is Step.DOT and 200 <= self.reply.code < 300
+
+
+class Mail(NamedTuple):
+    """A mail to one recipient: addresses as between angle brackets, `body` in wire form."""
+
+    sender: bytes
+    recipient: bytes
+    body: bytes
+
+    @property
+    def domain(self) -> str:
+        """The recipient's domain in lower case."""
+        return self.recipient.rpartition(b"@")[2].decode("ascii").lower()
+
+
+def nothing_follows() -> None:
+    """No mail is begun together with the end of this one."""
 
 
 class Session(Link):
@@ -63,35 +81,62 @@ class Session(Link):
         self.uses = 0
         self.idle_since = 0.0
         self._dirty = False
+        self._ahead = False
+
+    def holds(self, mail: Mail) -> bool:
+        """Whether the mail is within the relay's announced limit."""
+        return not 0 < self.size_limit < len(mail.body)
+
+    def reaches(self, mail: Mail) -> bool:
+        """Whether the recipient's address can be said here: one beyond ASCII needs SMTPUTF8."""
+        return self.utf8 or mail.recipient.isascii()
 
     async def transact(
-        self, sender: bytes, recipient: bytes, mail: bytes, at_dot: Callable[[], None]
+        self,
+        mail: Mail,
+        at_dot: Callable[[], None],
+        follow: Callable[[], Mail | None] = nothing_follows,
     ) -> Answer:
-        """Send one mail to one recipient; both addresses as they stand between the angle brackets.
+        """Send one mail.
 
-        `mail` must have gone through `wire_form`. `at_dot` is called just before the bytes leave after which
-        the relay may accept. Raises SessionLost; if cancelled, the session must be aborted by the caller.
+        `at_dot` is called just before the bytes leave after which the relay may accept. `follow` may name the
+        mail that is going to be sent next on this session, with nothing said in between: its envelope then
+        leaves in one write with the end of this mail, as RFC 2920 §3.1 allows ("the actual transfer of
+        message content is explicitly allowed to be the first command in a group"). Of that next mail no byte
+        of content has left before its own call. Raises SessionLost; if cancelled, the session must be
+        aborted by the caller.
         """
-        self.uses += 1
-        refused = await self._envelope(self._commands(sender, recipient, mail))
-        return refused if refused is not None else await self._content(mail, at_dot)
+        refused = await self._envelope(mail)
+        return refused if refused is not None else await self._content(mail.body, at_dot, follow)
 
-    def _commands(self, sender: bytes, recipient: bytes, mail: bytes) -> tuple[bytes, bytes, bytes]:
-        options = b" SIZE=%d" % len(mail) if self.announces_size else b""
-        if self.eight_bit and not mail.isascii():
+    def _commands(self, mail: Mail) -> tuple[bytes, bytes, bytes]:
+        options = b" SIZE=%d" % len(mail.body) if self.announces_size else b""
+        if self.eight_bit and not mail.body.isascii():
             options += b" BODY=8BITMIME"
-        if self.utf8 and not recipient.isascii():
+        if self.utf8 and not mail.recipient.isascii():
             options += b" SMTPUTF8"  # RFC 6531 §3.4: for the address here and the one in To alike
-        return b"MAIL FROM:<%b>%b\r\n" % (sender, options), b"RCPT TO:<%b>\r\n" % recipient, b"DATA\r\n"
+        return (
+            b"MAIL FROM:<%b>%b\r\n" % (mail.sender, options),
+            b"RCPT TO:<%b>\r\n" % mail.recipient,
+            b"DATA\r\n",
+        )
 
-    async def _envelope(self, commands: tuple[bytes, bytes, bytes]) -> Answer | None:
+    async def _envelope(self, mail: Mail) -> Answer | None:
         """Return None when the relay waits for the mail, else the refusal."""
+        if self._ahead:
+            self._ahead = False  # said already, with the end of the last mail
+            if not self.usable:
+                self.abort()
+                raise SessionLost(self._lost or "the relay has had enough of this connection")
+            return await self._envelope_answers()
+        self.uses += 1
+        commands = self._commands(mail)
         if self.pipelining:
             return await self._envelope_at_once(commands)
         if self._dirty:
             self._write(b"RSET\r\n", replies=1)
             await self._after_reset()
-        for step, command in zip((Step.MAIL, Step.RCPT, Step.DATA), commands, strict=True):
+        for step, command in zip(_ENVELOPE, commands, strict=True):
             self._write(command, replies=1)
             reply = await self._reply()
             if not _goes_on(step, reply):
@@ -104,8 +149,11 @@ class Session(Link):
         self._write(lead + b"".join(commands), replies=3 + bool(lead))
         if lead:
             await self._after_reset()
+        return await self._envelope_answers()
+
+    async def _envelope_answers(self) -> Answer | None:
         refused: Answer | None = None
-        for step in (Step.MAIL, Step.RCPT, Step.DATA):
+        for step in _ENVELOPE:
             try:
                 reply = await self._reply()
             except SessionLost:
@@ -140,11 +188,19 @@ class Session(Link):
             raise SessionLost("RSET refused")
         self._dirty = False
 
-    async def _content(self, mail: bytes, at_dot: Callable[[], None]) -> Answer:
+    async def _content(
+        self, mail: bytes, at_dot: Callable[[], None], follow: Callable[[], Mail | None]
+    ) -> Answer:
         if len(mail) <= _SMALL:
             self._check()
+            following = follow() if self.pipelining else None
             at_dot()
-            self._write(mail + b".\r\n", replies=1)
+            if following is None:
+                self._write(mail + b".\r\n", replies=1)
+            else:
+                self.uses += 1
+                self._ahead = True
+                self._write(b"".join((mail, b".\r\n", *self._commands(following))), replies=4)
             return await self._verdict()
         # A long mail goes first and its dot by itself: a loss on the way is then a loss before the dot.
         self._write(mail, replies=1)
