@@ -44,8 +44,8 @@ SEPARATOR = re.compile(
 HEADER_LABEL = re.compile(r"\*{0,2}([^\W\d][\w .’'()-]{0,25}?)\*{0,2}\s?\*{0,2}[ \t\u3000]*(?:[:：]|\|)")
 
 _WORDS = {
-    "from": "from|feladó|expeditor|від|από|发件人|發件人|寄件者|寄件人|发送人|von|de|da|van|od|от|от кого|fra|från|"
-    "差出人|送信者|보낸 사람|보낸사람|lähettäjä|kimden",
+    "from": "from|feladó|expeditor|від|από|发件人|發件人|寄件者|寄件人|发送人|von|de|da|van|od|от|от кого|"
+    "fra|från|差出人|送信者|보낸 사람|보낸사람|lähettäjä|kimden",
     "date": "sent|date|发送时间|發送時間|发送日期|日期|时间|發件日期|寄件日期|傳送時間|发件时间|"
     "寄件時間|gesendet|datum|envoyé|envoyé le|"
     "enviado|enviado el|enviado em|enviada em|fecha|inviato|data|verzonden|wysłano|отправлено|дата|"

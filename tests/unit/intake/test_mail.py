@@ -3,6 +3,7 @@
 # Tables of mails as they are read best unbroken.
 # ruff: noqa: E501
 
+import contextlib
 import hashlib
 import json
 import time
@@ -19,6 +20,7 @@ from workers.intake.forwards import read_forward
 from workers.intake.guard import Limits
 from workers.intake.mail import InboundMail, parse_mail
 from workers.intake.providers.sms.twilio import parse_inbound
+from workers.intake.view import mail_view
 
 INBOX = Path(__file__).parents[3] / "ops" / "demo_inbox"
 HEAD = b"From: Lin <lin@qq.example>\r\nTo: support@help.example\r\nSubject: x\r\n"
@@ -202,6 +204,16 @@ HOSTILE = {
     "encoded words": b"From: a@b.c\nSubject: " + b"=?utf-8?q?a?=" * 9_000 + b"\n\nx",
     "headers": b"A: b\n" * 200_000 + b"\nx",
     "one long header": b"Subject: " + b"a" * 300_000 + b"\n\nx",
+    "many lines": HEAD + b"\n" + b"\n" * 20_000_000,
+    "padding alone": HEAD + b"Content-Transfer-Encoding: base64\n\n" + b"QQ==" * 3_000_000,
+    "forms out of place": HEAD + b"Content-Type: text/html\n\n" + b"<table><form>" * 150 + b"<input>" * 200_000,
+    "formats out of place": HEAD + b"Content-Type: text/html\n\n" + b"<b><i><u><s>" * 70 + b"<p>" * 100_000,
+    "a long mail inside": HEAD + b"Content-Type: message/rfc822\n\nSubject: i\n\n" + b"hello\n" * 500_000,
+    "parameters in pieces": HEAD + b"Content-Type: multipart/mixed; boundary=b\n\n"
+    + (b"--b\nContent-Disposition: attachment; " + b"; ".join(b"filename*%d=x" % n for n in range(400)) + b"\n\nx\n") * 900,
+    "a folded header without end": HEAD + b"\nContent-Type: x\n" + b" x\n" * 500_000,
+    "ids": b"From: a@b.c\nReferences: " + b"<a@b> " * 20_000 + b"\n\nx",
+    "addresses in a report": b"From: mailer-daemon@x.example\nSubject: Undelivered\n\n" + b"a@b.c " * 300_000,
     "random": HEAD + b"\n" + hashlib.shake_256(b"x").digest(1_000_000),
 }  # fmt: skip
 
@@ -209,11 +221,8 @@ HOSTILE = {
 @pytest.mark.parametrize("raw", HOSTILE.values(), ids=HOSTILE.keys())
 def test_a_hostile_mail_is_read_or_refused_in_time(raw: bytes) -> None:
     began = time.process_time()
-    try:
-        mail = parse_mail(raw)
-        classify(mail, envelope_from=None, own_domains=[], own_addresses=[])
-    except UnreadableMail:
-        pass  # refused is as good as read, as long as it is quick
+    with contextlib.suppress(UnreadableMail):  # refused is as good as read, as long as it is quick
+        mail_view(raw)
     assert time.process_time() - began < 3
 
 
