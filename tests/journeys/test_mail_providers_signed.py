@@ -70,13 +70,15 @@ def _ses_bounce(mail: CaughtMail) -> Call:
     return signed.ses(now(), signed.ses_event("Bounce", source=mail.sender, bounce=bounce), key=1, ident="b1")
 
 
+_STATUS: dict[str, Any] = {"delivery-status": {"code": 550, "message": "5.1.1 no such user here"}}
+
 BOUNCES: dict[str, Callable[[CaughtMail], Call]] = {
     "mailgun": lambda mail: signed.mailgun_event(
         now(),
         "failed",
         mail.message_id.strip("<>"),
         severity="permanent",
-        **{"delivery-status": {"code": 550, "message": "5.1.1 no such user here"}},
+        **_STATUS,
     ),
     "sendgrid": lambda mail: signed.sendgrid_events(
         now(),
