@@ -18,6 +18,7 @@ from models.intake import IntakeEvent
 from models.notifications import Notification
 from models.session import head_revision
 from workers.unit_of_work import Workshop
+from workers.web.mailboxes import count_mailboxes, faults_told
 from workers.web.parts import Parts, WebParts
 
 router = APIRouter(tags=["health"])
@@ -50,8 +51,9 @@ async def readyz(parts: Parts) -> Response:
         "broker": await _checked(_broker, parts),
     }
     ready = all(found == GOOD for found in checks.values())
-    # Told, not counted: a relay that is down is no reason to turn away requests, which can be taken in.
+    # Told, not counted: a relay or mailbox that fails is no reason to turn away what can be taken in.
     checks["relay"] = _relay(parts)
+    checks["mailbox"] = await _checked(_mailbox, parts)
     body = {"status": "ready" if ready else "not ready", "checks": checks}
     return JSONResponse(body, 200 if ready else 503, {} if ready else {"Retry-After": "5"})
 
@@ -106,6 +108,12 @@ def _relay(parts: WebParts) -> str:
     return f"left alone: {', '.join(down)} (mails wait, nothing is lost)" if down else GOOD
 
 
+async def _mailbox(parts: WebParts) -> str:
+    """How the fetched mailboxes do, whichever process fetches them."""
+    async with parts.workshop.engine.connect() as connection:
+        return ", ".join(await faults_told(connection)) or GOOD
+
+
 async def _waiting(workshop: Workshop) -> bytes:
     """Due rows and the oldest one's age for each desk, or that the database did not answer."""
     registry = CollectorRegistry()
@@ -139,3 +147,4 @@ async def _count(workshop: Workshop, registry: CollectorRegistry) -> None:
                 depth.labels(desk, lane.value).set(count)
                 oldest = max(oldest, (now - due_at).total_seconds() if due_at else 0.0)
             age.labels(desk).set(oldest)
+        await count_mailboxes(connection, registry, workshop.clock.machine())

@@ -24,7 +24,7 @@ def upgrade() -> None:
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("rests_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("taken", sa.BigInteger(), nullable=False),
-        sa.Column("lag_seconds", sa.Float(), nullable=True),
+        sa.Column("lag_seconds", sa.Double(), nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_mailboxes"),
         sa.UniqueConstraint("address_hash", name="uq_mailboxes_address_hash"),
     )

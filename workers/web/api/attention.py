@@ -10,11 +10,12 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
-from sqlalchemy import ColumnElement, func, literal_column, select
+from sqlalchemy import ColumnElement, func, literal_column, or_, select
 
 from models.deadlines import Deadline
 from models.intake import IntakeEvent
 from models.keys import DataKey
+from models.mailboxes import Mailbox
 from models.notifications import Notification
 from models.tickets import Ticket, TicketEntry
 from models.vocabulary import EventState, Medium, NotificationState, TicketState
@@ -34,6 +35,7 @@ class What(StrEnum):
     NOBODY_TO_TELL = "nobody_to_tell"
     POISON_EVENT = "poison_event"
     UNKNOWN_SMS = "unknown_sms"
+    MAILBOX = "mailbox"
     KEY_MISSING = "key_missing"
     STUCK_DEADLINE = "stuck_deadline"
 
@@ -66,13 +68,15 @@ async def get_attention(
 ) -> Attention:
     """Broken rungs and tickets with nobody to tell until the ticket is closed; poison until it is read again;
     SMS of unknown outcome until somebody retries or a receipt comes; messages whose customer's key is not in
-    the ring until it is back; deadlines whose alarm has failed three times until it is heard.
+    the ring until it is back; deadlines whose alarm has failed three times until it is heard;
+    mailboxes until they are fetched again.
     """
     looks: dict[What, Callable[[UnitOfWork, int], Awaitable[tuple[int, list[Item]]]]] = {
         What.BROKEN_RUNG: _broken_rungs,
         What.NOBODY_TO_TELL: _nobody_to_tell,
         What.POISON_EVENT: _poison,
         What.UNKNOWN_SMS: _unknown,
+        What.MAILBOX: _mailboxes,
         What.KEY_MISSING: _key_missing,
         What.STUCK_DEADLINE: _stuck,
     }
@@ -201,4 +205,24 @@ async def _stuck(uow: UnitOfWork, limit: int) -> tuple[int, list[Item]]:
             kind=row.kind.value,
         )
         for row, number, ring_key in rows
+    ]
+
+
+LASTING = ("authentication_failed", "folder_refused", "tls_failed")
+
+
+async def _mailboxes(uow: UnitOfWork, limit: int) -> tuple[int, list[Item]]:
+    """Mailboxes that cannot be fetched, or not all of them; what may pass by itself from the third time."""
+    wrong = or_(Mailbox.fault.in_(LASTING), Mailbox.failures > 2)
+    rows = list(await uow.session.scalars(select(Mailbox).where(wrong).order_by(Mailbox.id)))
+    return len(rows), [
+        Item(
+            what=What.MAILBOX,
+            since=row.fault_since or uow.clock.machine(),
+            id=row.id,
+            ticket=None,
+            reason=row.fault,
+            kind=row.name,
+        )
+        for row in rows[:limit]
     ]
