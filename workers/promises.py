@@ -139,12 +139,24 @@ def retry_pause(tries: int) -> float:
 
 
 async def lanes_due(session: AsyncSession, model: type[Promised], clock: Clock) -> set[Lane]:
-    """The lanes in which something can be claimed now (overdue, and not leased or pausing)."""
+    """The lanes in which something can be claimed now (overdue, and not leased or pausing).
+
+    The first row by `due_at` is asked for, not whether one EXISTS: a prepared statement does not know how
+    late `due_at` may be and takes a third of the table to be due. For EXISTS PostgreSQL then reads the table
+    until it meets such a row, that is to the end (2.5 million settled rows: a second, in each sweep). An
+    order leads it to the index over open rows; within EXISTS it would be dropped.
+    """
     lanes = list(Lane)
-    found = await session.execute(
-        select(*(select(model.id).where(*_claimable(model, lane, clock)).exists() for lane in lanes))
+    firsts = (
+        select(model.id)
+        .where(*_claimable(model, lane, clock))
+        .order_by(model.due_at)
+        .limit(1)
+        .scalar_subquery()
+        for lane in lanes
     )
-    return {lane for lane, there in zip(lanes, found.one(), strict=True) if there}
+    found = await session.execute(select(*firsts))
+    return {lane for lane, first in zip(lanes, found.one(), strict=True) if first is not None}
 
 
 async def slots_between(

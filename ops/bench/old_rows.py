@@ -14,6 +14,7 @@ from datetime import datetime
 OLDEST_DAYS = 400
 TRIED = 93
 RETRIED = 7
+PER_CUSTOMER = 10
 
 # RFC 9562 §5.7: the time in front, so that old ids lie below new ones and their index grows at its end, as in
 # life. Keys hold such ids too, and Postfix's long queue ids begin with the time as well.
@@ -30,7 +31,8 @@ _FUNCTION = """
         SELECT upper(to_hex((extract(epoch FROM at) * 1000)::bigint) || substr(md5('q' || place), 1, 5))
     $$;
     CREATE TABLE bench_sample AS
-        SELECT (row_number() OVER (ORDER BY id) - 1)::bigint AS place, * FROM notifications;
+        SELECT (row_number() OVER (ORDER BY id) - 1)::bigint AS place, *
+        FROM (SELECT * FROM notifications ORDER BY id OFFSET {fresh}) AS spare;
     ANALYZE bench_sample
 """
 
@@ -55,7 +57,8 @@ _NOTIFICATIONS = """
                 WHEN g % 100 < 97 THEN 'suppressed_opted_out' WHEN g % 100 = 97 THEN 'too_late'
                 WHEN g % 100 = 98 THEN 'told_just_now' ELSE 'test_mode' END,
            bench_at(g), CASE WHEN g % 100 < 91 THEN bench_at(g) + interval '2 seconds' END, s.ticket_id,
-           s.customer_id, s.data_key_id, s.recipient_sealed, s.recipient_hash, s.locale, s.facts_sealed,
+           s.customer_id, s.data_key_id, s.recipient_sealed,
+           sha256(convert_to('customer' || g % {customers}, 'UTF8')), s.locale, s.facts_sealed,
            s.links, '<' || md5('m' || g) || '@bench.example.com>'
     FROM generate_series(1, {count}::bigint) AS g
     JOIN bench_sample s ON s.place = g % (SELECT count(*) FROM bench_sample)
@@ -90,13 +93,21 @@ _TIDY = """
 """
 
 
-def statements(count: int, oldest: datetime, newest: datetime) -> Iterator[tuple[str, str]]:
+def statements(count: int, fresh: int, oldest: datetime, newest: datetime) -> Iterator[tuple[str, str]]:
     """(what is there when it has run, statements) for `count` notifications and as many attempts, in order.
 
-    Their times lie evenly between `oldest` and `newest`. For the owner of the server: foreign keys are not
-    checked, which for five million rows would take longer than all else; they do hold.
+    They copy what was seeded behind the first `fresh` rows, so that a race has no past. Their times
+    lie evenly between `oldest` and `newest`. For the owner of the server: foreign keys are not checked, which
+    for five million rows would take longer than all else; they do hold.
     """
-    numbers = {"count": count, "tried": TRIED, "retried": RETRIED}
+    customers = max(1, count // PER_CUSTOMER)
+    numbers = {
+        "count": count,
+        "fresh": fresh,
+        "customers": customers,
+        "tried": TRIED,
+        "retried": RETRIED,
+    }
     times = {"oldest": oldest.isoformat(), "newest": newest.isoformat()}
     yield "patterns", _FUNCTION.format(**numbers, **times)
     yield f"{count} notifications", _NOTIFICATIONS.format(**numbers)

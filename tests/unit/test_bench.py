@@ -187,7 +187,7 @@ def test_a_ledger_that_has_no_room_is_refused_before_it_is_made() -> None:
 
 def test_old_rows_have_all_that_the_tables_demand() -> None:
     now = datetime.now(UTC)
-    texts = "".join(text for _, text in statements(100, now, now))
+    texts = "".join(text for _, text in statements(100, 10, now, now))
     found = dict(re.findall(r"INSERT INTO (\w+) \(([^)]+)\)", texts))
     assert set(found) == {"notifications", "delivery_attempts"}
     for name_of, names in found.items():
