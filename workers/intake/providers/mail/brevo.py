@@ -45,7 +45,7 @@ HOSTS = frozenset({"api.brevo.com"})
 MOST_FILES = 50
 MOST_BYTES = 25 * 1024 * 1024
 """Of all attachments of a mail together."""
-MOST_SECONDS = 60.0
+MOST_SECONDS = 40.0
 
 _FATES: Mapping[str, str] = {
     "delivered": DELIVERED,
