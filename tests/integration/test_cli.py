@@ -322,6 +322,26 @@ def test_a_poisoned_event_is_listed_shown_masked_and_run_again(closeloop: Comman
     assert closeloop("intake", "show", "nonsense").code == 2
 
 
+def test_an_administrator_sees_the_code_of_a_forwarding_to_confirm(closeloop: CommandLine) -> None:
+    closeloop("migrate")
+
+    async def ask(uow: UnitOfWork) -> str:
+        raw = (
+            b"From: forwarding-noreply@google.com\nTo: support@help.example\n"
+            b"Subject: (#483920175) Gmail Forwarding Confirmation\n\nhttps://mail.google.com/mail/vf-abc\n"
+        )
+        await store(uow, Event("raw", "one", "mail", raw))
+        return str((await uow.session.scalars(select(IntakeEvent))).one().id)
+
+    shown = closeloop("intake", "show", in_the_database(closeloop, ask), "--json").json
+    assert shown["mail"]["kind"] == "forward_confirmation"
+    assert shown["confirmation"] == {
+        "provider": "Gmail",
+        "code": "483920175",
+        "link": "https://mail.google.com/mail/vf-abc",
+    }
+
+
 # -- explain -----------------------------------------------------------------------------------------------
 
 
