@@ -156,6 +156,17 @@ def test_going_live_needs_a_way_out_a_sender_and_a_public_address(tmp_path: Path
     assert load_settings({"CLOSELOOP_SECRET_KEYS": KEYS, **LIVE}, tmp_path).mode == "live"
 
 
+def test_a_lease_that_no_send_fits_into_is_refused_with_all_other_mistakes(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as refusal:
+        load(tmp_path, LEASE="20", SEND_TIMEOUT="20", LOCALE="xx")
+    assert "CLOSELOOP_LEASE must be longer than CLOSELOOP_SEND_TIMEOUT" in str(refusal.value)
+    assert "CLOSELOOP_LOCALE" in str(refusal.value)
+    with pytest.raises(SettingsError):
+        load(tmp_path, LEASE="90 minutes")
+    settings = load(tmp_path, LEASE="60", SEND_TIMEOUT="45")
+    assert (settings.lease, settings.send_timeout) == (60, 45)
+
+
 CATCHER = {
     "MODE": "live",
     "MAIL_FROM": "a@example.org",

@@ -135,3 +135,14 @@ async def test_while_the_relay_that_could_is_down_it_waits() -> None:
 def test_what_could_break_out_is_no_address_even_beyond_ascii(local: str) -> None:
     with pytest.raises(InvalidInput):
         wire_address(f"{local}@shop.example", utf8=True)
+
+
+async def test_where_nobody_was_asked_there_is_no_host() -> None:
+    async with ScriptedSmtp() as relay:
+        channel = SmtpChannel(parse_smtp_urls(relay.url), SystemClock())
+        relay.close_door()
+        (first,) = await send(channel, 1)
+        (second,) = await send(channel, 1)
+        await channel.aclose()
+    assert (first.verdict, first.reason, first.host) == (Verdict.RETRY, "connection_failed", "127.0.0.1")
+    assert (second.verdict, second.reason, second.host) == (Verdict.RETRY, "connection_failed", "")

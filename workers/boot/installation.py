@@ -25,7 +25,7 @@ from workers.channels.quota import Quotas
 from workers.channels.smtp import SmtpChannel
 from workers.channels.smtp_url import parse_smtp_urls
 from workers.clock import Clock, clock_for
-from workers.delivery.courier import LEASE, Courier
+from workers.delivery.courier import Courier
 from workers.delivery.prepare import Preparer
 from workers.delivery.sent import sent_since
 from workers.directory import ensure_administrator
@@ -45,6 +45,10 @@ log = structlog.get_logger(__name__)
 THREADS: Mapping[Lane, int] = {Lane.URGENT: 2, Lane.NORMAL: 3, Lane.BULK: 2}
 
 
+SMS_TIMEOUT = 20.0
+"""The longest time one SMS may take, in seconds, over all providers."""
+
+
 class Installation:
     """What one process holds of an installation. Cheap until something is asked of it.
 
@@ -58,8 +62,8 @@ class Installation:
         *,
         clock: Clock | None = None,
         policy: Policy | None = None,
-        lease: timedelta = LEASE,
-        smtp_timeout: float = 30,
+        lease: timedelta | None = None,
+        smtp_timeout: float | None = None,
         fetch: Fetch | None = None,
     ) -> None:
         self.settings = settings
@@ -69,8 +73,10 @@ class Installation:
         self.renderer = Renderer(_overrides(settings))
         self.broker = make_broker(settings.broker_url)
         self.ring = Ringer(self.broker, self.clock, metrics=self.metrics)
-        self._lease = lease
-        self._smtp_timeout = smtp_timeout
+        self._lease = timedelta(seconds=settings.lease) if lease is None else lease
+        self._smtp_timeout = settings.send_timeout if smtp_timeout is None else smtp_timeout
+        if self._lease.total_seconds() <= self._smtp_timeout:
+            raise SettingsError("the lease is not longer than one send may take", "give it more seconds")
         self._limiter = LocalLimiter()
         self.outside = Outside(fetch or Fetcher())
         # A relay, DKIM key or webhook account that cannot work is said at the start, not by the first mail.
@@ -186,6 +192,7 @@ class Installation:
             self.clock,
             f"{self.settings.public_url.rstrip('/')}/hooks/receipts",
             templates=load_templates(self.settings.data),
+            timeout=min(SMS_TIMEOUT, self._smtp_timeout),
             metrics=self.metrics,
         )
 

@@ -54,13 +54,17 @@ class Dialer:
         While all are left alone their last trouble is raised again without knocking: a thousand waiting
         mails must not become a thousand connects.
         """
+        asked = False
         for relay in self._relays:
             if relay not in not_at and self._breakers[relay].may_try():
+                asked = True
                 session = await self._tried(relay)
                 if session is not None:
                     return session
         errors = [self._breakers[relay].error for relay in self._relays if relay not in not_at]
-        raise next((error for error in errors if error), None) or CannotConnect("connection_failed", "")
+        error = next((error for error in errors if error), None) or CannotConnect("connection_failed", "")
+        # Where nobody was talked to there is no host (see `Outcome`).
+        raise error if asked else CannotConnect(error.reason, "", error.code, error.text)
 
     def first_choice(self, not_at: Container[Relay]) -> Relay | None:
         """The first relay, but for `not_at`, of which no trouble is known."""

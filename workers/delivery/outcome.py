@@ -156,7 +156,9 @@ def _next_state(uow: UnitOfWork, row: Notification, outcome: Outcome) -> dict[st
 
 def _try_again(uow: UnitOfWork, row: Notification, outcome: Outcome) -> dict[str, Any]:
     # From when it was due: what waited for a morning after the holidays has its two days from then on.
-    if uow.clock.now() - (row.due_at or row.created_at) > GIVE_UP_AFTER:
+    # One try it gets in any case: where nobody was talked to (all are left alone), it has not had it.
+    tried = bool(outcome.host) or outcome.reason.startswith("timeout")
+    if tried and uow.clock.now() - (row.due_at or row.created_at) > GIVE_UP_AFTER:
         return {"new_state": NotificationState.FAILED, "new_reason": f"gave_up_{outcome.reason}"[:64]}
     pause = min(outcome.retry_after or _pause(row, outcome), LONGEST_WISH)
     return {

@@ -1,0 +1,59 @@
+"""After days in which nothing ran, each message gets one real try before it is given up."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import update
+
+from models.notifications import Notification
+from models.vocabulary import Lane, Medium, NotificationState
+from tests.conftest import Backend
+from tests.fakes_smtp import refuse
+from tests.house import House, open_house
+from workers import tickets
+from workers.directory import Contact
+
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+
+
+async def _waiting(house: House, count: int) -> None:
+    """Requests whose receipts are due in an hour, in a lane of their own."""
+    later = house.clock.now() + timedelta(hours=1)
+    async with house.workshop.begin() as uow:
+        for number in range(count):
+            contact = Contact(email=f"p{number}@shop.example")
+            request = tickets.Request(
+                contact=contact, channel=Medium.EMAIL, subject="Question", description="Where is my parcel?",
+                received_at=house.clock.now(),
+            )  # fmt: skip
+            await tickets.open_ticket(uow, request)
+        kind = Notification.kind == "receipt"
+        await uow.session.execute(update(Notification).where(kind).values(lane=Lane.BULK, due_at=later))
+
+
+async def test_what_is_too_old_is_tried_once_and_being_left_alone_is_no_try(backend: Backend) -> None:
+    async with open_house(backend) as house:
+        await _waiting(house, 12)
+        house.clock.advance(timedelta(days=5))
+        house.relay.script.on("connect", refuse("421 4.3.2 closed for now"))
+        workshop = house.installation.workshop()
+        courier = house.installation.courier(workshop)
+        await courier.deliver(Lane.BULK)
+        rows = await house.notifications("receipt")
+        states = [row.state for row in rows]
+        assert set(states) == {NotificationState.FAILED, NotificationState.RETRYING}
+        assert {str(row.reason)[:8] for row in rows if row.state is NotificationState.FAILED} == {"gave_up_"}
+        asked = states.count(NotificationState.FAILED)
+        assert asked <= 4, "no more than have a connection"
+        house.relay.script.clear()
+        courier_again = house.installation.courier(workshop)  # with breakers that know of nothing
+        async with workshop.begin() as uow:
+            await uow.session.execute(update(Notification).values(free_at=None))
+        await courier_again.deliver(Lane.BULK)
+        states = [row.state for row in await house.notifications("receipt")]
+        assert states.count(NotificationState.SENT) == 12 - asked
+        await courier.aclose()
+        await courier_again.aclose()
+        await workshop.engine.dispose()
