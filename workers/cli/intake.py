@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
@@ -16,6 +16,7 @@ from workers.cli.opening import find_settings, workshop_of
 from workers.cli.output import DataOption, JsonOption, console, print_json, print_table
 
 if TYPE_CHECKING:
+    from workers.intake.store import Event
     from workers.settings import Settings
 
 
@@ -175,23 +176,28 @@ async def _one(settings: Settings, ident: UUID) -> tuple[dict[str, Any], bytes]:
         event = await load(uow, row)
         own = [uow.settings.mail_from]
     facts["bytes"] = len(event.raw)
+    if event.envelope.get("verdicts"):
+        facts["verdicts"] = event.envelope["verdicts"]
     if event.kind == "mail":
-        facts |= _mail_facts(event.raw, own, event.envelope.get("from"))
+        facts |= _mail_facts(event, settings.email_hooks, own)
     return facts, event.raw
 
 
-def _mail_facts(raw: bytes, own: list[str], envelope_from: str | None) -> dict[str, Any]:
+def _mail_facts(event: Event, hooks: Sequence[str], own: list[str]) -> dict[str, Any]:
     """The record that `parse` prints, masked; of a mail that asks to confirm a forwarding, its code, too."""
     from workers.errors import CloseloopError
     from workers.intake.confirmations import read_confirmation
     from workers.intake.mail import parse_mail
+    from workers.intake.provider_mail import bytes_at_hand
     from workers.intake.view import masked_view, unreadable_view, view_of
 
     try:
-        mail = parse_mail(raw)
+        mail = parse_mail(bytes_at_hand(event, hooks))
     except CloseloopError as error:
         return {"mail": unreadable_view(error.message)}
-    facts: dict[str, Any] = {"mail": masked_view(view_of(mail, own, envelope_from=envelope_from))}
+    facts: dict[str, Any] = {
+        "mail": masked_view(view_of(mail, own, envelope_from=event.envelope.get("from")))
+    }
     asked = read_confirmation(mail)
     if asked is not None:
         facts["confirmation"] = {"provider": asked.provider, "code": asked.code, "link": asked.link}

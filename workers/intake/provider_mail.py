@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from workers.errors import Forbidden, InvalidInput, Unavailable
+from workers.intake.fetching import FetchRefused
 from workers.intake.filed import NotYet
 from workers.intake.outside import Outside
 from workers.intake.providers.mail.registry import PROVIDERS, accounts_at
@@ -33,6 +34,28 @@ def mail_bytes(event: Event, urls: Sequence[str], outside: Outside) -> bytes:
         return provider.mime(event.raw, details, accounts_at(event.source, urls), outside)
     except Unavailable as error:
         raise NotYet(error.message, error.hint) from error
+
+
+class _Closed(Outside):
+    """Fetches nothing."""
+
+    def __init__(self) -> None:
+        pass
+
+    def get(
+        self, url: str, *, hosts: Collection[str], cap: int, headers: Mapping[str, str] | None = None
+    ) -> bytes:
+        """Raises FetchRefused."""
+        raise FetchRefused("nothing is fetched to be looked at")
+
+
+def bytes_at_hand(event: Event, urls: Sequence[str]) -> bytes:
+    """As `mail_bytes`, from what is stored alone, for who only looks. Raises InvalidInput, FetchRefused."""
+    try:
+        return mail_bytes(event, urls, _Closed())
+    except NotYet as error:
+        told = "the provider still has it: it is fetched when the event is worked off"
+        raise FetchRefused(told) from error
 
 
 def confirm(event: Event, outside: Outside) -> None:

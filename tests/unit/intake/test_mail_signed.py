@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote_from_bytes, urlencode
 
@@ -15,19 +15,22 @@ from hypothesis import strategies as st
 
 from tests import mail_hooks_signed as signed
 from tests.fakes import MONDAY_MORNING as NOW
-from tests.mail_hooks_json import CUSTOMER, SUPPORT, Call
+from tests.mail_hooks_json import CUSTOMER, SUPPORT, URLS, Call, resend, resend_received
 from tests.mail_hooks_reading import NOTHING, Shelf
 from workers.errors import BadSignature, CloseloopError, InvalidInput, SettingsError, Unavailable
 from workers.intake.bounces import read_bounce
 from workers.intake.fetching import FetchRefused
 from workers.intake.mail import InboundMail, parse_mail
 from workers.intake.outside import Outside
+from workers.intake.provider_mail import bytes_at_hand
 from workers.intake.providers.mail import mandrill
 from workers.intake.providers.mail.account import parse_account
 from workers.intake.providers.mail.forms import read_form
 from workers.intake.providers.mail.port import DROPPED, IncomingMail, Item, MailReceipt
 from workers.intake.providers.mail.rebuild import File, build_mail
 from workers.intake.providers.mail.registry import PROVIDERS, check_accounts, proved_by
+from workers.intake.providers.mail.sendgrid import SIGNATURE, TIMESTAMP
+from workers.intake.store import Event
 
 ID = "0123456789abcdef0123456789abcdef"
 MANUAL = "ManualSuppression"
@@ -421,3 +424,42 @@ def test_every_provider_reads_any_body_or_says_that_it_cannot(body: bytes) -> No
                 provider.read(call, account)
             except CloseloopError:
                 continue
+
+
+def test_who_only_looks_fetches_nothing() -> None:
+    whole = signed.ses(NOW, signed.ses_mail())
+    seen = Event("ses", "1", "mail", whole.body, arrived(whole).envelope())
+    assert bytes_at_hand(seen, signed.urls()["ses"]) == signed.RAW
+    assert bytes_at_hand(Event("raw", "1", "mail", b"x"), ()) == b"x"
+    away = resend(resend_received(), at=NOW)
+    details = {"details": {"email_id": "56761188-7520-42d8-8898-ff6fc54ce618"}}
+    kept = Event("resend", "1", "mail", away.body, details)
+    with pytest.raises(FetchRefused, match="still has it"):
+        bytes_at_hand(kept, [URLS["resend"]])
+
+
+def test_a_signature_that_sendgrid_itself_has_made_is_valid() -> None:
+    """Key, signature and event as its own libraries test with."""
+    key = (
+        "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE83T4O/n84iotIvIW4mdBgQ/7dAfSmpqIM8kF9mN1flpVKS3GRqe62gw"
+        "+2fNNRaINXvVpiglSI8eNEc6wEA3F+g=="
+    )
+    signature = (
+        "MEUCIGHQVtGj+Y3LkG9fLcxf3qfI10QysgDWmMOVmxG0u6ZUAiEAyBiXDWzM+uOe5W0JuG+luQAbPIqHh89M15TluLtEZtM="
+    )
+    event = {
+        "email": "hello@world.com",
+        "event": "dropped",
+        "reason": "Bounced Address",
+        "sg_event_id": "ZHJvcC0xMDk5NDkxOS1MUnpYbF9OSFN0T0doUTRrb2ZTbV9BLTA",
+        "sg_message_id": "LRzXl_NHStOGhQ4kofSm_A.filterdrecv-p3mdw1-756b745b58-kmzbl-18-5F5FC76C-9.0",
+        "smtp-id": "<LRzXl_NHStOGhQ4kofSm_A@ismtpd0039p1iad1.sendgrid.net>",
+        "timestamp": 1600112492,
+    }
+    body = json.dumps([event], sort_keys=True, separators=(",", ":")).encode() + b"\r\n"
+    shown = {SIGNATURE: signature, TIMESTAMP: "1600112502", "content-type": "application/json"}
+    at = datetime.fromtimestamp(1600112502, UTC)
+    provider, account = PROVIDERS["sendgrid"], parse_account(f"sendgrid://:{key}@")
+    provider.verify(Call("sendgrid", body, shown).request(at), account, NOTHING)
+    with pytest.raises(BadSignature):
+        provider.verify(Call("sendgrid", body.strip(), shown).request(at), account, NOTHING)
