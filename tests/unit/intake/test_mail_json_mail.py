@@ -263,12 +263,14 @@ def test_mailjets_attachments_keep_name_type_and_bytes() -> None:
             Content_ID="<logo1>",
         ),
         _part("Attachment2", Content_Type="application/pdf", Content_Disposition="attachment"),
+        _part("Attachment3", Content_Type="a/b", Content_Disposition='attachment; filename="合同.bin"'),
         {"Headers": {"Content-Type": ["multipart/related; boundary=x"]}},
     ]
     for ref, content in (
         ("Attachment1", b"a=b\r\n"),
         ("InlineAttachment1", b"\x89PNG\x00"),
         ("Attachment2", b"%PDF"),
+        ("Attachment3", b"\x00"),
     ):
         whole[ref] = base64.b64encode(content).decode()
     mail = mail_in(mailjet(whole))
@@ -276,6 +278,7 @@ def test_mailjets_attachments_keep_name_type_and_bytes() -> None:
         ("发票.txt", "text/plain", b"a=b\r\n"),
         ("logo.png", "image/png", b"\x89PNG\x00"),
         ("file", "application/pdf", b"%PDF"),
+        ("合同.bin", "a/b", b"\x00"),
     ]
 
 

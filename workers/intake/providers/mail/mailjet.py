@@ -149,7 +149,10 @@ def _file(part: Mapping[str, Any], content: str) -> File:
     for name, lines in headers.items() if isinstance(headers, dict) else ():
         line = lines[0] if isinstance(lines, list) and lines else lines
         if name.lower() in ("content-type", "content-disposition", "content-id") and isinstance(line, str):
-            header[name] = " ".join(line.split())
+            # As a parser of bytes would hold it: raw 8-bit text stands in surrogates.
+            header[name] = (
+                " ".join(line.split()).encode("utf-8", "replace").decode("ascii", "surrogateescape")
+            )
     return File(
         file_name(header),
         header.get_content_type() if "content-type" in header else "application/octet-stream",
