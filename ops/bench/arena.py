@@ -30,6 +30,8 @@ RESULT = """
             WHERE outcome = 'sent' AND started_at >= '{fresh}') AS attempts,
            (SELECT count(*) FROM delivery_attempts WHERE started_at >= '{fresh}') AS all_attempts,
            (SELECT min(started_at) FROM delivery_attempts WHERE started_at >= '{fresh}') AS first_attempt,
+           (SELECT count(DISTINCT notification_id) FROM delivery_attempts
+            WHERE started_at >= '{fresh}') AS tried,
            max(pg_xact_commit_timestamp(xmin)) FILTER (WHERE state = 'sent') AS last_recorded
     FROM notifications WHERE created_at >= '{fresh}'
 """
@@ -161,4 +163,5 @@ def checked(result: Any, count: int) -> None:
     """Raises AssertionError unless each mail was sent once and is recorded so."""
     found = (result["sent"], result["attempts"], result["all_attempts"])
     if found != (count, count, count):
-        raise AssertionError(f"sent, successful attempts, attempts: {found} instead of {count} each")
+        tried = f"; {result['tried']} messages were tried" if "tried" in result else ""
+        raise AssertionError(f"sent, successful attempts, attempts: {found} instead of {count} each{tried}")

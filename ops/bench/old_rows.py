@@ -43,7 +43,7 @@ _NOTIFICATIONS = """
         id, lane, due_at, free_at, tries, key, kind, channel, state, reason, created_at, sent_at, ticket_id,
         customer_id, data_key_id, recipient_sealed, recipient_hash, locale, facts_sealed, links, message_id)
     SELECT bench_id(bench_at(g), 'n' || g), s.lane,
-           CASE WHEN g % 5000 = 0 THEN now() + random() * interval '30 days'
+           CASE WHEN g % 5000 = 0 THEN now() + interval '1 day' * (1 + 30 * random())
                 WHEN g % 20000 = 1 THEN now() - interval '1 hour' END,
            CASE WHEN g % 20000 = 1 THEN now() + interval '6 hours' END,
            CASE WHEN g % 100 < {tried} THEN 1 ELSE 0 END,
