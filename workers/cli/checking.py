@@ -109,6 +109,10 @@ def _ways_out(settings: Settings) -> Iterator[Finding]:
         except CloseloopError as error:
             yield Finding("sms", "bad", error.message, error.hint)
     yield from _chats(settings)
+    for box in settings.imap_url:
+        clear = box.tls == "none"
+        hint = "the password goes in clear: use imaps, or tls=start" if clear else ""
+        yield Finding("mailbox", "warning" if clear else "good", f"fetched from {box.name}, {box.mode}", hint)
 
 
 def _chats(settings: Settings) -> Iterator[Finding]:

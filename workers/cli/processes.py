@@ -225,10 +225,13 @@ def _welcome(facts: dict[str, object]) -> None:
 
     out = console()
     url = facts["listening"]
+    mailboxes = facts["mailboxes"]
+    assert isinstance(mailboxes, list)
     rows = {
         "open": f"{url}/readyz   {url}/openapi.json   {url}/metrics",
         "mail in": f"POST {url}/hooks/email/raw"
-        + (f", or by SMTP to {facts['smtp_intake']}" if facts["smtp_intake"] else ""),
+        + (f", or by SMTP to {facts['smtp_intake']}" if facts["smtp_intake"] else "")
+        + "".join(f", fetched from {name}" for name in mailboxes),
         "secrets": f"{facts['secrets']} (hook token, API key, data keys: back it up)",
         "database": facts["database"],
         "policy": facts["policy"],
