@@ -17,6 +17,13 @@ from workers.errors import UnreadableMail
 _CHUNK = 32 * 1024
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 _HEADER_LINE = re.compile(rb"[!-9;-~]{1,200}[ \t]*:")
+_BLANK_LINE = re.compile(rb"\r\n\r\n|\n\n|\r\r|\n\r\n")
+_KNOWN_HEADER = re.compile(
+    rb"(?:from|to|cc|subject|date|message-id|mime-version|content-[a-z-]{2,30}|reply-to|in-reply-to|"
+    rb"references|return-path|received|sender|delivered-to|dkim-signature|x-[a-z0-9-]{1,60})[ \t]*:",
+    re.IGNORECASE,
+)
+_EVERY_MAIL = frozenset((b"message-id", b"mime-version", b"content-type", b"date"))
 _BOUNDARY = re.compile(rb"boundary[*0-9]*[ \t]*=[ \t\r\n]*\"?([^\"\r\n;]{1,200})", re.IGNORECASE)
 _DASHES = re.compile(rb"[\r\n]--([^\r\n]{0,210})")
 _MIME_NAMES = (b"content-type", b"content-disposition", b"content-transfer-encoding", b"mime-version")
@@ -174,6 +181,7 @@ def _mended(raw: bytes) -> bytes:
     if first in (b"From ", b">From"):
         found = _LINE_END.search(raw)
         raw = raw[found.end() :] if found else raw
+    raw = _rejoined(raw)
     end = _header_end(raw)
     block = raw[:end]
     lines = block.splitlines(keepends=True)
@@ -191,7 +199,33 @@ def _mended(raw: bytes) -> bytes:
     return b"".join(mended) + b"".join(lines[last:]) + raw[end:]
 
 
+def _rejoined(raw: bytes) -> bytes:
+    """The mail without a blank line that tears its header block in two.
+
+    Only where what follows is wholly made of headers every mail has and the first half lacks: a person's
+    text may begin with "To: …" as well.
+    """
+    found = _BLANK_LINE.search(raw[: 256 * 1024])
+    if found is None:
+        return raw
+    rest = raw[found.end() : found.end() + 64 * 1024]
+    following = _BLANK_LINE.search(rest)
+    second = rest[: following.start()] if following else b""
+    names = _names(second)
+    torn = len(names) >= 2 and bool(names & _EVERY_MAIL) and not (names & _names(raw[: found.start()]))
+    lines = second.splitlines()
+    if not torn or not all(line[:1] in (b" ", b"\t") or _KNOWN_HEADER.match(line) for line in lines):
+        return raw
+    return raw[: found.start()] + found[0][: len(found[0]) // 2] + raw[found.end() :]
+
+
+def _names(block: bytes) -> set[bytes]:
+    return {
+        line.partition(b":")[0].strip().lower() for line in block.splitlines() if _HEADER_LINE.match(line)
+    }
+
+
 def _header_end(raw: bytes) -> int:
     """Where the first blank line begins; a mail without one is headers to its end, up to a bound."""
-    found = re.search(rb"\r\n\r\n|\n\n|\r\r|\n\r\n", raw[: 1024 * 1024])
+    found = _BLANK_LINE.search(raw[: 1024 * 1024])
     return found.start() if found else 0

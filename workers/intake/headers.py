@@ -1,12 +1,12 @@
 """Header fields as people wrote them: RFC 2047 words, raw 8-bit text, ids and dates. All linear."""
 
-import binascii
 import email.message
 import email.utils
 import re
 from datetime import UTC, datetime
 
 from workers.intake.charset import decode, scrub
+from workers.intake.transfer import base64_bytes
 
 # A payload ends at "?=" and cannot run into the next word's "=?"; that keeps the search linear. A "?" or a
 # space inside is against RFC 2047, yet common.
@@ -15,12 +15,8 @@ _BETWEEN = re.compile(r"[ \t\r\n]*\Z")
 _SPACE = re.compile(r"\s+")
 _LINE_BREAK = re.compile("[ \\t]*+[\\n\x85\u2028\u2029]\\s*+")
 _QP = re.compile(rb"=([0-9A-Fa-f]{2})")
-_NOT_BASE64 = bytes(
-    set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
-)
 _ID = re.compile(r"<([^<>]{1,2000})>")
 _MAX_IDS = 200
-_MOST_PADDINGS = 20_000
 
 
 def raw_values(part: email.message.Message, name: str) -> list[str]:
@@ -32,22 +28,6 @@ def raw_values(part: email.message.Message, name: str) -> list[str]:
 def raw_value(part: email.message.Message, name: str) -> str:
     """The first value of a header, or an empty string."""
     return next(iter(raw_values(part, name)), "")
-
-
-def base64_bytes(text: bytes) -> bytes:
-    """Base64 of RFC 2045 section 6.8, forgiving: foreign characters are skipped, missing padding is supplied,
-    and pieces that were padded one by one are all read.
-    """
-    pieces = []
-    if text.count(b"=") > _MOST_PADDINGS:
-        text = text.replace(b"=", b"")
-    for piece in re.split(rb"=+", text):
-        clean = piece.translate(None, _NOT_BASE64)
-        if len(clean) % 4 == 1:
-            clean = clean[:-1]
-        if clean:
-            pieces.append(binascii.a2b_base64(clean + b"=" * (-len(clean) % 4)))
-    return b"".join(pieces)
 
 
 def decode_words(raw: str, hint: str | None = None) -> str:

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workers.intake.charset import codec_for, decode, scrub
-from workers.intake.headers import base64_bytes, decode_words
+from workers.intake.headers import decode_words
+from workers.intake.transfer import base64_bytes
 
 LABELLED = {
     "gb2312 means GB18030": ("gb2312", "刘喆说：镕基", "gb18030"),

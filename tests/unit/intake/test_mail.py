@@ -155,6 +155,27 @@ def test_a_broken_mail_is_read_all_the_same(raw: bytes) -> None:
     assert (mail.from_email, mail.subject, mail.text.strip()) == ("lin@qq.example", "x", "hello")
 
 
+def test_a_header_block_torn_by_a_blank_line_is_read_as_one() -> None:
+    mail = parse_mail(
+        b"Received: from a\r\nFrom: lin@qq.example\r\n\r\nSubject: x\r\nMIME-Version: 1.0\r\n"
+        b"Content-Type: text/html\r\n\r\n<p>hello</p>"
+    )
+    assert (mail.subject, mail.html, mail.text) == ("x", "<p>hello</p>", "hello")
+    ours = parse_mail(HEAD + b"\r\nTo: all\r\nDate: tomorrow\r\n\r\nwe meet")
+    assert ours.text.startswith("To: all"), "these are the writer's words"
+
+
+def test_plain_words_under_a_base64_label_stay_words() -> None:
+    label = HEAD + b"Content-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+    assert (
+        parse_mail(label + b"This is plain, not base64 at all.").text == "This is plain, not base64 at all."
+    )
+    footer = b"aGVsbG8gd29ybGQ=\r\n_____________\r\nlist mailing list\r\n"
+    assert parse_mail(label + footer).text == "hello world\n_____________\nlist mailing list"
+    assert parse_mail(label + b"aGVsbG8g\x00d29ybGQ=").text == "hello world"
+    assert parse_mail(label + b"aGVsbG8gd29y*bGQ=").text == "hello world"
+
+
 def test_an_attached_mail_and_winmail_dat_are_attachments() -> None:
     raw = (
         HEAD + b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nsee below\r\n--b\r\n"

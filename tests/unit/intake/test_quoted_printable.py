@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.intake.parts import quoted_printable_bytes
+from workers.intake.transfer import quoted_printable_bytes
 
 PIECES = [b"=", b"4", b"1", b"a", b"\r\n", b"\n", b"\r", b" ", b"\t", b"G", b"\xd6", b"=\r\n", b"=E4", b"_"]
 

@@ -14,7 +14,6 @@ from email.message import Message
 from typing import Any
 
 from workers.errors import InvalidInput
-from workers.intake.headers import base64_bytes
 from workers.intake.outside import Outside
 from workers.intake.parts import file_name
 from workers.intake.providers.calls import HookAnswer, HookRequest
@@ -35,6 +34,7 @@ from workers.intake.providers.mail.proof import need_login as need_proof
 from workers.intake.providers.mail.rebuild import File, build_mail
 from workers.intake.providers.mail.stored import header_lines, stored_object
 from workers.intake.providers.mail.verdicts import verdicts
+from workers.intake.transfer import base64_bytes
 
 MOST_PARTS = 500
 _FATES: Mapping[str, str] = {

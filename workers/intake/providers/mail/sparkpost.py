@@ -16,7 +16,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from workers.errors import InvalidInput
-from workers.intake.headers import base64_bytes
 from workers.intake.outside import Outside
 from workers.intake.providers.calls import HookAnswer, HookRequest, same
 from workers.intake.providers.mail.account import MailAccount, need_known, need_login
@@ -34,6 +33,7 @@ from workers.intake.providers.mail.port import (
 )
 from workers.intake.providers.mail.proof import need_login as need_proof
 from workers.intake.providers.mail.stored import reply_in
+from workers.intake.transfer import base64_bytes
 
 TOKEN = "x-messagesystems-webhook-token"  # noqa: S105 - the header's name
 BATCH = "x-messagesystems-batch-id"
