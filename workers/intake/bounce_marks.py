@@ -45,7 +45,7 @@ SUBJECT = re.compile(
     re.IGNORECASE,
 )
 PHRASE = re.compile(
-    r"(?:to which your message was addressed|"
+    r"(?:which your message was addressed|"
     r"cannot be delivered|not (?:be )?delivered|invalid final delivery|no valid recipients|"
     r"delivery problems|"
     r"no matches to nameserver|error was detected while|has been returned because|failed recipient|"

@@ -39,6 +39,7 @@ _BULK_HEADERS = (
     "x-mc-user",
     "feedback-id",
 )
+_LIST_HEADERS = ("mailing-list", "x-mailing-list", "x-beenthere", *_BULK_HEADERS[:6])
 _RECEIPT_PART = "message/disposition-notification"
 _SPAM = (
     ("x-spam-flag", "yes"),
@@ -167,14 +168,11 @@ def _is_list(mail: InboundMail, own_domains: set[str]) -> bool:
     as list mail, too; that is our own doing.
     """
     headers = mail.headers
-    if mail.header("precedence").strip().lower() in ("bulk", "list", "junk"):
-        marked = True
-    else:
-        marked = bool(
-            headers.keys()
-            & {"list-id", "list-post", "list-unsubscribe", "list-help", "mailing-list", *_BULK_HEADERS[:6]}
-        )
-    return marked and not _own_group(mail, own_domains)
+    listed = headers.keys() & {"list-id", "list-post", "list-unsubscribe", "list-help", *_LIST_HEADERS}
+    # Some gateways of phones mark each mail as bulk: an answer from one is a person's.
+    answers = bool(mail.in_reply_to or mail.references) and "owner-" not in mail.header("sender").lower()
+    bulk = mail.header("precedence").strip().lower() in ("bulk", "list", "junk") and not answers
+    return (bool(listed) or bulk) and not _own_group(mail, own_domains)
 
 
 def _own_group(mail: InboundMail, own_domains: set[str]) -> bool:

@@ -110,6 +110,12 @@ def test_a_discussion_list_is_kept_but_not_answered() -> None:
     assert (found.kind, found.take_in, found.may_answer) == ("list", True, False)
 
 
+def test_an_answer_from_a_gateway_that_marks_all_as_bulk_is_a_persons() -> None:
+    found = traits("Subject: RE: x\r\nPrecedence: bulk\r\nIn-Reply-To: <1@help.example>")
+    assert (found.kind, found.take_in, found.may_answer) == ("reply", True, False)
+    assert traits("Subject: News\r\nPrecedence: bulk").kind == "list"
+
+
 def test_what_the_mailbox_calls_spam_is_left_out() -> None:
     found = traits("Subject: x\r\nX-Spam-Flag: YES")
     assert (found.kind, found.take_in) == ("junk", False)
