@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import quote_from_bytes, urlencode
+from urllib.parse import parse_qsl, quote_from_bytes, urlencode
 
 import pytest
 from hypothesis import given
@@ -463,3 +463,63 @@ def test_a_signature_that_sendgrid_itself_has_made_is_valid() -> None:
     provider.verify(Call("sendgrid", body, shown).request(at), account, NOTHING)
     with pytest.raises(BadSignature):
         provider.verify(Call("sendgrid", body.strip(), shown).request(at), account, NOTHING)
+
+
+ODD: st.SearchStrategy[Any] = st.sampled_from(
+    [None, True, 0, -1, 1e308, "", "x" * 3_000, "\ud800\x00", [], {}, [[]], [None], {"": {}}]
+)
+JSON_CALLS = [
+    _mailgun("failed", severity="permanent", **{"delivery-status": {"code": 550}}),
+    _sendgrid("bounce", status="5.1.1", reason="no"),
+    signed.postmark_mail(),
+    signed.postmark_event("Bounce", Type="HardBounce", Details="smtp;550", ID=1),
+    _bounced("Permanent", "General", "5.1.1", "550"),
+    signed.ses(NOW, signed.ses_mail()),
+    signed.mandrill_call(signed.mandrill_mail(None, attachments={"a": {"name": "a", "content": "YQ=="}})),
+    signed.mandrill_call(signed.mandrill_event("hard_bounce", diag="smtp;550")),
+]
+
+
+@given(st.sampled_from(JSON_CALLS), st.data())
+def test_no_fact_of_another_type_breaks_the_reading(call: Call, data: st.DataObject) -> None:
+    """What is authentic may still have changed its form since it was documented."""
+    whole, wrap = _unwrapped(call)
+    for _ in range(data.draw(st.integers(1, 3))):
+        whole = _with_odd(whole, data)
+    odd = replace(call, body=wrap(whole))
+    provider, account = PROVIDERS[call.provider], parse_account(signed.urls()[call.provider][0])
+    try:
+        for item in provider.read(odd.request(NOW), account):
+            json.dumps(item.envelope(), ensure_ascii=False).encode()
+            assert item.key
+            if isinstance(item, IncomingMail):
+                parse_mail(
+                    provider.mime(item.raw or odd.body, item.envelope()["details"], [account], NOTHING)
+                )
+    except CloseloopError:
+        pass
+
+
+def _unwrapped(call: Call) -> tuple[Any, Callable[[Any], bytes]]:
+    """The JSON that a call holds, and how it is put back."""
+    if call.provider == "mandrill":
+        told = dict(parse_qsl(call.body.decode()))["mandrill_events"]
+        return json.loads(told), lambda whole: urlencode({"mandrill_events": json.dumps(whole)}).encode()
+    outer = json.loads(call.body)
+    if call.provider == "ses":
+        message = json.loads(outer["Message"])
+        return message, lambda whole: json.dumps({**outer, "Message": json.dumps(whole)}).encode()
+    return outer, lambda whole: json.dumps(whole).encode()
+
+
+def _with_odd(whole: Any, data: st.DataObject) -> Any:
+    """The same JSON with something odd somewhere in it."""
+    inside = (
+        list(whole) if isinstance(whole, dict) else list(range(len(whole))) if isinstance(whole, list) else []
+    )
+    if not inside or data.draw(st.integers(0, 9)) == 0:
+        return data.draw(ODD)
+    place = data.draw(st.sampled_from(inside))
+    copy = whole.copy()
+    copy[place] = _with_odd(whole[place], data)
+    return copy

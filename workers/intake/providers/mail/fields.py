@@ -40,6 +40,15 @@ def objects_in(whole: Any) -> list[dict[str, Any]]:
     return [one for one in each if isinstance(one, dict)]
 
 
+def storable(whole: Any) -> Any:
+    """The same facts with every text in them fit to be stored (no NUL, no lone surrogate)."""
+    if isinstance(whole, str):
+        return scrub(whole)
+    if isinstance(whole, dict):
+        return {storable(name): storable(value) for name, value in whole.items()}
+    return [storable(value) for value in whole] if isinstance(whole, list | tuple) else whole
+
+
 def piece(whole: Any) -> bytes:
     """A piece of a body as bytes of its own, the same for the same facts."""
     return json.dumps(whole, ensure_ascii=True, sort_keys=True, separators=(",", ":")).encode("ascii")

@@ -23,9 +23,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Protocol
 
 from workers.errors import InvalidInput
+from workers.intake.charset import scrub
 from workers.intake.outside import Outside
 from workers.intake.providers.calls import HookAnswer, HookRequest
 from workers.intake.providers.mail.account import MailAccount
+from workers.intake.providers.mail.fields import storable
 
 LONGEST_KEY = 128
 """Of an item's key; what is longer must be hashed by the provider."""
@@ -68,7 +70,7 @@ class IncomingMail:
             found["to"] = ", ".join(self.recipients)
         if self.verdicts:
             found["verdicts"] = dict(self.verdicts)
-        return found
+        return dict(storable(found))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ class MailReceipt:
         """All of it but the bytes, fit for JSON."""
         found = asdict(self)
         del found["raw"]
-        return found
+        return dict(storable(found))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,7 @@ class Confirmation:
 
     def envelope(self) -> dict[str, Any]:
         """Address and hosts, fit for JSON."""
-        return {"url": self.url, "hosts": self.hosts}
+        return {"url": scrub(self.url), "hosts": self.hosts}
 
 
 Item = IncomingMail | MailReceipt | Confirmation
