@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import Index, LargeBinary, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, Promised, enum_column, reference
+from models.base import Base, Promised, enum_column, new_id, reference
 from models.vocabulary import EventState
 
 
@@ -59,3 +59,36 @@ class IntakeBody(Base):
     event_id: Mapped[UUID] = mapped_column(reference("intake_events.id"), primary_key=True)
     envelope_sealed: Mapped[bytes]
     raw_sealed: Mapped[bytes]
+
+
+class BlockedSender(Base):
+    """An address, or all addresses of a domain, whose new mails and SMS are no requests; by keyed hash.
+
+    `scope` is `address` or `domain`, `shown` the address masked, or the domain. A row stands until it is
+    lifted or its `until` has passed, and stays as history after that. `ticket_id` is the ticket by which
+    staff came to block the sender.
+    """
+
+    __tablename__ = "blocked_senders"
+    __table_args__ = (
+        Index(
+            "ix_blocked_senders_standing",
+            "sender_hash",
+            unique=True,
+            sqlite_where=text("lifted_at IS NULL"),
+            postgresql_where=text("lifted_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    sender_hash: Mapped[bytes] = mapped_column(LargeBinary(32))
+    scope: Mapped[str] = mapped_column(String(8))
+    shown: Mapped[str] = mapped_column(String(255))
+    reason: Mapped[str] = mapped_column(String(32))
+    created_at: Mapped[datetime]
+    until: Mapped[datetime | None]
+    made_by: Mapped[UUID | None] = mapped_column(reference("staff.id"))
+    ticket_id: Mapped[UUID | None] = mapped_column(reference("tickets.id"))
+    lifted_at: Mapped[datetime | None]
+    lifted_by: Mapped[UUID | None] = mapped_column(reference("staff.id"))
+    lift_reason: Mapped[str | None] = mapped_column(String(32))

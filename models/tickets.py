@@ -16,7 +16,10 @@ class Ticket(Base):
 
     `opening` counts how often it was opened (1, then +1 per re-open): it is the generation of everything
     that may legitimately happen once more. `version` rises with every change, against lost updates.
-    `thread_sealed` keeps the customer-side Message-IDs (JSON list) that our mails refer to.
+    `thread_sealed` keeps the customer-side Message-IDs (JSON list) that our mails refer to. `close_reason` is
+    `not_a_ticket` where staff found that it is no request, none where it was closed as usual. `subject_hash`
+    tells equal subjects; `earlier_id` is the closed ticket that this one takes further (no
+    foreign key: SQLite would have to write the whole table anew for one).
     """
 
     __tablename__ = "tickets"
@@ -65,6 +68,9 @@ class Ticket(Base):
     rated_at: Mapped[datetime | None]
     unrated_reason: Mapped[str | None] = mapped_column(String(64))
     closed_at: Mapped[datetime | None]
+    close_reason: Mapped[str | None] = mapped_column(String(32))
+    subject_hash: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+    earlier_id: Mapped[UUID | None]
 
     attention: Mapped[bool] = mapped_column(default=False)
     overdue_count: Mapped[int] = mapped_column(default=0)
