@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import socket
@@ -86,6 +87,7 @@ async def run_worker(installation: Installation, lanes: Collection[Lane]) -> Non
     """Hear the bells of these lanes."""
     stop = _stop_signal()
     await installation.prepare()
+    _collect_seldom()
     with _workers(installation, lanes):
         await stop.wait()
     installation.close()
@@ -106,6 +108,16 @@ async def _run_doors(installation: Installation, doors: Doors) -> None:
     async with _workshop(installation) as workshop, _doors(installation, workshop, doors):
         await stop.wait()
     installation.close()
+
+
+def _collect_seldom() -> None:
+    """Let the garbage collector leave alone what stays, and look after 10,000 new objects instead of 700.
+
+    A batch makes many objects and no cycles to speak of: a twentieth of a worker's time went into looking.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
 
 
 def _stop_signal() -> asyncio.Event:
