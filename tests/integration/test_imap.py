@@ -114,7 +114,10 @@ async def test_a_mail_is_marked_or_moved_only_once_it_is_stored(
     url = box.url(mode=mode, since="all", **({"to": to} if to else {}))
     box.put(mail(1))
 
-    async def fails(*_: object) -> None:
+    tried: list[object] = []
+
+    async def fails(*given: object, **_: object) -> None:
+        tried.append(given)
         raise OSError("no room")
 
     async with workshop_for(backend) as workshop:
@@ -122,7 +125,7 @@ async def test_a_mail_is_marked_or_moved_only_once_it_is_stored(
             broken.setattr(keeper, "store", fails)
             broken.setattr("workers.imap.fetcher.DATABASE_PAUSE", 0.1)
             async with fetching(workshop, url):
-                await until(lambda: _leased(workshop))
+                await until(lambda: tried)
         assert (box.count(), box.seen(), await count(workshop)) == (1, 0, 0)
         async with fetching(workshop, url):
             await until(lambda: box.count(to) == 1 if to else box.seen() == 1)
@@ -132,11 +135,17 @@ async def test_a_mail_is_marked_or_moved_only_once_it_is_stored(
     assert box.count() == (0 if to else 2)
 
 
-async def _leased(workshop: Workshop) -> bool:
-    from tests.fetching import box_row
-
-    row = await box_row(workshop)
-    return row is not None
+async def test_new_uids_below_the_old_ones_are_read(backend: Backend, box: Box) -> None:
+    url = box.url(mode="move", to="Done", since="all")
+    for number in (1, 2, 3):
+        box.put(mail(number))
+    async with workshop_for(backend) as workshop:
+        async with fetching(workshop, url):
+            await until(lambda: box.count("Done") == 3)
+        box.forget_uids()
+        box.put(mail(4))
+        async with fetching(workshop, url):
+            await until(lambda: _is(workshop, 4))
 
 
 async def test_what_was_stored_and_not_yet_moved_is_moved_after_a_crash(
