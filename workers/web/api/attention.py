@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
@@ -22,6 +22,9 @@ from models.vocabulary import EventState, Medium, NotificationState, TicketState
 from workers.unit_of_work import UnitOfWork
 from workers.web.parts import Parts
 
+CONFIRMABLE = timedelta(days=7)
+"""How long the code of a forwarding confirmation is of any use."""
+
 router = APIRouter(prefix="/attention", tags=["attention"])
 
 STUCK = 3
@@ -34,6 +37,7 @@ class What(StrEnum):
     BROKEN_RUNG = "broken_rung"
     NOBODY_TO_TELL = "nobody_to_tell"
     POISON_EVENT = "poison_event"
+    FORWARD_CONFIRMATION = "forward_confirmation"
     UNKNOWN_SMS = "unknown_sms"
     MAILBOX = "mailbox"
     KEY_MISSING = "key_missing"
@@ -69,12 +73,14 @@ async def get_attention(
     """Broken rungs and tickets with nobody to tell until the ticket is closed; poison until it is read again;
     SMS of unknown outcome until somebody retries or a receipt comes; messages whose customer's key is not in
     the ring until it is back; deadlines whose alarm has failed three times until it is heard;
-    mailboxes until they are fetched again.
+    mailboxes until they are fetched again; a provider's question whether it may forward a mailbox here for a
+    week (`closeloop intake show` tells its code and link).
     """
     looks: dict[What, Callable[[UnitOfWork, int], Awaitable[tuple[int, list[Item]]]]] = {
         What.BROKEN_RUNG: _broken_rungs,
         What.NOBODY_TO_TELL: _nobody_to_tell,
         What.POISON_EVENT: _poison,
+        What.FORWARD_CONFIRMATION: _confirmations,
         What.UNKNOWN_SMS: _unknown,
         What.MAILBOX: _mailboxes,
         What.KEY_MISSING: _key_missing,
@@ -132,18 +138,32 @@ async def _entries(uow: UnitOfWork, what: What, kind: str, limit: int) -> tuple[
 
 
 async def _poison(uow: UnitOfWork, limit: int) -> tuple[int, list[Item]]:
-    which = IntakeEvent.state == EventState.POISON
-    count = await uow.session.scalar(select(func.count()).where(which))
+    return await _events(uow, What.POISON_EVENT, (IntakeEvent.state == EventState.POISON,), limit)
+
+
+async def _confirmations(uow: UnitOfWork, limit: int) -> tuple[int, list[Item]]:
+    which = (
+        IntakeEvent.kind == What.FORWARD_CONFIRMATION.value,
+        IntakeEvent.state == EventState.REJECTED,
+        IntakeEvent.received_at >= uow.clock.now() - CONFIRMABLE,
+    )
+    return await _events(uow, What.FORWARD_CONFIRMATION, which, limit)
+
+
+async def _events(
+    uow: UnitOfWork, what: What, which: Sequence[ColumnElement[bool]], limit: int
+) -> tuple[int, list[Item]]:
+    count = await uow.session.scalar(select(func.count(IntakeEvent.id)).where(*which))
     rows = await uow.session.execute(
         select(IntakeEvent, Ticket.number)
         .outerjoin(Ticket, Ticket.id == IntakeEvent.ticket_id)
-        .where(which)
+        .where(*which)
         .order_by(IntakeEvent.id.desc())
         .limit(limit)
     )
     return count or 0, [
         Item(
-            what=What.POISON_EVENT,
+            what=what,
             since=row.received_at,
             id=row.id,
             ticket=number,
