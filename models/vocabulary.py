@@ -32,6 +32,21 @@ class TicketState(StrEnum):
     CLOSED = "closed"
 
 
+class NoRequest(StrEnum):
+    """Why staff found that a ticket is no request (`closed` with the reason `not_a_ticket`)."""
+
+    ADVERTISEMENT = "advertisement"
+    WRONG_ADDRESS = "wrong_address"
+    AUTOMATIC = "automatic"
+    DUPLICATE = "duplicate"
+    TEST = "test"
+    OTHER = "other"
+
+
+NOT_A_TICKET = "not_a_ticket"
+"""The close reason of a ticket that staff dismissed, and why its deadlines and messages ended."""
+
+
 class Role(StrEnum):
     """What a member of staff may see and decide."""
 

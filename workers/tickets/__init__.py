@@ -3,6 +3,7 @@
 from workers.tickets.assigning import accept, assign, latest_resolution, name_cooperation, transfer, triage
 from workers.tickets.chatting import chat_alarm
 from workers.tickets.customer import customer_wrote
+from workers.tickets.dismissing import dismiss, undo_dismissal
 from workers.tickets.extending import decide_request, extend, request_escalation
 from workers.tickets.finishing import (
     close,
@@ -15,6 +16,7 @@ from workers.tickets.finishing import (
     try_close,
 )
 from workers.tickets.loading import remember_message, ticket_by_id, ticket_by_number
+from workers.tickets.noting import note, tell_commands
 from workers.tickets.opening import Request, open_ticket
 from workers.tickets.responding import (
     answer,
@@ -37,12 +39,14 @@ __all__ = [
     "confirmation_alarm",
     "customer_wrote",
     "decide_request",
+    "dismiss",
     "extend",
     "latest_resolution",
     "message_accepted",
     "message_bounced",
     "missing_for_closing",
     "name_cooperation",
+    "note",
     "open_ticket",
     "phone_feedback",
     "progress",
@@ -52,10 +56,12 @@ __all__ = [
     "request_escalation",
     "resolve",
     "take_back",
+    "tell_commands",
     "tell_not_sent",
     "ticket_by_id",
     "ticket_by_number",
     "transfer",
     "triage",
     "try_close",
+    "undo_dismissal",
 ]

@@ -11,7 +11,7 @@ from models.deadlines import Deadline
 from models.people import Customer, Staff
 from models.surveys import Survey
 from models.tickets import Ticket
-from models.vocabulary import DeadlineKind, Medium, TicketState
+from models.vocabulary import NOT_A_TICKET, DeadlineKind, Medium, TicketState
 from workers import deadlines, escalations
 from workers.errors import Conflict, InvalidInput
 from workers.history import record
@@ -25,13 +25,14 @@ from workers.notifications import (
 )
 from workers.policy import Alarm
 from workers.text import mask_free_text
-from workers.tickets.clocks import start_clock, start_clocks
+from workers.tickets.clocks import OPENING, start_clock, start_clocks
 from workers.tickets.loading import must_be_open
 from workers.tickets.responding import record_first_response, settle_verdict, tell_handler
 from workers.unit_of_work import UnitOfWork
 
 LINK_HOURS = 24 * 30
 FINISHED_BY_RESULT = (DeadlineKind.PLAN, DeadlineKind.RESOLUTION, DeadlineKind.ACCEPTANCE)
+REOPENING = (DeadlineKind.PLAN, DeadlineKind.RESOLUTION)
 AFTER_RESULT = (DeadlineKind.CONFIRMATION, DeadlineKind.SURVEY_INVITATION, DeadlineKind.SURVEY)
 
 
@@ -187,8 +188,12 @@ async def tell_reopened(uow: UnitOfWork, ticket: Ticket, note: str) -> None:
 async def reopen(
     uow: UnitOfWork, ticket: Ticket, reason: str, *, by: Staff | None = None, note: str = ""
 ) -> None:
-    """Work goes on: the next opening with new clocks; survey and confirmation of this one are withdrawn."""
+    """Work goes on: the next opening with new clocks; survey and confirmation of this one are withdrawn.
+
+    A ticket that had been dismissed unanswered gets its response clocks, too, from now on.
+    """
     now = uow.clock.now()
+    unanswered = ticket.close_reason == NOT_A_TICKET and ticket.first_response_at is None
     await deadlines.withdraw(uow, ticket, AFTER_RESULT, "reopened")
     await uow.session.execute(
         update(Survey)
@@ -200,11 +205,12 @@ async def reopen(
     ticket.state = TicketState.IN_PROGRESS if ticket.handler_id else TicketState.TO_ASSIGN
     ticket.resolved_at = ticket.feedback_at = ticket.confirmed_at = ticket.closed_at = None
     ticket.confirmed_by = ticket.unconfirmed_reason = ticket.rated_at = ticket.unrated_reason = None
+    ticket.close_reason = None
     words = {"note": note} if note else None
     await record(
         uow, ticket, "reopened", by=by, facts={"reason": reason, "opening": ticket.opening}, words=words
     )
-    limits = await start_clocks(uow, ticket, (DeadlineKind.PLAN, DeadlineKind.RESOLUTION), now)
+    limits = await start_clocks(uow, ticket, OPENING if unanswered else REOPENING, now)
     ticket.expected_resolution_at = limits[DeadlineKind.RESOLUTION.value]
     if ticket.expected_resolution_at is None:
         policy = await uow.policy_of(ticket.policy_version_id)
@@ -224,7 +230,12 @@ async def confirmation_alarm(uow: UnitOfWork, row: Deadline, alarm: Alarm) -> ti
 
 
 def missing_for_closing(ticket: Ticket) -> list[str]:
-    """What still keeps a ticket open: first_response, result, confirmation, rating (codes, in this order)."""
+    """What still keeps a ticket open: first_response, result, confirmation, rating (codes, in this order).
+
+    Nothing where staff found it to be no request.
+    """
+    if ticket.close_reason == NOT_A_TICKET:
+        return []
     conditions = {
         "first_response": ticket.first_response_at,
         "result": ticket.resolved_at,

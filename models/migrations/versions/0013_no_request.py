@@ -1,4 +1,4 @@
-"""A ticket may be closed as no request, know its equals by subject and its predecessor; senders can be blocked."""
+"""A ticket may be closed as no request, knows equal subjects and its predecessor; senders are blocked."""
 
 import sqlalchemy as sa
 from alembic import op
