@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, new_id
+from models.base import Base, new_id, reference
 
 
 class DataKey(Base):
@@ -34,3 +34,21 @@ class PolicyVersion(Base):
     name: Mapped[str] = mapped_column(String(64))
     text: Mapped[str] = mapped_column(Text)
     applied_at: Mapped[datetime]
+
+
+class PolicyChange(Base):
+    """One change of the policy in force; the one with the highest `number` is in force.
+
+    `origin` is `start` (a process found another file than before) or `apply` (a person applied it; `made_by`
+    says who, `reason` why). What was applied stays in force until the next `apply`, whatever file a process
+    starts with.
+    """
+
+    __tablename__ = "policy_changes"
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    version_id: Mapped[UUID] = mapped_column(reference("policy_versions.id"))
+    at: Mapped[datetime]
+    origin: Mapped[str] = mapped_column(String(8))
+    made_by: Mapped[str | None] = mapped_column(String(64))
+    reason: Mapped[str | None] = mapped_column(String(240))
