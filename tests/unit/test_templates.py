@@ -23,7 +23,8 @@ CUSTOMER = [
     "result_feedback",
 ]
 STAFF = [
-    "acceptance_reminder", "answer_bounced", "assignment", "breach", "chat_not_posted", "customer_reply",
+    "acceptance_reminder", "answer_bounced", "assignment", "breach", "chat_not_posted", "commands_read",
+    "customer_reply",
     "escalation_decided", "escalation_request", "first_response_warning", "followup_due", "followup_overdue",
     "followup_reminder",
     "low_score_alert", "phone_task", "plan_warning", "reply_not_sent", "reply_on_hold", "resolution_warning",

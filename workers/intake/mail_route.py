@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import replace
 from uuid import UUID
@@ -10,13 +9,13 @@ from uuid import UUID
 from models.intake import IntakeEvent
 from models.links import Link
 from models.notifications import Notification
-from models.people import Customer, Staff
+from models.people import Customer
 from models.tickets import Ticket, TicketMessage
 from models.vocabulary import EventState, Medium
 from workers import surveys, tickets
 from workers.delivery.identity import returned_notification
 from workers.directory import Contact, is_email, normal_email, staff_by_email
-from workers.errors import Conflict, InvalidInput
+from workers.errors import InvalidInput
 from workers.history import record
 from workers.intake.bounces import is_daemon, read_bounce, read_returned
 from workers.intake.filed import Filed
@@ -25,8 +24,8 @@ from workers.intake.finding import reply_link, ticket_of_messages
 from workers.intake.forwards import Forwarded, read_forward
 from workers.intake.mail import InboundMail
 from workers.intake.own_marks import OwnMarks
-from workers.intake.quotes import strip_internal
 from workers.intake.receipt_route import bounce_in, complaint_in
+from workers.intake.staff_route import from_staff
 from workers.intake.store import Event
 from workers.intake.subject_tags import tagged_link
 from workers.unit_of_work import UnitOfWork
@@ -56,7 +55,7 @@ async def mail_in(uow: UnitOfWork, row: IntakeEvent, event: Event, mail: Inbound
         return Filed(EventState.DONE, kind=traits.kind, reason="copy", ticket_id=copied.ticket_id)
     link = await _reply_link(uow, event, mail)
     if link is not None and link.staff_id is not None:
-        return await _from_staff(uow, row, mail, traits, link)
+        return await from_staff(uow, row, mail, traits, link)
     ticket = await _ticket_of(uow, link, mail)
     if ticket is not None:
         known = link is not None or await _is_customer(uow, ticket, mail.from_email)
@@ -134,49 +133,6 @@ async def _ticket_of(uow: UnitOfWork, link: Link | None, mail: InboundMail) -> T
     if link is not None and link.ticket_id is not None:
         return await tickets.ticket_by_id(uow, link.ticket_id)
     return await ticket_of_messages(uow, [mail.in_reply_to, *reversed(mail.references)])
-
-
-async def _from_staff(
-    uow: UnitOfWork, row: IntakeEvent, mail: InboundMail, traits: Traits, link: Link
-) -> Filed:
-    """An agent's answer: only with the reply address given to that person *and* their own From."""
-    assert link.ticket_id is not None
-    assert link.staff_id is not None
-    ticket = await tickets.ticket_by_id(uow, link.ticket_id)
-    person = await uow.session.get_one(Staff, link.staff_id)
-    if traits.automatic:
-        await record(uow, ticket, "automatic_mail", by=person, facts={"kind": traits.kind})
-        return Filed(EventState.DONE, kind=traits.kind, reason=_why(traits), ticket_id=ticket.id)
-    own = OwnMarks.of(uow.settings)
-    text = strip_internal(mail.reply).strip()
-    why = await _why_not(uow, person, mail, text, own)
-    if why is None:
-        try:
-            await tickets.remember_message(uow, ticket, mail.message_id)
-            await tickets.answer(uow, ticket, person, _without_address(uow, text, person))
-        except InvalidInput:
-            why = "too_long" if text else "empty"
-        except Conflict:
-            why = "not_possible"
-    if why is not None:
-        await tickets.tell_not_sent(uow, ticket, person, why, own.strip(text), row.id.hex)
-        return Filed(EventState.REJECTED, kind="answer", reason=why, ticket_id=ticket.id)
-    return Filed(EventState.DONE, kind="answer", ticket_id=ticket.id)
-
-
-def _without_address(uow: UnitOfWork, text: str, person: Staff) -> str:
-    """An agent's signature names the team's address: neither side sees the other's own."""
-    return re.sub(re.escape(person.email), lambda _: uow.settings.mail_from, text, flags=re.IGNORECASE)
-
-
-async def _why_not(uow: UnitOfWork, person: Staff, mail: InboundMail, text: str, own: OwnMarks) -> str | None:
-    sender = await staff_by_email(uow, mail.from_email)
-    if sender is None or sender.id != person.id:
-        return "sender_mismatch"
-    if own.in_text(text):
-        # Our own address or link in what should be the answer: a quotation that could not be told apart.
-        return "quotation_uncut"
-    return None
 
 
 async def _from_customer(
