@@ -10,6 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.fakes_smtp import Script, ScriptedSmtp, close_with, cut, refuse
 from tests.servers import RedisServer
@@ -220,6 +221,17 @@ async def test_two_processes_share_what_redis_keeps(redis_for_all: RedisServer) 
     assert [await one.take([limit]), await two.take([limit])] == [0, 0]
     assert 25 < await one.take([limit]) <= 30
     assert 25 < await two.take([limit]) <= 30
+    await one.aclose()
+    await two.aclose()
+
+
+async def test_more_askers_than_connections_wait_and_still_count_together(redis_for_all: RedisServer) -> None:
+    redis_for_all.flush()
+    one, two = RedisLimiter(redis_for_all.url()), RedisLimiter(redis_for_all.url())
+    with capture_logs() as logs:
+        counts = await asyncio.gather(*(each.count("day", 1, 60) for each in (one, two) * 15))
+    assert sorted(counts) == list(range(1, 31))
+    assert logs == []
     await one.aclose()
     await two.aclose()
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import structlog
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.exceptions import RedisError
 
 from workers.channels.limits import COOL, FORGET, SLOWEST, Limit, LocalLimiter
@@ -16,6 +16,7 @@ log = structlog.get_logger(__name__)
 
 PREFIX = "closeloop:limit:"
 PATIENCE = 0.5
+CONNECTIONS = 4
 ALONE = 10.0
 """Seconds for which a process keeps its own buckets after Redis did not answer."""
 
@@ -64,9 +65,15 @@ class RedisLimiter:
     """See `Limiter`. One per event loop. While Redis is away each process keeps buckets of its own."""
 
     def __init__(self, url: str) -> None:
-        self._redis = Redis.from_url(
-            url, socket_timeout=PATIENCE, socket_connect_timeout=PATIENCE, max_connections=4
+        # Many mails ask at once and wait for a connection; the usual pool raises, as if Redis were away.
+        pool = BlockingConnectionPool.from_url(
+            url,
+            socket_timeout=PATIENCE,
+            socket_connect_timeout=PATIENCE,
+            max_connections=CONNECTIONS,
+            timeout=PATIENCE,
         )
+        self._redis = Redis.from_pool(pool)
         self._take = self._redis.register_script(_TAKE)
         self._slow = self._redis.register_script(_SLOW)
         self._count = self._redis.register_script(_COUNT)
