@@ -63,8 +63,13 @@ async def arm(
     lane: Lane | None = None,
     survey_id: UUID | None = None,
     followup_id: UUID | None = None,
+    heard: int = 0,
 ) -> Deadline | None:
-    """Start a clock on a fact; None when this generation of it was armed already."""
+    """Start a clock on a fact; None when this generation of it was armed already.
+
+    `heard` says how many of the first alarms have been acted on by an earlier generation.
+    """
+    left = alarms[heard:]
     row = Deadline(
         id=new_id(),
         key=f"{kind.value}:{fact.hex}:{generation}",
@@ -77,7 +82,8 @@ async def arm(
         started_at=started_at,
         limit_at=limit_at,
         alarms=[_stored(alarm) for alarm in alarms],
-        due_at=alarms[0].at if alarms else None,
+        alarm_no=heard,
+        due_at=left[0].at if left else None,
         lane=lane or lane_of(ticket),
         policy_version_id=ticket.policy_version_id,
     )
@@ -141,7 +147,7 @@ async def withdraw(
     uow: UnitOfWork, ticket: Ticket, kinds: Iterable[DeadlineKind], reason: str
 ) -> list[Deadline]:
     """End deadlines that no longer make sense (re-planned, re-opened); their notices are dropped."""
-    return await _withdraw(uow, await open_ones(uow, ticket, kinds), reason)
+    return await withdraw_rows(uow, await open_ones(uow, ticket, kinds), reason)
 
 
 async def unjudge(uow: UnitOfWork, ticket: Ticket, kind: DeadlineKind, reason: str) -> Deadline | None:
@@ -168,10 +174,11 @@ async def withdraw_for(
 ) -> list[Deadline]:
     """As `withdraw`, for the deadlines of one follow-up."""
     rows = await open_ones(uow, ticket, [kind])
-    return await _withdraw(uow, [row for row in rows if row.followup_id == followup_id], reason)
+    return await withdraw_rows(uow, [row for row in rows if row.followup_id == followup_id], reason)
 
 
-async def _withdraw(uow: UnitOfWork, rows: list[Deadline], reason: str) -> list[Deadline]:
+async def withdraw_rows(uow: UnitOfWork, rows: list[Deadline], reason: str) -> list[Deadline]:
+    """As `withdraw`, for rows that are at hand."""
     for row in rows:
         if row.state is not DeadlineState.BREACHED or row.kind is DeadlineKind.ESCALATION:
             row.state = DeadlineState.WITHDRAWN
@@ -183,7 +190,7 @@ async def _withdraw(uow: UnitOfWork, rows: list[Deadline], reason: str) -> list[
 
 async def lay_down(uow: UnitOfWork, ticket: Ticket, reason: str) -> list[Deadline]:
     """End all deadlines of a ticket that turned out to be none; what was overdue is overdue no more."""
-    rows = await _withdraw(uow, await open_ones(uow, ticket), reason)
+    rows = await withdraw_rows(uow, await open_ones(uow, ticket), reason)
     for row in rows:
         row.state = DeadlineState.WITHDRAWN
     return rows
@@ -203,6 +210,21 @@ async def take_up(uow: UnitOfWork, ticket: Ticket, reason: str) -> list[Deadline
             row.due_at = _loaded(row.alarms[row.alarm_no]).at
             uow.ring("deadlines", row.lane, row.due_at)
     return rows
+
+
+def plan_of(row: Deadline) -> list[Alarm]:
+    """All alarms of a row, in order; the first `alarm_no` of them have been heard."""
+    return [_loaded(stored) for stored in row.alarms]
+
+
+def change_plan(uow: UnitOfWork, row: Deadline, left: Sequence[Alarm]) -> None:
+    """Put other alarms in the place of those not heard yet; whoever has claimed the row finds nothing due."""
+    row.alarms = [*row.alarms[: row.alarm_no], *(_stored(alarm) for alarm in left)]
+    settle(row)
+    row.tries = 0
+    if left:
+        row.due_at = left[0].at
+        uow.ring("deadlines", row.lane, row.due_at)
 
 
 def add_alarm(row: Deadline, alarm: Alarm) -> None:
@@ -252,7 +274,10 @@ async def _fire_alone(workshop: Workshop, one: _Claimed, handlers: Mapping[Deadl
 
 
 async def _lock(uow: UnitOfWork, claimed: Sequence[_Claimed]) -> list[Deadline]:
-    """The claimed rows that are still ours, their tickets locked first and in one order (no deadlocks)."""
+    """The claimed rows that are still ours, their tickets locked first and in one order (no deadlocks).
+
+    A row may have been settled by an answer that read it just before it was claimed: it is not due then.
+    """
     ids = [ident for ident, _ in claimed]
     tokens = {token for _, token in claimed}
     tickets = select(Deadline.ticket_id).where(Deadline.id.in_(ids))
@@ -261,7 +286,7 @@ async def _lock(uow: UnitOfWork, claimed: Sequence[_Claimed]) -> list[Deadline]:
     )
     rows = await uow.session.scalars(
         select(Deadline)
-        .where(Deadline.id.in_(ids), Deadline.lease_token.in_(tokens))
+        .where(Deadline.id.in_(ids), Deadline.lease_token.in_(tokens), Deadline.due_at.is_not(None))
         .order_by(Deadline.due_at)
         .execution_options(populate_existing=True)
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
@@ -14,31 +15,37 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import Mapper, ORMExecuteState, Session, make_transient_to_detached
 
-from models.base import Base, new_id
+from models.base import Base
 from models.gate import WriteGate
-from models.keys import PolicyVersion
+from models.keys import PolicyChange, PolicyVersion
 from models.session import WRITE, make_engine
 from models.tickets import NumberSeries
 from models.vocabulary import Lane
 from workers.bells import SLOT, Bell, Ring, slot_of
 from workers.clock import Clock
-from workers.errors import NotFound
+from workers.errors import NotFound, PolicyError
+from workers.in_force import latest_change, store_version, take_up
 from workers.policy import Policy, parse_policy
 from workers.settings import Settings
 from workers.vault import Vault
 
-__all__ = ["SLOT", "Bell", "Ring", "UnitOfWork", "Vault", "Workshop", "ensure_policy", "slot_of"]
+__all__ = ["SLOT", "Bell", "Ring", "UnitOfWork", "Vault", "Workshop", "slot_of"]
+
+LOOK_AGAIN = 1.0
+"""For how many seconds a process goes by the policy it knows before it looks which one is in force."""
 
 
 class UnitOfWork:
     """One transaction with all that a step needs; made by `Workshop.begin` and `Workshop.read` only."""
 
-    def __init__(self, workshop: Workshop, session: AsyncSession, policy_version_id: UUID) -> None:
+    def __init__(
+        self, workshop: Workshop, session: AsyncSession, policy: Policy, policy_version_id: UUID
+    ) -> None:
         self.session = session
         self.clock: Clock = workshop.clock
         self.vault = workshop.vault
         self.settings = workshop.settings
-        self.policy = workshop.policy
+        self.policy = policy
         self.policy_version_id = policy_version_id
         self._workshop = workshop
         self._bells: set[Bell] = set()
@@ -111,7 +118,8 @@ class Workshop:
     """Makes units of work. One per event loop, since an engine belongs to one.
 
     `gate` is the process's write gate for an SQLite file (`models.session.make_gate`), None on PostgreSQL.
-    The first use loads the vault and stores the policy version; a database without tables fails there.
+    The first use loads the vault and the policy in force; a database without tables fails there. `policy` is
+    that of the settings at first, then the one in force, which a person may change at any time.
     """
 
     def __init__(
@@ -133,7 +141,9 @@ class Workshop:
         self._ring = ring
         self._write = engine.execution_options(**{WRITE: True})
         self._numbers = _number_engine(engine) if gate is None else None
+        self._own_policy = policy
         self._policy_version_id: UUID | None = None
+        self._look_again = 0.0
         self._versions: dict[UUID, Policy] = {}
         self._log = structlog.get_logger(__name__)
 
@@ -146,7 +156,7 @@ class Workshop:
         """
         version = await self.prepare()
         async with self._writing() as session:
-            uow = UnitOfWork(self, session, version)
+            uow = UnitOfWork(self, session, self._versions[version], version)
             yield uow
         self._ring_all(uow.bells)
 
@@ -155,17 +165,53 @@ class Workshop:
         """A transaction that only reads, without waiting for writers. A write raises RuntimeError."""
         version = await self.prepare()
         async with AsyncSession(self.engine, sync_session_class=_ReadOnly, expire_on_commit=False) as session:
-            yield UnitOfWork(self, session, version)
+            yield UnitOfWork(self, session, self._versions[version], version)
 
     async def prepare(self) -> UUID:
-        """Load the vault and store the policy, once; the policy version's id. Called by first use as well."""
+        """Load the vault once, the policy in force now and then; its version's id. First use calls it."""
         if self._policy_version_id is None:
             async with self._writing() as session:
                 await self.vault.load(session)
-                version = await ensure_policy(session, self.policy, self.clock)
-            self._versions[version] = self.policy
-            self._policy_version_id = version
+                await self._follow(session)
+        elif time.monotonic() >= self._look_again:
+            # Set before the question, so that of many tasks only one asks.
+            self._look_again = time.monotonic() + LOOK_AGAIN
+            async with AsyncSession(self.engine) as session:
+                await self._follow(session)
+        assert self._policy_version_id is not None
         return self._policy_version_id
+
+    async def take_up_policy(self) -> PolicyChange:
+        """A process starts: make the policy of its settings the one in force, unless a person applied one.
+
+        Gives the change that is in force.
+        """
+        await self.prepare()
+        async with self._writing() as session:
+            change = await take_up(session, self._own_policy, self.clock)
+            await self._follow(session)
+        return change
+
+    async def _follow(self, session: AsyncSession) -> None:
+        """Go by the policy in force from now on; before any process has started, by that of the settings."""
+        self._look_again = time.monotonic() + LOOK_AGAIN
+        change = await latest_change(session)
+        if change is None:
+            version = self._policy_version_id or await store_version(session, self._own_policy, self.clock)
+            self._versions.setdefault(version, self._own_policy)
+        else:
+            version = change.version_id
+        if version == self._policy_version_id:
+            return
+        try:
+            self.policy = await self.policy_version(session, version)
+        except PolicyError:
+            # A newer program stored it (a rolling update): what this process knows is better than nothing.
+            self._log.exception("policy_not_understood", version=str(version))
+            if self._policy_version_id is None:
+                raise
+            return
+        self._policy_version_id = version
 
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[AsyncSession]:
@@ -237,15 +283,3 @@ class _ReadOnly(Session):
 def _refuse_statements(state: ORMExecuteState) -> None:
     if state.is_insert or state.is_update or state.is_delete:
         raise RuntimeError("a unit of work made for reading must not write")
-
-
-async def ensure_policy(session: AsyncSession, policy: Policy, clock: Clock) -> UUID:
-    """The id of the policy's version row, stored if it is new. Safe when several processes start at once."""
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    stored = dialect.insert(PolicyVersion).values(
-        id=new_id(), digest=policy.digest, name=policy.name, text=policy.version_text, applied_at=clock.now()
-    )
-    await session.execute(stored.on_conflict_do_nothing())
-    return (
-        await session.scalars(select(PolicyVersion.id).where(PolicyVersion.digest == policy.digest))
-    ).one()

@@ -53,7 +53,8 @@ class Installation:
     """What one process holds of an installation. Cheap until something is asked of it.
 
     `clock`, `lease`, `smtp_timeout` (seconds a mail may take; less than the lease) and `fetch` are for
-    tests and demonstrations. Raises SettingsError or PolicyError.
+    tests and demonstrations. `other_policy` says, once it is prepared, which policy is in force instead of
+    the settings' own one ("": that one). Raises SettingsError or PolicyError.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Installation:
         self.settings = settings
         self.clock = clock or clock_for(settings.clock_speed, *(settings.clock_start or ()))
         self.policy = policy or load_policy(settings.policy, zone=settings.timezone, locale=settings.locale)
+        self.other_policy = ""
         self.metrics = Metrics()
         self.renderer = Renderer(_overrides(settings))
         self.broker = make_broker(settings.broker_url)
@@ -115,9 +117,16 @@ class Installation:
         return make_workers(self.broker, lanes or THREADS)
 
     async def prepare(self) -> None:
-        """Make what a fresh database lacks: the installation's keys, policy version, administrator."""
+        """Make what a fresh database lacks: the installation's keys, policy version, administrator.
+
+        Says so when another policy than the one of the settings is in force, because a person applied it.
+        """
         workshop = self.workshop()
         try:
+            change = await workshop.take_up_policy()
+            if workshop.policy != self.policy:
+                self.other_policy = f"{workshop.policy.name}, applied on {change.at:%Y-%m-%d %H:%M} UTC"
+                log.warning("another_policy_in_force", change=change.number, policy=workshop.policy.name)
             async with workshop.begin() as uow:
                 await ensure_administrator(uow)
         finally:

@@ -52,6 +52,10 @@ def up(
     facts = _ready_facts(settings, doors)
 
     def ready() -> None:
+        if installation.other_policy:
+            facts["policy"] = (
+                f"{installation.other_policy}; it counts, not CLOSELOOP_POLICY={settings.policy}"
+            )
         if as_json:
             print_json(facts, indent=None)
         else:

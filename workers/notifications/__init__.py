@@ -1,7 +1,7 @@
 """Whom to tell what, by which channel: rows are written here, in the transaction of the fact they tell of."""
 
 from workers.notifications.facts import staff_ticket_facts, ticket_facts
-from workers.notifications.notice import Notice, cancel, notify
+from workers.notifications.notice import CANCELLABLE, Notice, cancel, notify
 from workers.notifications.recipients import (
     Recipient,
     address_hash,
@@ -11,6 +11,7 @@ from workers.notifications.recipients import (
 )
 
 __all__ = [
+    "CANCELLABLE",
     "Notice",
     "Recipient",
     "address_hash",

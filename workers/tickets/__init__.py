@@ -18,6 +18,7 @@ from workers.tickets.finishing import (
 from workers.tickets.loading import remember_message, ticket_by_id, ticket_by_number
 from workers.tickets.noting import note, tell_commands
 from workers.tickets.opening import Request, open_ticket
+from workers.tickets.replanning import Replanned, Shift, replan_batch
 from workers.tickets.responding import (
     answer,
     message_accepted,
@@ -29,7 +30,9 @@ from workers.tickets.responding import (
 )
 
 __all__ = [
+    "Replanned",
     "Request",
+    "Shift",
     "accept",
     "answer",
     "assign",
@@ -53,6 +56,7 @@ __all__ = [
     "record_first_response",
     "remember_message",
     "reopen",
+    "replan_batch",
     "request_escalation",
     "resolve",
     "take_back",

@@ -1,0 +1,112 @@
+"""Which policy is in force: the newest line of `policy_changes`, one for all processes of an installation."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.base import new_id
+from models.keys import PolicyChange, PolicyVersion
+from models.tickets import Ticket
+from models.vocabulary import TicketState
+from workers.clock import Clock
+from workers.errors import Conflict
+from workers.policy import Policy
+
+START, APPLY = "start", "apply"
+LONGEST_NAME, LONGEST_REASON = 64, 240
+
+
+async def latest_change(session: AsyncSession) -> PolicyChange | None:
+    """The change that made the policy in force what it is; None while no process has ever started."""
+    query = select(PolicyChange).order_by(PolicyChange.number.desc()).limit(1)
+    return await session.scalar(query.execution_options(populate_existing=True))
+
+
+async def store_version(session: AsyncSession, policy: Policy, clock: Clock) -> UUID:
+    """The id of the policy's version row, stored if it is new. Safe when several processes do it at once."""
+    stored = _insert(session)(PolicyVersion).values(
+        id=new_id(), digest=policy.digest, name=policy.name, text=policy.version_text, applied_at=clock.now()
+    )
+    await session.execute(stored.on_conflict_do_nothing())
+    return (
+        await session.scalars(select(PolicyVersion.id).where(PolicyVersion.digest == policy.digest))
+    ).one()
+
+
+async def take_up(session: AsyncSession, policy: Policy, clock: Clock) -> PolicyChange:
+    """A process starts with the policy of its file: gives the change that is in force then.
+
+    The file counts as long as nobody has applied a version by hand. From then on what was applied wins, so
+    that a process that starts again with the old file does not take the installation back.
+    """
+    while True:
+        change = await latest_change(session)
+        if change is not None and change.origin == APPLY:
+            return change
+        version = await store_version(session, policy, clock)
+        if change is not None and change.version_id == version:
+            return change
+        made = await _append(session, change, version, clock, START, None, None)
+        if made is not None:
+            return made
+
+
+async def put_in_force(
+    session: AsyncSession, policy: Policy, clock: Clock, *, made_by: str | None, reason: str | None
+) -> PolicyChange:
+    """A person applies a policy: gives the change, the standing one when that very version was applied last.
+
+    Raises Conflict when somebody else changes the policy at the same moment.
+    """
+    change = await latest_change(session)
+    version = await store_version(session, policy, clock)
+    if change is not None and change.origin == APPLY and change.version_id == version:
+        return change
+    made = await _append(session, change, version, clock, APPLY, made_by, reason)
+    if made is None:
+        raise Conflict("somebody else is changing the policy just now", hint="look at what is in force then")
+    return made
+
+
+async def judged_by_others(session: AsyncSession, version_id: UUID) -> int:
+    """How many tickets that are not closed are still judged by another version."""
+    return int(
+        await session.scalar(
+            select(func.count()).where(
+                Ticket.state != TicketState.CLOSED, Ticket.policy_version_id != version_id
+            )
+        )
+        or 0
+    )
+
+
+async def _append(
+    session: AsyncSession,
+    last: PolicyChange | None,
+    version: UUID,
+    clock: Clock,
+    origin: str,
+    made_by: str | None,
+    reason: str | None,
+) -> PolicyChange | None:
+    """The next line; None when another transaction was faster."""
+    number = (last.number if last else 0) + 1
+    line = _insert(session)(PolicyChange).values(
+        number=number,
+        version_id=version,
+        at=clock.now(),
+        origin=origin,
+        made_by=made_by[:LONGEST_NAME] if made_by else None,
+        reason=reason[:LONGEST_REASON] if reason else None,
+    )
+    made = await session.execute(line.on_conflict_do_nothing().returning(PolicyChange.number))
+    return await latest_change(session) if made.first() is not None else None
+
+
+def _insert(session: AsyncSession) -> Any:
+    return (postgresql if session.get_bind().dialect.name == "postgresql" else sqlite).insert
