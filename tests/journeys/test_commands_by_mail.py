@@ -332,3 +332,34 @@ async def test_an_uncut_quotation_among_the_words_is_not_passed_on(backend: Back
         assert ticket.accepted_at is not None
         assert ticket.resolved_at is None
         assert await _customers_mails(house) == 1
+
+
+async def test_what_is_no_request_is_closed_by_mail_and_taken_up_again(backend: Backend) -> None:
+    async with open_house(backend) as house:
+        await _english(house)
+        assignment = await _assigned(house)
+        await house.mail(assignment.recipient, "#ticket", answers=assignment)
+        assert "it was not closed as no request" in await _told(house)
+        await house.mail(assignment.recipient, "#junk advertisement: sells printers", answers=assignment)
+        assert (await house.ticket()).state is TicketState.CLOSED
+        entry = next(entry for entry in await house.log() if entry.kind == "dismissed")
+        assert (entry.facts["reason"], entry.actor) == ("advertisement", "staff")
+        await house.mail(assignment.recipient, "#accept\n#是工单", answers=assignment)
+        told = await _told(house)
+        assert "the ticket is finished" in told
+        assert "it is a request again" in told
+        assert (await house.ticket()).state is TicketState.IN_PROGRESS
+
+
+async def test_a_sender_that_our_own_server_disproved_carries_nothing_out(backend: Backend) -> None:
+    async with open_house(backend, settings={"auth_servers": ("mx.help.example",)}) as house:
+        assignment = await _assigned(house)
+        for server, result in (("mx.help.example", "fail"), ("mx.evil.example", "fail")):
+            headers = {
+                "Authentication-Results": f"{server}; dmarc={result} (p=none) header.from=help.example"
+            }
+            await house.mail(assignment.recipient, "#accept", answers=assignment, headers=headers)
+            assert ((await house.ticket()).accepted_at is None) == (server == "mx.help.example")
+        (told,) = await house.notifications("reply_not_sent")
+        assert told.staff_id == (await house.ticket()).handler_id
+        assert "域名" in text_of(await house.mail_of("reply_not_sent"))

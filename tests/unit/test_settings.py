@@ -54,6 +54,7 @@ def test_values_are_read_as_what_they_mean(tmp_path: Path) -> None:
         MAIL_FROM="客服中心 <Help@Example.org>",
         PUBLIC_URL="https://help.example.org/",
         STAFF_DOMAINS="Example.org, example.com",
+        AUTH_SERVERS="MX.Example.org",
         LOCALE="zh-CN.UTF-8",
         ADMIN="Boss@Example.org",
         CLOCK_SPEED="3600",
@@ -64,6 +65,7 @@ def test_values_are_read_as_what_they_mean(tmp_path: Path) -> None:
     assert settings.mail_domain == "example.org"
     assert settings.public_url == "https://help.example.org"
     assert settings.staff_domains == ("example.org", "example.com")
+    assert settings.auth_servers == ("mx.example.org",)
     assert settings.locale == "zh_CN"
     assert settings.admin == "boss@example.org"
     assert settings.clock_speed == 3600

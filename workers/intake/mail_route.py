@@ -55,7 +55,7 @@ async def mail_in(uow: UnitOfWork, row: IntakeEvent, event: Event, mail: Inbound
         return Filed(EventState.DONE, kind=traits.kind, reason="copy", ticket_id=copied.ticket_id)
     link = await _reply_link(uow, event, mail)
     if link is not None and link.staff_id is not None:
-        return await from_staff(uow, row, mail, traits, link)
+        return await from_staff(uow, row, event, mail, traits, link)
     ticket = await _ticket_of(uow, link, mail)
     if ticket is not None:
         known = link is not None or await _is_customer(uow, ticket, mail.from_email)

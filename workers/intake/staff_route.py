@@ -14,6 +14,7 @@ from workers import tickets
 from workers.directory import staff_by_email
 from workers.errors import Conflict, InvalidInput
 from workers.history import record
+from workers.intake.authentication import sender_failed
 from workers.intake.commands import Done, Instructions, carry_out, read_commands
 from workers.intake.commands.doing import MOST, shown_line
 from workers.intake.filed import Filed
@@ -21,13 +22,14 @@ from workers.intake.filters import Traits
 from workers.intake.mail import InboundMail
 from workers.intake.own_marks import OwnMarks
 from workers.intake.signatures import is_signature
+from workers.intake.store import Event
 from workers.unit_of_work import UnitOfWork
 
 
 async def from_staff(
-    uow: UnitOfWork, row: IntakeEvent, mail: InboundMail, traits: Traits, link: Link
+    uow: UnitOfWork, row: IntakeEvent, event: Event, mail: InboundMail, traits: Traits, link: Link
 ) -> Filed:
-    """Act on it: only with the reply address given to that person *and* their own From.
+    """Act on it: only with the reply address given to that person *and* their own From, not disproved.
 
     Commands are carried out, what is left is the answer. Where anything that looks like a command was not
     understood nothing leaves, and the person is told.
@@ -40,11 +42,11 @@ async def from_staff(
         await record(uow, ticket, "automatic_mail", by=person, facts={"kind": traits.kind})
         why = ", ".join(traits.reasons)[:200] or traits.kind
         return Filed(EventState.DONE, kind=traits.kind, reason=why, ticket_id=ticket.id)
-    sender = await staff_by_email(uow, mail.from_email)
-    if sender is None or sender.id != person.id:
+    foreign = await _not_theirs(uow, event, mail, person)
+    if foreign is not None:
         text = OwnMarks.of(uow.settings).strip(mail.reply)
-        await tickets.tell_not_sent(uow, ticket, person, "sender_mismatch", text, row.id.hex)
-        return Filed(EventState.REJECTED, kind="answer", reason="sender_mismatch", ticket_id=ticket.id)
+        await tickets.tell_not_sent(uow, ticket, person, foreign, text, row.id.hex)
+        return Filed(EventState.REJECTED, kind="answer", reason=foreign, ticket_id=ticket.id)
     said = read_commands(mail.reply)
     if said.commands or said.misplaced or (said.note and not said.text):
         return await _commanded(uow, row, mail, ticket, person, said)
@@ -55,6 +57,16 @@ async def from_staff(
         return Filed(EventState.REJECTED, kind="answer", reason=why_not, ticket_id=ticket.id)
     await _keep_note(uow, ticket, person, said)
     return Filed(EventState.DONE, kind="answer", ticket_id=ticket.id)
+
+
+async def _not_theirs(uow: UnitOfWork, event: Event, mail: InboundMail, person: Staff) -> str | None:
+    """Why this mail is not taken for the person's own, as a code; None when it is."""
+    sender = await staff_by_email(uow, mail.from_email)
+    if sender is None or sender.id != person.id:
+        return "sender_mismatch"
+    if sender_failed(mail.headers, event.envelope.get("verdicts"), uow.settings.auth_servers):
+        return "auth_failed"
+    return None
 
 
 async def _commanded(

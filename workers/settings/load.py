@@ -54,6 +54,7 @@ class Settings:
     timezone: str = "Asia/Shanghai"
     locale: str = "zh_CN"
     staff_domains: tuple[str, ...] = ()
+    auth_servers: tuple[str, ...] = ()
     clock_speed: float = 1.0
     clock_start: values.ClockStart | None = None
     keep_bodies_days: int = 90
@@ -110,6 +111,7 @@ class _Reader:
             "timezone": self._parsed("TIMEZONE", "Asia/Shanghai", values.zone),
             "locale": self._parsed("LOCALE", "zh_CN", values.locale),
             "staff_domains": self._parsed("STAFF_DOMAINS", "", values.domains),
+            "auth_servers": self._parsed("AUTH_SERVERS", "", values.domains),
             "clock_speed": self._parsed("CLOCK_SPEED", "1", values.speed),
             "clock_start": self._parsed("CLOCK_START", "", values.clock_start),
             "keep_bodies_days": self._parsed("KEEP_BODIES_DAYS", "90", values.days),

@@ -40,4 +40,6 @@ _REFUSED = {
     ("plan", "InvalidInput"): "needs_words",
     ("resolve", "InvalidInput"): "needs_result",
     ("phone", "Conflict"): "answered_already",
+    ("junk", "Conflict"): "not_dismissible",
+    ("ticket", "Conflict"): "not_dismissed",
 }

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+from models.vocabulary import NoRequest
 from workers.policy import Limit
 
 _NAMES = {
@@ -21,6 +22,8 @@ _NAMES = {
     "priority": "priority 优先级",
     "category": "category 分类 类别 类型",
     "phone": "phone call called 电话 已致电 致电",
+    "junk": "junk spam dismiss not-a-ticket not-a-request 垃圾 垃圾邮件 不是工单 非工单 忽略",
+    "ticket": "ticket request not-junk 是工单 恢复工单",
     "note": "note notes 备注 内部备注 内部",
     "help": "help commands 帮助 指令",
 }
@@ -52,6 +55,18 @@ LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
 )
 """For each command with labelled lines: what stands before the colon → the field."""
 DEFAULT_FIELD: Mapping[str, str] = MappingProxyType({"resolve": "solution", "escalate": "reason"})
+
+_REASONS = {
+    NoRequest.ADVERTISEMENT: "advertisement advert ad spam 广告 推广 垃圾邮件",
+    NoRequest.WRONG_ADDRESS: "wrong wrong_address 发错 误发",
+    NoRequest.AUTOMATIC: "automatic 自动 自动邮件",
+    NoRequest.DUPLICATE: "duplicate double 重复",
+    NoRequest.TEST: "test 测试",
+}
+NO_REQUEST: Mapping[str, NoRequest] = MappingProxyType(
+    {each: reason for reason, words in _REASONS.items() for each in words.split()}
+)
+"""The first word after `#junk` → why it is no request."""
 
 BLANKS = " \t\r\xa0\u3000\u200b\ufeff"
 LONGEST_DAYS = 366
