@@ -17,7 +17,7 @@ from workers.channels.smtp_codes import AUTH_CODES, Step
 from workers.channels.smtp_item import Unwritable, mail_of, outcome_of
 from workers.channels.smtp_link import SessionLost
 from workers.channels.smtp_open import CannotConnect, own_host_name
-from workers.channels.smtp_pace import Pace
+from workers.channels.smtp_pace import Counted, Pace
 from workers.channels.smtp_pool import Dialer, LanePool
 from workers.channels.smtp_session import Answer, Mail, Session
 from workers.channels.smtp_url import Profile, Relay
@@ -97,22 +97,34 @@ class SmtpChannel:
 
     async def _send(self, attempt: Attempt) -> Outcome:
         begun = attempt.take_over()
+        counted = Counted(self._pace)
         try:
             ahead = begun if isinstance(begun, _Ahead) else None
-            return await self._dialogue(attempt, ahead.mail if ahead else mail_of(attempt.item), ahead)
+            mail = ahead.mail if ahead else mail_of(attempt.item)
+            outcome = await self._dialogue(attempt, mail, ahead, counted)
         except Unwritable as error:
-            return attempt.outcome(Verdict.REJECTED, error.reason, text=error.text)
+            outcome = attempt.outcome(Verdict.REJECTED, error.reason, text=error.text)
         except CannotConnect as error:
             attempt.host = error.host
-            return attempt.outcome(Verdict.RETRY, error.reason, code=error.code, text=error.text)
+            outcome = attempt.outcome(Verdict.RETRY, error.reason, code=error.code, text=error.text)
         except SessionLost as error:
-            return attempt.broken_off("lost_before_data", "lost_after_data", str(error))
+            outcome = attempt.broken_off("lost_before_data", "lost_after_data", str(error))
+        except BaseException:  # its time is over, or somebody ends it all
+            if not attempt.beyond_recall:
+                await counted.give_back()
+            raise
+        if outcome.verdict not in (Verdict.SENT, Verdict.UNKNOWN):
+            await counted.give_back()
+        return outcome
 
-    async def _dialogue(self, attempt: Attempt, mail: Mail, ahead: _Ahead | None) -> Outcome:
+    async def _dialogue(
+        self, attempt: Attempt, mail: Mail, ahead: _Ahead | None, counted: Counted
+    ) -> Outcome:
         lane = self._lane(attempt.item)
         session = ahead.session if ahead else await choose(lane, self._pace, self._relays, attempt, mail)
         if isinstance(session, Outcome):
             return session
+        counted.relay = session.relay
         kept = ahead is not None or session.uses > 0
         try:
             answer = await self._transact(lane, session, attempt, mail)
@@ -120,20 +132,18 @@ class SmtpChannel:
             # Nothing was accepted yet, so another connection may try at once.
             second = None if attempt.beyond_recall else await self._second(lane, session, attempt, kept)
             if second is None:
-                if not attempt.beyond_recall:
-                    await self._pace.not_sent(session.relay)
                 raise
         else:
             second = await self._after(lane, session, attempt, kept, answer)
         if second is not None:
-            await self._pace.not_sent(session.relay)
+            await counted.give_back()
             if not second.reaches(mail):
                 lane.give_back(second)
                 raise SessionLost("no other relay offers SMTPUTF8")
             wait = await turn(lane, self._pace, second, attempt, mail.domain)
             if wait is not None:
                 return attempt.outcome(Verdict.NOT_STARTED, wait.reason, retry_after=wait.seconds)
-            session = second
+            session, counted.relay = second, second.relay
             answer = await self._transact(lane, session, attempt, mail)
         outcome = outcome_of(attempt, answer)
         if outcome.verdict is not Verdict.SENT:
@@ -182,8 +192,6 @@ class SmtpChannel:
     async def _learn(self, session: Session, mail: Mail, outcome: Outcome) -> None:
         if session.relay is not None and outcome.reason == "throttled":
             await self._pace.complained(session.relay, mail.domain)
-        if outcome.verdict is not Verdict.UNKNOWN:
-            await self._pace.not_sent(session.relay)
 
     async def _after(
         self, lane: LanePool, session: Session, attempt: Attempt, kept: bool, answer: Answer | None

@@ -108,3 +108,16 @@ class Pace:
         turn = max(now + seconds, self._turns.get(limit.key, 0.0) + max(limit.interval, 0.05))
         self._turns[limit.key] = turn
         return turn - now
+
+
+class Counted:
+    """The relay whose quota a mail under way counts for; one that does not leave gives its place back."""
+
+    def __init__(self, pace: Pace) -> None:
+        self.relay: Relay | None = None
+        self._pace = pace
+
+    async def give_back(self) -> None:
+        """It did not leave, at least not here."""
+        relay, self.relay = self.relay, None
+        await self._pace.not_sent(relay)

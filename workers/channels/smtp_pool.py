@@ -158,7 +158,7 @@ class LanePool:
         return await self._dialer.dial(not_at)
 
     def _newest(self, not_at: Container[Relay]) -> Session | None:
-        """Take the resting session that was used last, at the first relay that is known to work if there is one.
+        """Take the resting session used last, at the first relay that is known to work if there is one.
 
         What was sent elsewhere (a quota was used up, an address needed more) leaves sessions there, too.
         """
