@@ -75,7 +75,8 @@ def need_login(account: MailAccount, expected: str) -> None:
     token = account.option("token")
     if not token and not (account.user and account.secret):
         raise SettingsError(f"{account.provider}: user and password, or a token, are needed", expected)
-    if len(token or account.secret) < SHORTEST_TOKEN:
+    shown = (token, account.secret if account.user else "")
+    if any(0 < len(each) < SHORTEST_TOKEN for each in shown):
         raise SettingsError(
             f"{account.provider}: the password or token is too short to be safe: "
             f"at least {SHORTEST_TOKEN} characters",

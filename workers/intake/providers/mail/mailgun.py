@@ -35,6 +35,8 @@ from workers.intake.providers.mail.rebuild import File, build_mail
 from workers.intake.providers.mail.verdicts import verdicts
 
 _JSON = "application/json"
+MOST_BYTES = 2 * 1024 * 1024
+"""Of an event, which has some KB."""
 _HELD = frozenset({"suppress-bounce", "suppress-complaint", "suppress-unsubscribe"})
 
 
@@ -103,7 +105,7 @@ def _signed(call: HookRequest) -> tuple[str, str, str]:
     if not _is_json(call):
         form = _form(call)
         return form.text("timestamp"), form.text("token"), form.text("signature")
-    whole = call.json()
+    whole = call.json(MOST_BYTES)
     return (
         text_at(whole, "signature", "timestamp"),
         text_at(whole, "signature", "token"),
@@ -155,10 +157,9 @@ def _event(call: HookRequest) -> list[Item]:
     fate, reason = _fate(event)
     if not fate:
         return []
-    ident = text_at(event, "id") or text_at(whole, "signature", "token")
     return [
         MailReceipt(
-            key=key_of("event", ident, fate),
+            key=key_of(text_at(whole, "signature", "token")),
             fate=fate,
             raw=piece(event),
             echo=text_at(event, "user-variables", "closeloop"),

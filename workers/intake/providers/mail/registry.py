@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from workers.errors import BadSignature, NotFound, SettingsError, Unavailable
+from workers.errors import BadSignature, InvalidInput, NotFound, SettingsError, Unavailable
 from workers.intake.outside import Outside
 from workers.intake.providers.calls import HookRequest
 from workers.intake.providers.mail.account import MailAccount, parse_account
@@ -86,6 +86,8 @@ def proved_by(
             provider.verify(call, account, outside)
         except (BadSignature, Unavailable) as error:
             errors.append(error)
+        except InvalidInput as error:  # a stranger's nonsense must not be taken for an account's, and kept
+            errors.append(BadSignature(error.message, error.hint))
         else:
             return account
     raise max(errors, key=lambda error: (isinstance(error, Unavailable), isinstance(error, Stale)))

@@ -25,6 +25,8 @@ TOPIC = re.compile(r"arn:aws(?:-[a-z-]{2,20})?:sns:[a-z0-9-]{4,30}:[0-9]{12}:[A-
 _HOST = re.compile(HOST)
 _PATH = re.compile(r"/SimpleNotificationService-[A-Za-z0-9]{1,80}\.pem")
 _CERTIFICATE_CAP = 64 * 1024
+MOST_BYTES = 2 * 1024 * 1024
+"""SNS sends 256 KB, which JSON may make up to six times as long."""
 _NOTICE = ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type")
 _CONFIRMATION = ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
 SIGNED: Mapping[str, tuple[str, ...]] = {
@@ -36,7 +38,7 @@ SIGNED: Mapping[str, tuple[str, ...]] = {
 
 def read_envelope(call: HookRequest) -> dict[str, str]:
     """The fields of a call by SNS, all text. Raises InvalidInput."""
-    whole = call.json()
+    whole = call.json(MOST_BYTES)
     if not isinstance(whole, dict) or not all(
         isinstance(value, str) for name, value in whole.items() if name in _NOTICE or name in _CONFIRMATION
     ):
