@@ -11,6 +11,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection
 from contextlib import suppress
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
@@ -76,11 +77,17 @@ class Vault:
 
     async def new_key(self, session: AsyncSession) -> UUID:
         """Make a data key in the session's transaction; its id."""
-        data_key, key_id = new_key(), new_id()
-        ring_key, wrapped = self._ring.wrap(data_key)
-        session.add(DataKey(id=key_id, ring_key=ring_key, wrapped=wrapped))
-        self._remember(key_id, Sealer(data_key))
+        row, sealer = self.make_key()
+        key_id: UUID = row["id"]
+        session.add(DataKey(**row))
+        self._remember(key_id, sealer)
         return key_id
+
+    def make_key(self) -> tuple[dict[str, Any], Sealer]:
+        """A new data key as the columns of a `data_keys` row that the caller inserts, and its sealer."""
+        data_key = new_key()
+        ring_key, wrapped = self._ring.wrap(data_key)
+        return {"id": new_id(), "ring_key": ring_key, "wrapped": wrapped}, Sealer(data_key)
 
     def forget(self, data_key_id: UUID) -> None:
         """Drop a key from this process's memory (after it was erased)."""

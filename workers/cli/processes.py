@@ -69,9 +69,10 @@ def web(http: HttpOption = "127.0.0.1:8000", data: DataOption = None) -> None:
     """Run the web process alone: pages, API, webhooks."""
     doors = _doors(http, "")
     settings = _separate("web", data, PUBLIC_URL=_url(doors))
-    from workers.boot import run_web
+    from workers.boot import run_web, web_loop
 
-    asyncio.run(run_web(_installation(settings), doors))
+    with asyncio.Runner(loop_factory=web_loop()) as runner:
+        runner.run(run_web(_installation(settings), doors))
 
 
 def smtpd(smtp_intake: SmtpOption = "127.0.0.1:8025", data: DataOption = None) -> None:

@@ -11,10 +11,10 @@ from starlette.responses import Response
 from workers.errors import BadSignature, NotFound
 from workers.intake.providers.mail.registry import PROVIDERS as MAIL_PROVIDERS
 from workers.intake.providers.sms.registry import PROVIDERS
-from workers.intake.store import Event, content_id, store
+from workers.intake.store import Event, content_id
 from workers.web.bodies import MAIL_CAP, bearer, read_body, same_secret
 from workers.web.described import problems
-from workers.web.parts import Parts, WebParts
+from workers.web.parts import Parts
 from workers.web.problems import MalformedBody
 
 router = APIRouter(prefix="/hooks", tags=["webhooks"], responses=problems(400, 401, 404, 413, 415, 422, 503))
@@ -63,7 +63,7 @@ async def raw_mail(
         if value is not None
     }
     event = Event("raw", content_id(raw, envelope.get("to", "")), "mail", raw, envelope)
-    return Stored(stored=await _store(parts, event))
+    return Stored(stored=await parts.gathering.store(event))
 
 
 @others.post("/{kind}/{provider}", include_in_schema=False)
@@ -71,8 +71,3 @@ async def unknown_provider(kind: str, provider: str) -> Response:
     """Say which providers there are."""
     known = ", ".join(f"/hooks/{name}/{each}" for name, names in KNOWN.items() for each in names)
     raise NotFound(f"there is no webhook {kind[:24]}/{provider[:24]}", hint=f"known are {known}")
-
-
-async def _store(parts: WebParts, event: Event) -> bool:
-    async with parts.workshop.begin() as uow:
-        return await store(uow, event)

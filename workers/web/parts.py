@@ -9,6 +9,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from workers.intake.fetching import Fetcher
+from workers.intake.gathering import Gathering
 from workers.intake.outside import Outside
 from workers.metrics import Metrics
 from workers.rendering import Renderer
@@ -30,6 +31,11 @@ class WebParts:
     metrics: Metrics
     broker_alive: Callable[[], Awaitable[bool]] | None = None
     outside: Outside = field(default_factory=lambda: Outside(Fetcher()))
+    gathering: Gathering = field(init=False)
+
+    def __post_init__(self) -> None:
+        """The one way for single events into the database (see `Gathering`)."""
+        object.__setattr__(self, "gathering", Gathering(self.workshop))
 
 
 def web_parts(request: Request) -> WebParts:
