@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -143,20 +143,28 @@ class Arena:
 @contextmanager
 def open_arena(count: int, *, lane: Lane = Lane.NORMAL, kind: str = RECEIPT) -> Iterator[Arena]:
     """Servers in temporary folders, and `count` messages of `kind` that wait in the database `SEEDED`."""
+    with bare_arena() as arena:
+        arena.postgres.server.create(SEEDED)
+        say(f"seeding {count} rows")
+        environ = {
+            "CLOSELOOP_SECRET_KEYS": arena.secret_keys,
+            "CLOSELOOP_DATABASE_URL": arena.postgres.server.url(SEEDED),
+        }
+        seed(load_settings(environ, arena.folder), count, lane=lane, kind=kind)
+        yield replace(arena, count=count)
+
+
+@contextmanager
+def bare_arena() -> Iterator[Arena]:
+    """Servers in temporary folders, and no rows at all."""
     secret = f"bench:{base64.b64encode(os.urandom(32)).decode()}"
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="closeloop-bench-")))
         database = stack.enter_context(postgres())
         broker = stack.enter_context(redis_server())
         relay = stack.enter_context(mail_sink(folder))
-        database.server.create(SEEDED)
-        say(f"PostgreSQL {database.version}, Redis {broker.version}, {relay.program}; seeding {count} rows")
-        fresh = datetime.now(UTC)
-        settings = load_settings(
-            {"CLOSELOOP_SECRET_KEYS": secret, "CLOSELOOP_DATABASE_URL": database.server.url(SEEDED)}, folder
-        )
-        seed(settings, count, lane=lane, kind=kind)
-        yield Arena(folder, database, broker, relay, secret, SEEDED, count, fresh)
+        say(f"PostgreSQL {database.version}, Redis {broker.version}, {relay.program}")
+        yield Arena(folder, database, broker, relay, secret, SEEDED, 0, datetime.now(UTC))
 
 
 def checked(result: Any, count: int) -> None:

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.hostile_mails import HEAD, HOSTILE
 from workers.errors import UnreadableMail
 from workers.intake.filters import Traits, classify
 from workers.intake.forwards import read_forward
@@ -23,7 +24,6 @@ from workers.intake.providers.sms.twilio import parse_inbound
 from workers.intake.view import mail_view
 
 INBOX = Path(__file__).parents[3] / "ops" / "demo_inbox"
-HEAD = b"From: Lin <lin@qq.example>\r\nTo: support@help.example\r\nSubject: x\r\n"
 
 
 def read(name: str) -> tuple[InboundMail, Traits]:
@@ -205,38 +205,6 @@ def test_file_names_are_read_in_every_spelling() -> None:
             + b"\r\n\r\nx"
         )
         assert [one.name for one in mail.attachments] == ["发票.pdf"], spelling
-
-
-HOSTILE = {
-    "quotation marks in To": b"From: a@b.c\nTo: " + b'"' * 60_000 + b"\n\nx",
-    "quotation marks in Content-Type": HEAD + b"Content-Type: text/plain; a=" + b'"' * 60_000 + b"\n\nx",
-    "boundary lines": HEAD + b"Content-Type: multipart/mixed; boundary=x\n\n" + b"--x\n" * 350_000,
-    "split boundary": HEAD + b"Content-Type: multipart/mixed; boundary*0=x; boundary*1=y\n\n" + b"--xy\n" * 280_000,
-    "nested mails": HEAD + b"Content-Type: message/rfc822\n\n" * 3_000,
-    "nested parts": HEAD + b"".join(b"Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n" % (n, n) for n in range(240)),
-    "lines in nested parts": HEAD
-    + b"".join(b"Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n" % (n, n) for n in range(200))
-    + b"\nx\n" * 500_000,
-    "report blocks": HEAD + b"Content-Type: message/delivery-status\n\n" + b"a:b\n\n" * 300_000,
-    "attributions": HEAD + b"\n" + b"On x@y wrote\n" * 100_000,
-    "header labels": HEAD + b"\n" + b"From: x\n" * 200_000,
-    "spaces": HEAD + b"\n" + b" " * 2_000_000 + b"x",
-    "deep html": HEAD + b"Content-Type: text/html\n\n" + b"<div>" * 400_000,
-    "encoded words": b"From: a@b.c\nSubject: " + b"=?utf-8?q?a?=" * 9_000 + b"\n\nx",
-    "headers": b"A: b\n" * 200_000 + b"\nx",
-    "one long header": b"Subject: " + b"a" * 300_000 + b"\n\nx",
-    "many lines": HEAD + b"\n" + b"\n" * 20_000_000,
-    "padding alone": HEAD + b"Content-Transfer-Encoding: base64\n\n" + b"QQ==" * 3_000_000,
-    "forms out of place": HEAD + b"Content-Type: text/html\n\n" + b"<table><form>" * 150 + b"<input>" * 200_000,
-    "formats out of place": HEAD + b"Content-Type: text/html\n\n" + b"<b><i><u><s>" * 70 + b"<p>" * 100_000,
-    "a long mail inside": HEAD + b"Content-Type: message/rfc822\n\nSubject: i\n\n" + b"hello\n" * 500_000,
-    "parameters in pieces": HEAD + b"Content-Type: multipart/mixed; boundary=b\n\n"
-    + (b"--b\nContent-Disposition: attachment; " + b"; ".join(b"filename*%d=x" % n for n in range(400)) + b"\n\nx\n") * 900,
-    "a folded header without end": HEAD + b"\nContent-Type: x\n" + b" x\n" * 500_000,
-    "ids": b"From: a@b.c\nReferences: " + b"<a@b> " * 20_000 + b"\n\nx",
-    "addresses in a report": b"From: mailer-daemon@x.example\nSubject: Undelivered\n\n" + b"a@b.c " * 300_000,
-    "random": HEAD + b"\n" + hashlib.shake_256(b"x").digest(1_000_000),
-}  # fmt: skip
 
 
 @pytest.mark.parametrize("raw", HOSTILE.values(), ids=HOSTILE.keys())
