@@ -88,8 +88,10 @@ async def test_more_time_is_asked_for_by_mail_and_approved_by_link(backend: Back
     async with open_house(backend) as house:
         await _english(house)
         assignment = await _assigned(house)
-        await house.mail(assignment.recipient, "#extend 2wd part missing", answers=assignment)
-        assert "not accepted yet" in await _told(house)
+        await house.mail(assignment.recipient, "#accept 30wd\n#extend 2wd part missing", answers=assignment)
+        told = await _told(house)
+        assert "is the latest you can promise" in told
+        assert "not accepted yet" in told
         await house.mail(
             assignment.recipient, "#accept\n#extend 2wd part must be ordered", answers=assignment
         )
@@ -166,12 +168,14 @@ async def test_a_result_by_mail_goes_out_as_feedback(backend: Backend) -> None:
         assert "cause:" in await _told(house)
         assert (await house.ticket()).resolved_at is None
         result = "#resolve\ncause: expired certificate\nsolution: renewed it\nprecautions: clear the cache"
+        result += f"\nyours, {assignment.recipient}"
         await house.mail(assignment.recipient, result, answers=assignment)
         ticket = await house.ticket()
         assert ticket.state is TicketState.AWAITING_FEEDBACK
         feedback = await house.mail_of("result_feedback", to=LILEI)
         for words in ("expired certificate", "renewed it", "clear the cache"):
             assert words in text_of(feedback)
+        assert assignment.recipient not in feedback.message.as_string()
         assert ticket.feedback_at == house.clock.now()
         await house.mail(assignment.recipient, "#resolve\ncause: a\nsolution: b", answers=assignment)
         assert "result has been given already" in await _told(house)
@@ -181,14 +185,18 @@ async def test_what_was_not_understood_holds_the_mail_and_the_rest_is_done(backe
     async with open_house(backend) as house:
         await _english(house)
         assignment = await _assigned(house)
-        await house.mail(
-            assignment.recipient,
-            "#accept 9999h\n#finish it\n#plan swap the disk\n\nDear customer, it is done.",
-            answers=assignment,
-        )
+        commands = "#accept 9999h\n#finish it\n#priority x\n#category 投诉类\n#plan swap the disk"
+        text = f"{commands}\n\nDear customer, it is done."
+        await house.mail(assignment.recipient, text, answers=assignment)
         told = await _told(house)
-        for words in ("#accept 9999h → write only a time here", "#finish it → there is no such command",
-                      "#plan swap the disk → the plan is logged", "Dear customer, it is done."):  # fmt: skip
+        for words in (
+            "#accept 9999h → write only a time here",
+            "#finish it → there is no such command",
+            "#priority x → no such priority; use one of Urgent, High, Medium, Low",
+            "#category 投诉类 → category: Complaint",
+            "#plan swap the disk → the plan is logged",
+            "Dear customer, it is done.",
+        ):
             assert words in told
         assert await _customers_mails(house) == 1
         ticket = await house.ticket()
@@ -342,6 +350,7 @@ async def test_what_is_no_request_is_closed_by_mail_and_taken_up_again(backend: 
         assert "it was not closed as no request" in await _told(house)
         await house.mail(assignment.recipient, "#junk advertisement: sells printers", answers=assignment)
         assert (await house.ticket()).state is TicketState.CLOSED
+        assert "closed as no request" in await _told(house)
         entry = next(entry for entry in await house.log() if entry.kind == "dismissed")
         assert (entry.facts["reason"], entry.actor) == ("advertisement", "staff")
         await house.mail(assignment.recipient, "#accept\n#是工单", answers=assignment)

@@ -62,18 +62,6 @@ def is_forward(subject: str) -> bool:
     return bool(marks.FORWARD_SUBJECT.match(subject[:200]))
 
 
-def strip_internal(text: str) -> str:
-    """What of an agent's mail may reach the customer: all above the first line that begins with
-    "#note" (also full-width ＃); that line and every line after it stay internal.
-    """
-    kept: list[str] = []
-    for line in text.split("\n"):
-        if line.lstrip().replace("＃", "#")[:5].casefold() == "#note":
-            break
-        kept.append(line)
-    return "\n".join(kept).strip()
-
-
 def plus_pattern(addresses: Iterable[str]) -> re.Pattern[str]:
     """A pattern for the plus-addresses made from our own `addresses` ("support@help.example").
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from models.intake import IntakeEvent
 from models.links import Link
@@ -81,7 +81,10 @@ async def _commanded(
     own = OwnMarks.of(uow.settings)
     # First of all: another copy of this mail, on another way, then carries nothing out.
     await tickets.remember_message(uow, ticket, mail.message_id)
-    results = await carry_out(uow, ticket, person, said.commands, own.in_text)
+    commands = [
+        replace(command, words=_without_address(uow, command.words, person)) for command in said.commands
+    ]
+    results = await carry_out(uow, ticket, person, commands, own.in_text)
     results += [Done("misplaced", shown_line(line), False, "misplaced") for line in said.misplaced[:MOST]]
     if await _keep_note(uow, ticket, person, said):
         results.append(Done("note", "#note", True, "note"))
@@ -91,10 +94,10 @@ async def _commanded(
     await tickets.tell_commands(
         uow, ticket, person, told, answer=answer, text=own.strip(unsent), event=row.id.hex
     )
-    if unsent or not all(each.ok for each in results):
-        why = answer if unsent else "not_carried_out"
-        return Filed(EventState.REJECTED, kind="commands", reason=why, ticket_id=ticket.id)
-    return Filed(EventState.DONE, kind="commands", ticket_id=ticket.id)
+    if unsent:
+        return Filed(EventState.REJECTED, kind="commands", reason=answer, ticket_id=ticket.id)
+    why = None if all(each.ok for each in results) else "not_carried_out"
+    return Filed(EventState.DONE, kind="commands", reason=why, ticket_id=ticket.id)
 
 
 async def _rest(uow: UnitOfWork, ticket: Ticket, person: Staff, said: Instructions) -> str:

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from workers.intake.commands import Command, Instructions, read_commands
 from workers.intake.commands.words import LABELS, NAMES, ONE_LINE, fields_of, head_of, time_of
-from workers.intake.quotes import strip_internal
 from workers.intake.signatures import is_signature
 from workers.rendering.environment import LOCALES, load_labels
 
@@ -111,6 +110,20 @@ def test_a_note_keeps_all_below_it_inside(mark: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("reply", "answer", "note"),
+    [
+        ("We fixed it.\n#note he is angry\ncall him", "We fixed it.", "he is angry\ncall him"),
+        ("已修复。\n  ＃Note：内部\n别告诉他", "已修复。", "内部\n别告诉他"),
+        ("#NOTE only", "", "only"),
+        ("see note #5", "see note #5", ""),
+    ],
+)
+def test_notes_stay_inside(reply: str, answer: str, note: str) -> None:
+    said = read_commands(reply)
+    assert (said.text, said.note, said.commands) == (answer, note, ())
+
+
+@pytest.mark.parametrize(
     ("words", "limit", "rest"),
     [
         ("4h", "4h", ""),
@@ -143,7 +156,7 @@ def test_any_text_is_read_and_no_command_is_left_in_what_may_leave(text: str) ->
     said = read_commands(text)
     lines = {line.strip() for line in text.split("\n")}
     assert {line.strip() for line in said.text.split("\n")} <= lines | {""}
-    assert not any(strip_internal(line) != line.strip() for line in said.text.split("\n"))
+    assert not any(line.lstrip().casefold().startswith(("#note", "＃note")) for line in said.text.split("\n"))
     left = [head for line in said.text.split("\n") if (head := head_of(line)) and head.name]
     assert bool(left) <= bool(said.misplaced)
     for command in said.commands:

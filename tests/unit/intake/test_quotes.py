@@ -10,7 +10,6 @@ from workers.intake.quotes import (
     is_forward,
     plus_pattern,
     split_reply,
-    strip_internal,
     strip_tokens,
 )
 
@@ -134,13 +133,6 @@ def test_what_a_colleague_passes_on_is_the_matter_and_stays() -> None:
 def test_a_forward_is_known_by_its_subject(subject: str) -> None:
     assert is_forward(subject)
     assert not is_forward(f"Re: {subject}")
-
-
-def test_notes_stay_inside() -> None:
-    assert strip_internal("We fixed it.\n#note he is angry\ncall him") == "We fixed it."
-    assert strip_internal("已修复。\n  ＃Note：内部\n别告诉他") == "已修复。"
-    assert strip_internal("#NOTE only") == ""
-    assert strip_internal("see note #5") == "see note #5"
 
 
 def test_our_reply_tokens_never_leave_in_a_quotation() -> None:

@@ -6,10 +6,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
+from typing import Any
 
 from models.people import Staff
 from models.tickets import Ticket
-from models.vocabulary import Category, Medium, NoRequest, Priority, Role
+from models.vocabulary import Medium, NoRequest, Role
 from workers import tickets
 from workers.intake.commands.naming import receiver_in
 from workers.intake.commands.refusal import Refused
@@ -113,7 +114,7 @@ async def _resolve(task: Task) -> Result:
 async def _priority(task: Task) -> Result:
     found = task.uow.policy.priority_of(task.words)
     if found is None:
-        raise Refused("no_priority", name=", ".join(Priority))
+        raise Refused("no_priority", name=_labels(task, task.uow.policy.priorities))
     await tickets.triage(task.uow, task.ticket, task.by, priority=found)
     return Result("priority", value=found.value)
 
@@ -121,7 +122,7 @@ async def _priority(task: Task) -> Result:
 async def _category(task: Task) -> Result:
     found = task.uow.policy.category_of(task.words)
     if found is None:
-        raise Refused("no_category", name=", ".join(Category))
+        raise Refused("no_category", name=_labels(task, task.uow.policy.categories))
     await tickets.triage(task.uow, task.ticket, task.by, category=found)
     return Result("category", value=found.value)
 
@@ -157,6 +158,12 @@ async def _ticket(task: Task) -> Result:
 
 async def _help(_: Task) -> Result:
     return Result("help")
+
+
+def _labels(task: Task, parts: Mapping[Any, Any]) -> str:
+    """The words that this policy has for its priorities or categories, in the language of who asked."""
+    chinese = (task.by.locale or task.uow.settings.locale).startswith("zh")
+    return ", ".join(part.label.zh if chinese else part.label.en for part in parts.values())
 
 
 def _reference(words: str) -> tuple[str | None, str]:
