@@ -26,10 +26,8 @@ class Certificate:
     def __init__(self, chain: Path, key: Path) -> None:
         self._files = (chain, key)
         self._looked = time.monotonic()
-        self._context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        self._context.minimum_version = ssl.TLSVersion.TLSv1_2
         try:
-            self._stamps = self._load()
+            self._stamps, self._context = self._load()
         except (OSError, ssl.SSLError) as error:
             raise SettingsError(
                 f"the certificate of the SMTP intake cannot be used: {error}",
@@ -42,16 +40,19 @@ class Certificate:
             self._looked = time.monotonic()
             try:
                 if self._stamps != self._stamp():
-                    self._stamps = self._load()
+                    self._stamps, self._context = self._load()
                     log.info("smtp_certificate_renewed")
             except (OSError, ssl.SSLError) as error:
                 log.error("smtp_certificate_not_renewed", error=str(error))  # noqa: TRY400 - its words suffice
         return self._context
 
-    def _load(self) -> tuple[int, ...]:
+    def _load(self) -> tuple[tuple[int, ...], ssl.SSLContext]:
         stamps = self._stamp()
-        self._context.load_cert_chain(*self._files)
-        return stamps
+        # Not into the one that is in use: a chain whose key is not there yet would take the place of the old.
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_cert_chain(*self._files)
+        return stamps, context
 
     def _stamp(self) -> tuple[int, ...]:
         return tuple(file.stat().st_mtime_ns for file in self._files)

@@ -17,6 +17,8 @@ MEGABYTE = 1024 * 1024
 # RFC 5321 §4.5.3.1.6 allows 1000 bytes; real senders write whole HTML documents on one line.
 LINE_LIMIT = 2 * MEGABYTE
 HANDSHAKE_SECONDS = 30.0
+PARTING_SECONDS = 10.0
+"""For whoever is hung up on, to take the last words; then the line is cut."""
 MOST_STRANGERS = 10
 """Unknown recipients on one connection: beyond, somebody is trying out names."""
 
@@ -80,9 +82,11 @@ class Connection(SMTP):
         self._door = door
         self._mail_seconds = limits.mail
         self._admitted = False
+        self._gone = False
         self._taken = 0
         self._strangers = 0
         self._ends: asyncio.TimerHandle | None = None
+        self._parting: asyncio.TimerHandle | None = None
         self._ceiling = 2 * limits.size + LINE_LIMIT
 
     @property
@@ -96,7 +100,20 @@ class Connection(SMTP):
             writing: Any = self.transport
             with contextlib.suppress(OSError, RuntimeError):
                 writing.write(f"{words}\r\n".encode())
+            self._close()
+
+    def cut(self) -> None:
+        """Break the connection off at once, whatever the sender has not taken yet."""
+        if self.transport is not None:
+            writing: Any = self.transport
+            writing.abort()
+
+    def _close(self) -> None:
+        """Hang up; a sender that takes nothing more, not even the end, must not keep the connection."""
+        if self.transport is not None:
             self.transport.close()
+            if self._parting is None and not self._gone:
+                self._parting = self.loop.call_later(PARTING_SECONDS, self.cut)
 
     def stranger(self) -> None:
         """Count a recipient that is nobody here; hang up on whoever goes on trying."""
@@ -118,9 +135,13 @@ class Connection(SMTP):
         self.refuse(BUSY)
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Count it out."""
-        if self._ends is not None:
-            self._ends.cancel()
+        """Count it out, once."""
+        if self._gone:
+            return
+        self._gone = True
+        for timer in (self._ends, self._parting):
+            if timer is not None:
+                timer.cancel()
         if self._admitted:
             self._door.leave(self)
             super().connection_lost(error)
@@ -155,8 +176,9 @@ class Connection(SMTP):
         # What was said ahead in clear might be somebody else's: it is thrown away (RFC 3207 §4.2).
         reader: Any = self._reader
         reader._buffer.clear()
+        secured: Any = None
         try:
-            secured: Any = await self.loop.start_tls(
+            secured = await self.loop.start_tls(
                 self.transport,  # type: ignore[arg-type]  # typed as any transport, is a socket's
                 self,
                 context,
@@ -165,8 +187,10 @@ class Connection(SMTP):
             )
         except (OSError, ssl.SSLError) as error:
             log.info("smtp_tls_failed", peer=self.peer, error=type(error).__name__)
-            if self.transport is not None:
-                self.transport.close()
+        if secured is None:
+            self.cut()
+            # asyncio tells nobody of a connection that ends in the midst of its handshake.
+            self.connection_lost(None)
             return
         self.transport = self._tls_protocol = reader._transport = secured
         writer: Any = self._writer
@@ -181,8 +205,14 @@ class Connection(SMTP):
         """Each drop of a slow dialogue starts aiosmtpd's clock of idleness again; this one goes on."""
         if self._ends is not None:
             self._ends.cancel()
+        if self._gone:
+            return
         self._taken = 0
         self._ends = self.loop.call_later(self._mail_seconds, self.refuse, TOO_SLOW)
+
+    def _timeout_cb(self) -> None:
+        """aiosmtpd's end of a silent dialogue."""
+        self._close()
 
     def _set_post_data_state(self) -> None:
         if self._admitted:

@@ -21,6 +21,8 @@ from workers.unit_of_work import Workshop
 
 MOST_RECIPIENTS = 50
 GRACE_SECONDS = 10.0
+LONGEST_NAME = 255
+"""RFC 5321 section 4.5.3.1.2."""
 
 OK = "250 2.0.0 OK, stored"
 REPEATED = "250 2.0.0 OK, stored before"
@@ -92,7 +94,8 @@ class SmtpIntake:
                     connection.refuse(CLOSING)
             await asyncio.sleep(0.02)
         for connection in list(self._connections):
-            connection.refuse(CLOSING)
+            connection.cut()
+        await asyncio.sleep(0.02)  # in which their transports hear of it
         if self._storing:
             await asyncio.wait(self._storing, timeout=grace)
         await self._server.wait_closed()
@@ -186,7 +189,7 @@ def _event(raw: bytes, envelope: Envelope, session: Session, to: str) -> Event:
         "from": _storable(sender),
         "to": recipient,
         "peer": str(peer[0]) if isinstance(peer, tuple) else "",
-        "helo": session.host_name or "",
+        "helo": _storable(session.host_name or "")[:LONGEST_NAME],
         "tls": session.ssl is not None,
     }
     return Event("smtp", content_id(raw, recipient), "mail", raw, told)

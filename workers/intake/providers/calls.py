@@ -44,8 +44,8 @@ class HookRequest:
             raise InvalidInput("the body is no urlencoded form in UTF-8") from error
 
     def json(self, most: int | None = None) -> Any:
-        """The body as JSON. Raises BrokenBody; InvalidInput beyond `most` bytes, for what is read before it is
-        proved: as objects it is thirty times as large.
+        """The body as JSON. Raises BrokenBody; InvalidInput beyond `most` bytes, for what is read before
+        it is proved: as objects it is thirty times as large.
         """
         if most is not None and len(self.body) > most:
             raise InvalidInput(f"the body has more than {most} bytes")
