@@ -42,7 +42,7 @@ from workers.unit_of_work import Vault, Workshop
 
 log = structlog.get_logger(__name__)
 
-THREADS: Mapping[Lane, int] = {Lane.URGENT: 2, Lane.NORMAL: 3, Lane.BULK: 2}
+THREADS: Mapping[Lane, int] = {Lane.URGENT: 4, Lane.NORMAL: 3, Lane.BULK: 2}
 
 
 SMS_TIMEOUT = 20.0

@@ -15,6 +15,7 @@ from workers.channels.quota import Quotas
 from workers.channels.smtp_choice import choose, turn
 from workers.channels.smtp_codes import AUTH_CODES, Step
 from workers.channels.smtp_item import Unwritable, mail_of, outcome_of
+from workers.channels.smtp_lines import Busy
 from workers.channels.smtp_link import SessionLost
 from workers.channels.smtp_open import CannotConnect, own_host_name
 from workers.channels.smtp_pace import Counted, Pace
@@ -24,7 +25,10 @@ from workers.channels.smtp_url import Profile, Relay
 from workers.clock import Clock
 from workers.metrics import Metrics
 
-CONNECTIONS: Mapping[str, int] = MappingProxyType({"urgent": 2, "normal": 4, "bulk": 4})
+CONNECTIONS: Mapping[str, int] = MappingProxyType({"urgent": 8, "normal": 4, "bulk": 4})
+"""The most that each lane has; they are opened only when needed."""
+BUSY_PAUSE = 1.0
+"""Seconds until a mail is claimed again for which none of a relay's few connections got free."""
 
 
 class SmtpChannel:
@@ -70,9 +74,10 @@ class SmtpChannel:
             step_timeout=timeout / 3,
             tls_context=tls_context,
             metrics=metrics,
+            idle=idle,
         )
         self._lanes = {
-            lane: LanePool(self._dialer, size=size, max_uses=max_uses, idle=idle)
+            lane: LanePool(self._dialer, size=size, max_uses=max_uses, idle=idle, urgent=lane == "urgent")
             for lane, size in connections.items()
         }
         self._default = self._lanes.get("normal") or next(iter(self._lanes.values()))
@@ -107,6 +112,8 @@ class SmtpChannel:
         except CannotConnect as error:
             attempt.host = error.host
             outcome = attempt.outcome(Verdict.RETRY, error.reason, code=error.code, text=error.text)
+        except Busy:
+            outcome = attempt.outcome(Verdict.NOT_STARTED, "throttled", retry_after=BUSY_PAUSE)
         except SessionLost as error:
             outcome = attempt.broken_off("lost_before_data", "lost_after_data", str(error))
         except BaseException:  # its time is over, or somebody ends it all

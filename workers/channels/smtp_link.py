@@ -29,7 +29,8 @@ class Link(asyncio.Protocol):
     """The protocol of an opened connection; it counts the replies that are owed and hears them in order.
 
     `now` gives promise time; it is read when a reply *arrives*, not when somebody gets round to looking at
-    it. `doomed`: it works, but must not be used for a further mail.
+    it. `doomed`: it works, but must not be used for a further mail. `on_end` is called when the
+    socket is closed.
     """
 
     def __init__(self, transport: asyncio.Transport, now: Callable[[], datetime]) -> None:
@@ -44,6 +45,7 @@ class Link(asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
         self._leaving = False
         self._ended = asyncio.Event()
+        self.on_end: Callable[[], None] | None = None
 
     # -- asyncio's side
 
@@ -80,6 +82,9 @@ class Link(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._lose("connection lost")
         self._ended.set()
+        if self.on_end is not None:
+            told, self.on_end = self.on_end, None
+            told()
 
     def _end_of_reply(self) -> int:
         """Length of the first complete reply in the buffer; 0: none yet, -1: that is no reply."""

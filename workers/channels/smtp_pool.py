@@ -10,6 +10,7 @@ from datetime import datetime
 from weakref import WeakSet
 
 from workers.channels.breaker import Breaker
+from workers.channels.smtp_lines import Lines
 from workers.channels.smtp_open import CannotConnect, open_session, relay_context
 from workers.channels.smtp_session import Session
 from workers.channels.smtp_url import Relay
@@ -35,6 +36,7 @@ class Dialer:
         step_timeout: float,
         tls_context: ssl.SSLContext | None = None,
         metrics: Metrics | None = None,
+        idle: float = 30,
     ) -> None:
         if not relays:
             raise ValueError("at least one relay is needed")
@@ -42,14 +44,21 @@ class Dialer:
         self._now = now
         self._ehlo = ehlo
         self._step_timeout = step_timeout
+        self._idle = idle
         self._given_context = tls_context
         self._contexts: dict[Relay, ssl.SSLContext | None] = {}
         self._breakers = {relay: Breaker[CannotConnect](relay.name, metrics) for relay in relays}
         self._opened: WeakSet[Session] = WeakSet()
+        self.lines = {relay: Lines(relay.connections) for relay in relays if relay.connections}
 
-    async def dial(self, not_at: Container[Relay] = ()) -> Session:
-        """Return a fresh session, not at one of `not_at`. Raises CannotConnect, with the trouble of the
-        first relay, when none answers.
+    async def dial(
+        self, not_at: Container[Relay] = (), *, urgent: bool = False, anew: bool = False
+    ) -> Session:
+        """Return a session, not at one of `not_at`. Raises CannotConnect, with the trouble of the first
+        relay, when none answers.
+
+        It is fresh, but at a relay that allows few connections: there it may be one that rests, unless it is
+        to be made `anew`, and Busy is raised when none gets free.
 
         While all are left alone their last trouble is raised again without knocking: a thousand waiting
         mails must not become a thousand connects.
@@ -58,13 +67,26 @@ class Dialer:
         for relay in self._relays:
             if relay not in not_at and self._breakers[relay].may_try():
                 asked = True
-                session = await self._tried(relay)
+                if relay in self.lines:
+                    session = await self._shared(relay, self.lines[relay], urgent, anew)
+                else:
+                    session = await self._tried(relay)
                 if session is not None:
                     return session
         errors = [self._breakers[relay].error for relay in self._relays if relay not in not_at]
         error = next((error for error in errors if error), None) or CannotConnect("connection_failed", "")
         # Where nobody was talked to there is no host (see `Outcome`).
         raise error if asked else CannotConnect(error.reason, "", error.code, error.text)
+
+    def lines_of(self, session: Session) -> Lines | None:
+        """The few lines that this session is one of; None where the relay takes as many as come."""
+        return self.lines.get(session.relay) if self.lines and session.relay is not None else None
+
+    def useful(self, size: int) -> int:
+        """How many of so many connections may be open at all: more would only wait for each other."""
+        if len(self.lines) < len(self._relays):
+            return size
+        return min(size, sum(relay.connections for relay in self._relays))
 
     def first_choice(self, not_at: Container[Relay]) -> Relay | None:
         """The first relay, but for `not_at`, of which no trouble is known."""
@@ -80,6 +102,9 @@ class Dialer:
 
     async def aclose(self) -> None:
         """Return when all sessions are closed; retired ones get a second to hear their farewell."""
+        for lines in self.lines.values():
+            for session in lines.resting:
+                session.retire()
         try:
             async with asyncio.timeout(_QUIT_PATIENCE):
                 await self._all_ended()
@@ -91,6 +116,26 @@ class Dialer:
     async def _all_ended(self) -> None:
         for session in list(self._opened):
             await session.ended()
+
+    async def _shared(self, relay: Relay, lines: Lines, urgent: bool, anew: bool) -> Session | None:
+        await lines.enter(urgent=urgent)
+        session: Session | None = None
+        try:
+            if anew:
+                await lines.emptied()
+            while session is None and lines.resting:
+                session = await self._proved(lines.resting.pop())
+            session = session or await self._tried(relay)
+        finally:
+            if session is None:
+                lines.leave()
+        return lines.lend(session) if session is not None else None
+
+    async def _proved(self, session: Session) -> Session | None:
+        """The session that has rested, if it still works."""
+        if not session.usable:
+            return None
+        return session if not doubtful(session, self._idle) or await answers(session) else None
 
     async def _tried(self, relay: Relay) -> Session | None:
         breaker = self._breakers[relay]
@@ -136,10 +181,13 @@ class LanePool:
     before it is trusted again.
     """
 
-    def __init__(self, dialer: Dialer, *, size: int, max_uses: int, idle: float) -> None:
-        self.size = size
-        self.gate = asyncio.Semaphore(size)
+    def __init__(
+        self, dialer: Dialer, *, size: int, max_uses: int, idle: float, urgent: bool = False
+    ) -> None:
+        self.size = dialer.useful(size)
+        self.gate = asyncio.Semaphore(self.size)
         self._dialer = dialer
+        self._urgent = urgent
         self._max_uses = max_uses
         self._idle = idle
         self._resting: list[Session] = []
@@ -147,15 +195,15 @@ class LanePool:
     async def take(self, not_at: Container[Relay] = ()) -> Session:
         """Return a usable session, not at one of `not_at`; only for a holder of `gate`.
 
-        Raises CannotConnect.
+        Raises CannotConnect, or Busy.
         """
         while (session := self._newest(not_at)) is not None:
             if not session.usable:
                 continue
-            if not self._doubtful(session) or await self._answers(session):
+            if not doubtful(session, self._idle) or await answers(session):
                 return session
             self._drop_doubtful()
-        return await self._dialer.dial(not_at)
+        return await self._dialer.dial(not_at, urgent=self._urgent)
 
     def _newest(self, not_at: Container[Relay]) -> Session | None:
         """Take the resting session used last, at the first relay that is known to work if there is one.
@@ -170,8 +218,8 @@ class LanePool:
         return None
 
     async def fresh(self, not_at: Container[Relay] = ()) -> Session:
-        """Return a new session, for when one turned out to be of no use. Raises CannotConnect."""
-        return await self._dialer.dial(not_at)
+        """Return a new session, for when one turned out to be of no use. Raises CannotConnect, or Busy."""
+        return await self._dialer.dial(not_at, urgent=self._urgent, anew=True)
 
     def refused_us(self, relay: Relay, error: CannotConnect) -> None:
         """See `Dialer.refused_us`."""
@@ -181,13 +229,19 @@ class LanePool:
         """Keep the session for the next mail, or retire it when it has served long enough."""
         if not session.usable or session.uses >= self._max_uses:
             session.retire()
+            return
+        session.idle_since = time.monotonic()
+        lines = self._dialer.lines_of(session)
+        if lines is not None:
+            lines.rest(session)
         else:
-            session.idle_since = time.monotonic()
             self._resting.append(session)
 
     def goes_on(self, session: Session) -> bool:
         """Whether this session, in use, may take one more mail after the one it has."""
-        return session.usable and session.uses < self._max_uses
+        lines = self._dialer.lines_of(session)
+        awaited = lines is not None and lines.wanted
+        return session.usable and session.uses < self._max_uses and not awaited
 
     def close(self) -> None:
         """Retire all resting sessions."""
@@ -196,22 +250,26 @@ class LanePool:
 
     def _drop_doubtful(self) -> None:
         # What has rested as long as a dead one is probably dead too; asking each would eat the mail's time.
-        for session in [resting for resting in self._resting if self._doubtful(resting)]:
+        for session in [resting for resting in self._resting if doubtful(resting, self._idle)]:
             self._resting.remove(session)
             session.retire()
 
-    def _doubtful(self, session: Session) -> bool:
-        return time.monotonic() - session.idle_since > self._idle
 
-    async def _answers(self, session: Session) -> bool:
-        try:
-            async with asyncio.timeout(_NOOP_PATIENCE):
-                if await session.alive():
-                    return True
-        except TimeoutError:
-            pass
-        except asyncio.CancelledError:
-            session.abort()
-            raise
+def doubtful(session: Session, idle: float) -> bool:
+    """Whether the session has rested for more than `idle` seconds."""
+    return time.monotonic() - session.idle_since > idle
+
+
+async def answers(session: Session) -> bool:
+    """Whether the session still answers; else it is thrown away."""
+    try:
+        async with asyncio.timeout(_NOOP_PATIENCE):
+            if await session.alive():
+                return True
+    except TimeoutError:
+        pass
+    except asyncio.CancelledError:
         session.abort()
-        return False
+        raise
+    session.abort()
+    return False

@@ -1,6 +1,7 @@
 """Where mail goes out: `smtp://user:pass@host:587?tls=start|implicit|none`, several separated by spaces.
 
-Options: `ca=/path.pem`, `profile=verp|plain|same-sender`, `rate=5/s`, `per_domain=60/m`, `quota=500`.
+Options: `ca=/path.pem`, `profile=verp|plain|same-sender`, `rate=5/s`, `per_domain=60/m`, `quota=500`,
+`connections=2`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from workers.errors import SettingsError
 _HOST = re.compile(r"[A-Za-z0-9._:-]+")
 _RATE = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)(?:/([smh]))?")
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
-_OPTIONS = frozenset({"tls", "ca", "profile", "rate", "per_domain", "quota"})
+_OPTIONS = frozenset({"tls", "ca", "profile", "rate", "per_domain", "quota", "connections"})
 
 
 class Tls(StrEnum):
@@ -47,7 +48,7 @@ class Relay:
     """One mail relay. `ca_file`: PEM file with the authority of a relay with a private certificate.
 
     `rate` and `per_domain` are mails per second (to one recipient domain), `quota` mails per day in the
-    team's zone; 0: no limit of ours.
+    team's zone, `connections` the most that one process has open; 0: no limit of ours.
     """
 
     host: str
@@ -60,6 +61,7 @@ class Relay:
     rate: float = 0.0
     per_domain: float = 0.0
     quota: int = 0
+    connections: int = 0
 
     @property
     def name(self) -> str:
@@ -111,7 +113,8 @@ def _relay(number: int, url: str) -> Relay:
         profile=_profile(place, options),
         rate=_rate(place, options, "rate"),
         per_domain=_rate(place, options, "per_domain"),
-        quota=_quota(place, options),
+        quota=_number(place, options, "quota", "mails a day"),
+        connections=_number(place, options, "connections", "connections of one process"),
     )
 
 
@@ -132,10 +135,10 @@ def _rate(place: str, options: dict[str, list[str]], name: str) -> float:
     return float(found[1]) / _SECONDS[found[2] or "s"]
 
 
-def _quota(place: str, options: dict[str, list[str]]) -> int:
-    text = options.get("quota", ["0"])[-1]
-    if not text.isdecimal() or ("quota" in options and int(text) == 0):
-        raise SettingsError(f"{place}: quota must be a number of mails a day")
+def _number(place: str, options: dict[str, list[str]], name: str, what: str) -> int:
+    text = options.get(name, ["0"])[-1]
+    if not text.isdecimal() or (name in options and int(text) == 0):
+        raise SettingsError(f"{place}: {name} must be a number of {what}")
     return int(text)
 
 
