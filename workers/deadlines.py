@@ -188,45 +188,6 @@ async def withdraw_rows(uow: UnitOfWork, rows: list[Deadline], reason: str) -> l
     return rows
 
 
-async def lay_down(uow: UnitOfWork, ticket: Ticket, reason: str) -> list[Deadline]:
-    """End all deadlines of a ticket that turned out to be none; what was overdue is overdue no more."""
-    rows = await withdraw_rows(uow, await open_ones(uow, ticket), reason)
-    for row in rows:
-        row.state = DeadlineState.WITHDRAWN
-    return rows
-
-
-async def take_up(uow: UnitOfWork, ticket: Ticket, reason: str) -> list[Deadline]:
-    """Let the deadlines that `lay_down` ended for this reason run on as if they had never stopped.
-
-    Alarms whose time has passed meanwhile are heard now; verdicts come from time stamps as ever.
-    """
-    query = select(Deadline).where(Deadline.ticket_id == ticket.id, Deadline.ended_reason == reason)
-    rows = list(await uow.session.scalars(query.order_by(Deadline.id)))
-    for row in rows:
-        row.state = DeadlineState.BREACHED if row.breached_at is not None else DeadlineState.RUNNING
-        row.ended_reason = None
-        if row.alarm_no < len(row.alarms):
-            row.due_at = _loaded(row.alarms[row.alarm_no]).at
-            uow.ring("deadlines", row.lane, row.due_at)
-    return rows
-
-
-def plan_of(row: Deadline) -> list[Alarm]:
-    """All alarms of a row, in order; the first `alarm_no` of them have been heard."""
-    return [_loaded(stored) for stored in row.alarms]
-
-
-def change_plan(uow: UnitOfWork, row: Deadline, left: Sequence[Alarm]) -> None:
-    """Put other alarms in the place of those not heard yet; whoever has claimed the row finds nothing due."""
-    row.alarms = [*row.alarms[: row.alarm_no], *(_stored(alarm) for alarm in left)]
-    settle(row)
-    row.tries = 0
-    if left:
-        row.due_at = left[0].at
-        uow.ring("deadlines", row.lane, row.due_at)
-
-
 def add_alarm(row: Deadline, alarm: Alarm) -> None:
     """Put one more alarm at the end of the plan (the daily repetition of a ladder)."""
     row.alarms = [*row.alarms, _stored(alarm)]

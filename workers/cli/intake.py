@@ -57,6 +57,7 @@ def parse(
 
 def list_events(
     state: Annotated[str, typer.Option(help="Only received, done, rejected or poison.")] = "",
+    kind: Annotated[str, typer.Option(help="Only of this kind: junk, blocked, person, reply …")] = "",
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many, newest first.")] = 50,
     data: DataOption = None,
     as_json: JsonOption = False,
@@ -67,7 +68,7 @@ def list_events(
 
     if state and state not in set(EventState):
         raise InvalidInput(f"there is no state {state}", hint=f"there are {', '.join(EventState)}")
-    rows = asyncio.run(_listed(find_settings(data), state, limit))
+    rows = asyncio.run(_listed(find_settings(data), state, kind, limit))
     if as_json:
         print_json(rows)
         return
@@ -116,7 +117,26 @@ def retry(
         console().print(f"{count} events will be read again, within a second if closeloop runs")
 
 
-INTAKE: Mapping[str, Callable[..., Any]] = {"parse": parse, "list": list_events, "show": show, "retry": retry}
+def wanted(
+    events: Annotated[list[str], typer.Argument(help="Ids of events that were turned away.")],
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """This is no junk: take in what was filed as junk, advertisement or blocked, as received when it came."""
+    count = asyncio.run(_taken_in(find_settings(data), [identifier(event) for event in events]))
+    if as_json:
+        print_json({"again": count})
+    else:
+        console().print(f"{count} events will be read again, within a second if closeloop runs")
+
+
+INTAKE: Mapping[str, Callable[..., Any]] = {
+    "parse": parse,
+    "list": list_events,
+    "show": show,
+    "retry": retry,
+    "wanted": wanted,
+}
 
 
 def identifier(text: str) -> UUID:
@@ -144,7 +164,7 @@ def _show_mail(facts: Mapping[str, Any]) -> None:
         out.print(f"  │ {line}", markup=False)
 
 
-async def _listed(settings: Settings, state: str, limit: int) -> list[dict[str, Any]]:
+async def _listed(settings: Settings, state: str, kind: str, limit: int) -> list[dict[str, Any]]:
     from sqlalchemy import select
 
     from models.intake import IntakeEvent
@@ -156,6 +176,8 @@ async def _listed(settings: Settings, state: str, limit: int) -> list[dict[str, 
         )
         if state:
             query = query.where(IntakeEvent.state == state)
+        if kind:
+            query = query.where(IntakeEvent.kind == kind)
         rows = list(await uow.session.scalars(query))
         return [await event_facts(uow, row) for row in rows]
 
@@ -224,3 +246,17 @@ async def _again(settings: Settings, chosen: list[UUID]) -> int:
             row.state, row.reason, row.tries = EventState.RECEIVED, None, 0
             row.due_at, row.free_at, row.lease_token = uow.clock.now(), None, None
         return len(rows)
+
+
+async def _taken_in(settings: Settings, chosen: list[UUID]) -> int:
+    from models.intake import IntakeEvent
+    from workers.errors import NotFound
+    from workers.intake.turned_away import take_in
+
+    async with workshop_of(settings) as workshop, workshop.begin() as uow:
+        for ident in chosen:
+            row = await uow.session.get(IntakeEvent, ident, with_for_update=True)
+            if row is None:
+                raise NotFound(f"there is no event {ident}", hint="closeloop intake list --kind junk")
+            await take_in(uow, row)
+        return len(chosen)

@@ -15,6 +15,7 @@ from workers.imap.faults import BYE, CONNECTION, LOST, NO_FOLDER, TIMEOUT, TOO_L
 from workers.imap.hands import Hands
 from workers.imap.keeper import Arrival, Keeper, Position
 from workers.imap.session import Fact, Opened, Session
+from workers.intake.junk import is_junk_folder
 from workers.intake.store import Event, content_id
 from workers.settings import Settings
 from workers.settings.imap_url import MailboxUrl, Mode
@@ -192,7 +193,8 @@ class Walk:
             self._suspects.failed(position, uids, fault.reason)
             raise
         await self._must_be_gone(position, [uid for uid in uids if not mails.get(uid)])
-        return [self._arrival(fact, mails[fact.uid]) for fact in batch if mails.get(fact.uid)]
+        place = position.folder
+        return [self._arrival(place, fact, mails[fact.uid]) for fact in batch if mails.get(fact.uid)]
 
     async def _must_be_gone(self, position: Position, uids: Sequence[int]) -> None:
         """What was not given out must have been deleted meanwhile. Raises Fault if it was not."""
@@ -201,9 +203,12 @@ class Walk:
                 self._suspects.failed(position, [uid], "not_given")
                 raise Fault("not_given")
 
-    def _arrival(self, fact: Fact, raw: bytes) -> Arrival:
+    def _arrival(self, folder: str, fact: Fact, raw: bytes) -> Arrival:
+        envelope = envelope_of(raw, self._settings)
+        if is_junk_folder(folder):
+            envelope["junk_folder"] = folder
         # By its bytes alone: the same mail in two folders, or read again, is one event.
-        event = Event("imap", content_id(raw, ""), "mail", raw, envelope_of(raw, self._settings))
+        event = Event("imap", content_id(raw, ""), "mail", raw, envelope)
         return Arrival(event, fact.arrived)
 
     async def _headers_only(self, position: Position, fact: Fact, why: str) -> Arrival:

@@ -13,6 +13,7 @@ from enum import StrEnum
 from workers.intake.bounces import read_bounce
 from workers.intake.complaints import read_complaint
 from workers.intake.confirmations import read_confirmation
+from workers.intake.junk import junk_mark
 from workers.intake.machines import LOOP_HEADER, answering_machine, machine_reasons
 from workers.intake.mail import InboundMail
 
@@ -41,16 +42,6 @@ _BULK_HEADERS = (
 )
 _LIST_HEADERS = ("mailing-list", "x-mailing-list", "x-beenthere", *_BULK_HEADERS[:6])
 _RECEIPT_PART = "message/disposition-notification"
-_SPAM = (
-    ("x-spam-flag", "yes"),
-    ("x-spam", "yes"),
-    ("x-spam-status", "yes"),
-    ("x-netease-spam", "yes"),
-    ("x-microsoft-antispam-mailbox-delivery", "ucf:0;jmr:1"),
-    ("x-yandex-spam", "4"),
-    ("x-qq-spam", "true"),
-    ("x-bogosity", "spam"),
-)
 
 
 class Kind(StrEnum):
@@ -102,19 +93,25 @@ def classify(
     envelope_from: str | None,
     own_domains: Collection[str],
     own_addresses: Collection[str],
+    junk: str | None = None,
+    vouched: bool = False,
 ) -> Traits:
     """Traits of a mail. `envelope_from` is the return path, "" for the null sender, None when unknown;
     `own_domains` are those we and our colleagues write from, `own_addresses` those of the service itself.
+
+    `junk` is why the door it came through calls it so. `vouched` says that it is no advertisement whatever
+    calls it so: a person has looked at it, or it came to a reply address of ours.
     """
     domains = {one.lower() for one in own_domains}
     addresses = {one.lower() for one in own_addresses}
     machine = machine_reasons(mail)
     ours = mail.from_email.lower() in addresses and bool(machine)
+    spam = None if vouched else junk or junk_mark(mail)
     kind, why = _report(mail, envelope_from, bool(machine))
     if kind is None:
-        kind, why = _kind(mail, envelope_from, domains, ours=ours)
+        kind, why = _kind(mail, envelope_from, domains, ours=ours, spam=spam)
     automatic = kind not in (Kind.PERSON, Kind.REPLY) or bool(machine)
-    refuse = _refusals(mail, kind)
+    refuse = _refusals(mail, kind, spam, vouched=vouched)
     quiet = _silences(mail, envelope_from, domains)
     if ours:
         refuse.append("own_mail")
@@ -145,7 +142,7 @@ def _report(mail: InboundMail, envelope_from: str | None, machine: bool) -> tupl
 
 
 def _kind(
-    mail: InboundMail, envelope_from: str | None, own_domains: set[str], *, ours: bool
+    mail: InboundMail, envelope_from: str | None, own_domains: set[str], *, ours: bool, spam: str | None
 ) -> tuple[Kind, list[str]]:
     if read_confirmation(mail) is not None:
         return Kind.FORWARD_CONFIRMATION, ["forwarding_confirmation"]
@@ -154,7 +151,7 @@ def _kind(
         return (Kind.OUT_OF_OFFICE if found.absent else Kind.AUTO_REPLY), [found.reason]
     if ours or mail.headers.get(LOOP_HEADER):
         return Kind.OWN, ["own_mail"]
-    if _is_spam(mail):
+    if spam is not None:
         return Kind.JUNK, ["spam"]
     if _is_list(mail, own_domains):
         return Kind.LIST, ["list"]
@@ -182,23 +179,18 @@ def _own_group(mail: InboundMail, own_domains: set[str]) -> bool:
     )
 
 
-def _refusals(mail: InboundMail, kind: Kind) -> list[str]:
+def _refusals(mail: InboundMail, kind: Kind, spam: str | None, *, vouched: bool) -> list[str]:
     """Why the mail must not become a ticket at all."""
     reasons = []
-    if _is_spam(mail):
-        reasons.append("spam")
+    if spam is not None:
+        reasons += ["spam", spam]
     if mail.headers.get(LOOP_HEADER):
         reasons.append("own_mail")
     if kind is Kind.FORWARD_CONFIRMATION:
         reasons.append("forwarding_confirmation")
-    if kind is Kind.LIST and _is_newsletter(mail):
+    if kind is Kind.LIST and _is_newsletter(mail) and not vouched:
         reasons.append("newsletter")
     return reasons
-
-
-def _is_spam(mail: InboundMail) -> bool:
-    """Whether the mailbox that the mail came through calls it spam."""
-    return any(mail.header(name).strip().lower().startswith(value) for name, value in _SPAM)
 
 
 def _is_newsletter(mail: InboundMail) -> bool:

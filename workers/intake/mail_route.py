@@ -22,12 +22,14 @@ from workers.intake.filed import Filed
 from workers.intake.filters import Traits, classify
 from workers.intake.finding import reply_link, ticket_of_messages
 from workers.intake.forwards import Forwarded, read_forward
+from workers.intake.junk import junk_told
 from workers.intake.mail import InboundMail
 from workers.intake.own_marks import OwnMarks
 from workers.intake.receipt_route import bounce_in, complaint_in
 from workers.intake.staff_route import from_staff
 from workers.intake.store import Event
 from workers.intake.subject_tags import tagged_link
+from workers.intake.turned_away import blocked_words
 from workers.unit_of_work import UnitOfWork
 
 NEVER_A_REQUEST = frozenset({"auto_reply", "out_of_office", "complaint", "read_receipt", "list"})
@@ -36,12 +38,15 @@ DELIVERED_TO = ("delivered-to", "x-original-to", "envelope-to", "x-forwarded-to"
 
 async def mail_in(uow: UnitOfWork, row: IntakeEvent, event: Event, mail: InboundMail) -> Filed:
     """Act on one mail and say what it was."""
-    own = {uow.settings.mail_from.lower()}
+    link = await _reply_link(uow, event, mail)
     traits = classify(
         mail,
         envelope_from=event.envelope.get("from"),
         own_domains={uow.settings.mail_domain},
-        own_addresses=own,
+        own_addresses={uow.settings.mail_from.lower()},
+        junk=junk_told(event.envelope),
+        # Only we give out reply addresses: an answer to us is none, whatever a filter thinks of it.
+        vouched=link is not None or event.wanted,
     )
     settled = await _bounced(uow, row, event, mail, traits)
     if settled is not None:
@@ -53,14 +58,17 @@ async def mail_in(uow: UnitOfWork, row: IntakeEvent, event: Event, mail: Inbound
     copied = await _seen_before(uow, mail)
     if copied is not None:
         return Filed(EventState.DONE, kind=traits.kind, reason="copy", ticket_id=copied.ticket_id)
-    link = await _reply_link(uow, event, mail)
     if link is not None and link.staff_id is not None:
         return await from_staff(uow, row, event, mail, traits, link)
     ticket = await _ticket_of(uow, link, mail)
+    if not event.wanted:
+        blocked = await blocked_words(uow, (mail.from_email, (await _answer_to(uow, mail))[1]), ticket)
+        if blocked is not None:
+            return blocked
     if ticket is not None:
         known = link is not None or await _is_customer(uow, ticket, mail.from_email)
         return await _from_customer(uow, row, mail, traits, ticket, known=known)
-    if traits.kind in NEVER_A_REQUEST:
+    if traits.kind in NEVER_A_REQUEST and not event.wanted:
         return Filed(EventState.DONE, kind=traits.kind, reason=_why(traits))
     return await _new_request(uow, row, mail, traits)
 
@@ -72,7 +80,7 @@ async def _bounced(
 
     From nobody to one of our return paths is a report in whatever words, and never a request.
     """
-    returned = returned_notification(uow.vault, uow.settings, _addressees(event, mail))
+    returned = returned_notification(uow.vault, uow.settings, addressees(event, mail))
     nobody = event.envelope.get("from") == "" or mail.header("return-path").strip() == "<>"
     blind = returned is not None and nobody and traits.kind in ("person", "reply")
     bounce = read_returned(mail) if blind else read_bounce(mail) if traits.kind == "bounce" else None
@@ -113,7 +121,8 @@ def _why(traits: Traits) -> str:
     return ", ".join(traits.reasons)[:200] or traits.kind
 
 
-def _addressees(event: Event, mail: InboundMail) -> Iterable[str]:
+def addressees(event: Event, mail: InboundMail) -> Iterable[str]:
+    """Whom a mail was for: by its envelope, its headers, and what mail servers have noted."""
     yield str(event.envelope.get("to") or "")
     for _, address in (*mail.to, *mail.cc):
         yield address
@@ -124,7 +133,7 @@ def _addressees(event: Event, mail: InboundMail) -> Iterable[str]:
 async def _reply_link(uow: UnitOfWork, event: Event, mail: InboundMail) -> Link | None:
     """The reply address this mail was sent to: it names the ticket and the one person it was given to."""
     own = OwnMarks.of(uow.settings)
-    tokens = (token for address in _addressees(event, mail) for token in own.reply_tokens(address))
+    tokens = (token for address in addressees(event, mail) for token in own.reply_tokens(address))
     return await reply_link(uow, tokens) or await tagged_link(uow, mail)
 
 
@@ -152,10 +161,29 @@ async def _from_customer(
     text = OwnMarks.of(uow.settings).strip(mail.reply or mail.text)
     if known and await rated(uow, ticket, text, "mail", await _asked_to_rate(uow, mail)):
         return Filed(EventState.DONE, kind="rating", ticket_id=ticket.id)
+    if known and await tickets.begins_anew(uow, ticket, text):
+        return await _new_after_closing(uow, row, mail, traits, ticket)
     await tickets.customer_wrote(
         uow, ticket, text, message_id=mail.message_id, event=row.id.hex, decides=known
     )
     return Filed(EventState.DONE, kind="reply", ticket_id=ticket.id)
+
+
+async def _new_after_closing(
+    uow: UnitOfWork, row: IntakeEvent, mail: InboundMail, traits: Traits, earlier: Ticket
+) -> Filed:
+    """A reply long after closing is a request of its own, with its own clocks, linked to the old one."""
+    customer = await uow.session.get_one(Customer, earlier.customer_id)
+    request = replace(
+        await _request(uow, row, mail),
+        contact=Contact(code=customer.code),
+        description=OwnMarks.of(uow.settings).strip(mail.reply or mail.text),
+        silence=None if traits.may_answer else "loop_guard",
+        earlier=earlier,
+    )
+    ticket = await tickets.open_ticket(uow, request)
+    await record(uow, earlier, "taken_further", actor="customer", facts={"ticket": ticket.number})
+    return Filed(EventState.DONE, kind=traits.kind, ticket_id=ticket.id)
 
 
 async def _asked_to_rate(uow: UnitOfWork, mail: InboundMail) -> bool:
@@ -190,6 +218,12 @@ async def _new_request(uow: UnitOfWork, row: IntakeEvent, mail: InboundMail, tra
         if passed_on is not None and not traits.automatic:
             forged = "dmarc_failed" in traits.reasons
             request = _passed_on(uow, request, passed_on, silence="loop_guard" if forged else None)
+    same = await tickets.first_of_same(uow, str(request.contact.email), request.subject)
+    if same is not None:
+        await tickets.collect(
+            uow, same, request.description, message_id=mail.message_id or None, event=row.id.hex
+        )
+        return Filed(EventState.DONE, kind=traits.kind, reason="same_subject", ticket_id=same.id)
     ticket = await tickets.open_ticket(uow, request)
     if mail.message_id and request.message_id is None:
         await tickets.remember_message(uow, ticket, mail.message_id)

@@ -35,6 +35,7 @@ PART_LATE = "part_late"
 class _Part(NamedTuple):
     row: IntakeEvent
     sms: InboundSms
+    wanted: bool
 
 
 async def hold_message(uow: UnitOfWork, event: Event | None) -> None:
@@ -51,12 +52,12 @@ async def sms_or_part(uow: UnitOfWork, row: IntakeEvent, event: Event) -> Filed:
     """File a whole SMS at once, a part together with the others as soon as all are there."""
     sms = read_inbound(event.source, event.envelope)
     if row.group_hash is None or sms.parts < 2:
-        return await sms_in(uow, row, sms, row.received_at)
-    mine = _Part(row, sms)
+        return await sms_in(uow, row, sms, row.received_at, wanted=event.wanted)
+    mine = _Part(row, sms, event.wanted)
     others = await _others(uow, mine)
     if _is_late(mine, others):
         text = f"{_said(uow, sms.part, sms.parts, late=True)} {sms.text}"
-        filed = await sms_in(uow, row, replace(sms, text=text), row.received_at)
+        filed = await sms_in(uow, row, replace(sms, text=text), row.received_at, wanted=mine.wanted)
         return replace(filed, reason=filed.reason or PART_LATE)
     there, again = _gathered([mine, *(each for each in others if each.row.state is EventState.RECEIVED)])
     first = min(part.row.received_at for part in there.values())
@@ -76,13 +77,14 @@ async def _file(
     uow: UnitOfWork, mine: _Part, there: Mapping[int, _Part], whole: InboundSms | None, first: datetime
 ) -> Filed:
     if whole is not None:
-        return await sms_in(uow, mine.row, whole, first)
+        return await sms_in(uow, mine.row, whole, first, wanted=mine.wanted)
     total = mine.sms.parts
     pieces = [
         there[place].sms.text if place in there else f" {_said(uow, place, total)} "
         for place in range(1, total + 1)
     ]
-    filed = await sms_in(uow, mine.row, replace(mine.sms, text="".join(pieces).strip()), first)
+    text = "".join(pieces).strip()
+    filed = await sms_in(uow, mine.row, replace(mine.sms, text=text), first, wanted=mine.wanted)
     return replace(filed, reason=filed.reason or PARTS_MISSING)
 
 
@@ -101,7 +103,7 @@ async def _others(uow: UnitOfWork, mine: _Part) -> list[_Part]:
     found: list[_Part] = []
     for row in rows:
         event = await load(uow, row)
-        found.append(_Part(row, read_inbound(event.source, event.envelope)))
+        found.append(_Part(row, read_inbound(event.source, event.envelope), event.wanted))
     return found
 
 

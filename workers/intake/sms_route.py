@@ -11,32 +11,33 @@ from models.surveys import Survey
 from models.tickets import Ticket
 from models.vocabulary import EventState, Medium, TicketState
 from workers import suppressions, surveys, tickets
-from workers.directory import Contact, find_or_make_customer, normal_phone, region_of
+from workers.directory import Contact, find_or_make_customer, normal_phone, region_of, team_named
 from workers.errors import InvalidInput
 from workers.intake.filed import Filed
 from workers.intake.mail_route import rated
 from workers.intake.providers.sms.port import InboundSms
+from workers.intake.sms_words import SmsWord, sms_word
+from workers.intake.turned_away import blocked_words
+from workers.notifications import Notice, Recipient, notify
 from workers.unit_of_work import UnitOfWork
 
-STOP_WORDS = frozenset(
-    {"stop", "stopall", "unsubscribe", "cancel", "end", "quit", "arret", "退订", "td", "r", "n"}
-)
-START_WORDS = frozenset({"start", "unstop", "解除", "恢复", "恢复订阅"})
-"""Take a STOP back. Not "yes", which providers count too: it answers too many other questions."""
 
-
-async def sms_in(uow: UnitOfWork, row: IntakeEvent, sms: InboundSms, received_at: datetime) -> Filed:
+async def sms_in(
+    uow: UnitOfWork, row: IntakeEvent, sms: InboundSms, received_at: datetime, *, wanted: bool = False
+) -> Filed:
     """Act on one SMS and say what it was; what comes from a name or a short code is turned away.
 
-    `received_at` is when (the first part of) it came.
+    `received_at` is when (the first part of) it came; `wanted` says that staff want it whoever wrote it.
     """
     try:
         normal_phone(sms.sender, region_of(uow.settings.timezone))
     except InvalidInput:
         return Filed(EventState.REJECTED, reason="sender_is_no_number")
-    word = sms.text.strip().casefold()
-    if word in STOP_WORDS or word in START_WORDS:
-        return await _stop_or_start(uow, sms.sender, stop=word in STOP_WORDS)
+    match sms_word(sms.text):
+        case SmsWord.HELP:
+            return await _help(uow, sms)
+        case SmsWord() as word:
+            return await _stop_or_start(uow, sms.sender, stop=word is SmsWord.STOP)
     contact = Contact(phone=sms.sender)
     customer = await find_or_make_customer(uow, contact)
     waiting = await uow.session.scalar(
@@ -60,6 +61,9 @@ async def sms_in(uow: UnitOfWork, row: IntakeEvent, sms: InboundSms, received_at
         ticket = await tickets.ticket_by_id(uow, running)
         await tickets.customer_wrote(uow, ticket, sms.text, event=row.id.hex)
         return Filed(EventState.DONE, kind="reply", ticket_id=ticket.id)
+    blocked = None if wanted else await blocked_words(uow, (sms.sender,), None)
+    if blocked is not None:
+        return blocked
     request = tickets.Request(
         contact=contact,
         channel=Medium.SMS,
@@ -79,3 +83,24 @@ async def _stop_or_start(uow: UnitOfWork, sender: str, *, stop: bool) -> Filed:
     else:
         await suppressions.started_again(uow, number)
     return Filed(EventState.DONE, kind="stop" if stop else "start")
+
+
+async def _help(uow: UnitOfWork, sms: InboundSms) -> Filed:
+    """HELP, 帮助: who we are and how to stop, once a day for each customer; never a request."""
+    customer = await find_or_make_customer(uow, Contact(phone=sms.sender))
+    number = normal_phone(sms.sender, region_of(uow.settings.timezone))
+    team = await team_named(uow, uow.policy.default_team)
+    locale = customer.locale or tickets.language_of(sms.text, uow.settings.locale)
+    facts = {
+        "zone": uow.settings.timezone,
+        "team": {
+            "name": team.name if team else uow.policy.default_team,
+            "hours": uow.policy.calendar.hours_text(locale),
+            "address": uow.settings.mail_from,
+        },
+    }
+    today = uow.policy.calendar.local_date(uow.clock.now()).isoformat()
+    to = Recipient(number, Medium.SMS, "", locale, customer_id=customer.id)
+    notice = Notice(kind="sms_help", fact=today, ticket=None, data_key_id=customer.data_key_id, facts=facts)
+    told = await notify(uow, to, notice)
+    return Filed(EventState.DONE, kind="help", reason=None if told else "told_today")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -16,6 +16,7 @@ from models.notifications import Notification
 from models.tickets import Ticket, TicketMessage
 from models.vocabulary import Lane, Medium, NotificationState
 from workers.links import reply_token
+from workers.notifications.brake import LOOP_BRAKE, braked
 from workers.notifications.recipients import Recipient, address_hash
 from workers.unit_of_work import UnitOfWork
 
@@ -31,12 +32,13 @@ class Notice:
     leaves it out.
     `meets` names the deadline kind that is met when this message is accepted for delivery. `silenced` is the
     reason why it must not be sent: the row is written all the same, because every silence has a reason.
-    `merged` says that another mail of this moment tells the person already.
+    `merged` says that another mail of this moment tells the person already. What belongs to no ticket names
+    the `data_key_id` under which it is sealed.
     """
 
     kind: str
     fact: str
-    ticket: Ticket
+    ticket: Ticket | None
     generation: int = 1
     rung: int = 0
     facts: dict[str, Any] = field(default_factory=dict)
@@ -49,6 +51,7 @@ class Notice:
     survey_id: UUID | None = None
     silenced: str | None = None
     merged: bool = False
+    data_key_id: UUID | None = None
 
 
 async def notify(uow: UnitOfWork, to: Recipient, notice: Notice) -> Notification | None:
@@ -60,8 +63,12 @@ async def notify(uow: UnitOfWork, to: Recipient, notice: Notice) -> Notification
     person = to.staff_id or to.customer_id or address_hash(uow, to).hex()[:32]
     ident = new_id()
     ticket = notice.ticket
-    sealer = await uow.vault.sealer(uow.session, ticket.data_key_id)
+    data_key_id = ticket.data_key_id if ticket else notice.data_key_id
+    assert data_key_id is not None
+    sealer = await uow.vault.sealer(uow.session, data_key_id)
     now = uow.clock.now()
+    if notice.silenced is None and await braked(uow, to, notice.kind, ticket):
+        notice = replace(notice, silenced=LOOP_BRAKE)
     state, reason = _first_state(uow, to, notice)
     waits = state is NotificationState.QUEUED
     facts = {
@@ -79,13 +86,13 @@ async def notify(uow: UnitOfWork, to: Recipient, notice: Notice) -> Notification
         created_at=now,
         due_at=(notice.due_at or now) if waits else None,
         expires_at=notice.expires_at,
-        ticket_id=ticket.id,
+        ticket_id=ticket.id if ticket else None,
         deadline_id=notice.deadline_id,
         survey_id=notice.survey_id,
         staff_id=to.staff_id,
         customer_id=to.customer_id,
         meets=notice.meets,
-        data_key_id=ticket.data_key_id,
+        data_key_id=data_key_id,
         recipient_sealed=sealer.seal(to.address, "notifications.recipient"),
         recipient_hash=address_hash(uow, to),
         locale=to.locale,
@@ -95,7 +102,7 @@ async def notify(uow: UnitOfWork, to: Recipient, notice: Notice) -> Notification
     )
     if not await uow.insert_new(row):
         return None
-    if to.channel is Medium.EMAIL:
+    if to.channel is Medium.EMAIL and ticket is not None:
         await _remember_thread(uow, row, to)
     if row.due_at is not None:
         uow.ring("delivery", row.lane, row.due_at)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from models.vocabulary import Category, Medium, Priority
-from workers.policy.document import CategoryPart, Document, PriorityPart
+from workers.policy.document import BrakesPart, CategoryPart, Document, PriorityPart
 from workers.policy.fields import Wording
 
 CHAT_WITHIN = timedelta(minutes=10)
@@ -55,6 +55,16 @@ class Desk:
     def chat_within(self) -> timedelta:
         """How soon after receipt a request is posted to its team's chat group, where there is one."""
         return self.document.replies.chat_within or CHAT_WITHIN
+
+    @property
+    def reopen_within(self) -> timedelta:
+        """How long after closing a customer's reply opens the ticket again; later ones begin a new one."""
+        return self.document.replies.reopen_within
+
+    @property
+    def brakes(self) -> BrakesPart:
+        """How much is too much from, and for, one sender."""
+        return self.document.brakes
 
     @property
     def first_contact_owns(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -173,10 +173,24 @@ class AssignmentPart(Part):
 
 
 class RepliesPart(Part):
-    """`[replies]`: the hold on agents' answers, the post to the chat group."""
+    """`[replies]`: the hold on agents' answers, the post to the chat group, when a reply re-opens."""
 
     hold: DurationField
     chat_within: DurationField | None = None
+    reopen_within: DurationField = timedelta(days=30)
+
+
+Count = Annotated[int, Field(ge=1, le=10_000, strict=True)]
+
+
+class BrakesPart(Part):
+    """`[brakes]`: how much is too much, so that two machines that answer each other come to an end."""
+
+    receipts_an_hour: Count = 10
+    receipts_a_day: Count = 30
+    notices_an_hour: Count = 10
+    notices_a_day: Count = 40
+    collect_same_subject: Annotated[int, Field(ge=0, le=1_000, strict=True)] = 5
 
 
 class ReviewPart(Part):
@@ -205,6 +219,7 @@ class Document(Part):
     acceptance_reminders: tuple[AcceptanceReminder, ...]
     escalation: EscalationPart
     replies: RepliesPart
+    brakes: BrakesPart = BrakesPart()
     survey: SurveyPart
     confirmation: ChasePart
     followup: FollowupPart

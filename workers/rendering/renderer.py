@@ -101,7 +101,8 @@ class Renderer:
 
     def sample(self, message: str, locale: str = "zh_CN") -> dict[str, Any]:
         """Facts for a preview of `message`, worded for `locale` where that matters."""
-        return self._sample((_BASE_SAMPLE, f"email/{message}/sample.json"), locale)
+        folder = "email" if message in self.messages() else "sms"
+        return self._sample((_BASE_SAMPLE, f"{folder}/{message}/sample.json"), locale)
 
     def chat_sample(self, message: str, locale: str = "zh_CN") -> dict[str, Any]:
         """Facts for a preview of a post."""

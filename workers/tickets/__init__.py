@@ -2,7 +2,8 @@
 
 from workers.tickets.assigning import accept, assign, latest_resolution, name_cooperation, transfer, triage
 from workers.tickets.chatting import chat_alarm
-from workers.tickets.customer import customer_wrote
+from workers.tickets.collecting import first_of_same
+from workers.tickets.customer import begins_anew, collect, customer_wrote
 from workers.tickets.dismissing import dismiss, undo_dismissal
 from workers.tickets.extending import decide_request, extend, request_escalation
 from workers.tickets.finishing import (
@@ -17,7 +18,7 @@ from workers.tickets.finishing import (
 )
 from workers.tickets.loading import remember_message, ticket_by_id, ticket_by_number
 from workers.tickets.noting import note, tell_commands
-from workers.tickets.opening import Request, open_ticket
+from workers.tickets.opening import Request, language_of, open_ticket
 from workers.tickets.replanning import Replanned, Shift, replan_batch
 from workers.tickets.responding import (
     answer,
@@ -36,14 +37,18 @@ __all__ = [
     "accept",
     "answer",
     "assign",
+    "begins_anew",
     "chat_alarm",
     "close",
+    "collect",
     "confirm",
     "confirmation_alarm",
     "customer_wrote",
     "decide_request",
     "dismiss",
     "extend",
+    "first_of_same",
+    "language_of",
     "latest_resolution",
     "message_accepted",
     "message_bounced",

@@ -66,6 +66,25 @@ async def customer_wrote(
     await _pass_on(uow, ticket, text, event or entry.id.hex)
 
 
+async def collect(uow: UnitOfWork, ticket: Ticket, text: str, *, message_id: str | None, event: str) -> None:
+    """Take in one more mail of the same subject: it is logged and passed on, and changes nothing else.
+
+    No urging and no re-opening: whoever sends the same thing every few minutes is a machine.
+    """
+    facts = {"collected": True}
+    await record(uow, ticket, "customer_wrote", actor="customer", facts=facts, words={"text": text})
+    await _remember(uow, ticket, message_id)
+    await _pass_on(uow, ticket, text, event)
+
+
+async def begins_anew(uow: UnitOfWork, ticket: Ticket, text: str) -> bool:
+    """Whether words on this ticket are a new request: it was closed too long ago, and they are no thanks."""
+    if ticket.state is not TicketState.CLOSED or ticket.closed_at is None or is_confirmation(text):
+        return False
+    policy = await uow.policy_of(ticket.policy_version_id)
+    return uow.clock.now() > ticket.closed_at + policy.reopen_within
+
+
 def is_confirmation(text: str) -> bool:
     """Whether a short message says nothing but that it is solved, or thanks (both languages)."""
     words = " ".join(text.split()).strip(TRIMMINGS)

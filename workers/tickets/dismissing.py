@@ -7,11 +7,12 @@ from typing import Any
 
 from sqlalchemy import select, update
 
+from models.deadlines import Deadline
 from models.notifications import Notification
 from models.people import Customer, Staff
 from models.surveys import Survey
 from models.tickets import Ticket, TicketEntry
-from models.vocabulary import NOT_A_TICKET, DeadlineKind, NoRequest, TicketState
+from models.vocabulary import NOT_A_TICKET, DeadlineKind, DeadlineState, NoRequest, TicketState
 from workers import deadlines, senders
 from workers.errors import Conflict
 from workers.history import record
@@ -64,7 +65,8 @@ async def _close(uow: UnitOfWork, ticket: Ticket, by: Staff, reason: NoRequest, 
         "overdue_count": ticket.overdue_count,
         "survey": asked,
     }
-    await deadlines.lay_down(uow, ticket, NOT_A_TICKET)
+    for row in await deadlines.withdraw(uow, ticket, tuple(DeadlineKind), NOT_A_TICKET):
+        row.state = DeadlineState.WITHDRAWN  # what was overdue is overdue no more
     await _silence(uow, ticket)
     ticket.state, ticket.closed_at = TicketState.CLOSED, uow.clock.now()
     ticket.close_reason = NOT_A_TICKET
@@ -118,12 +120,23 @@ async def undo_dismissal(uow: UnitOfWork, ticket: Ticket, by: Staff, note: str =
     await record(uow, ticket, "dismissal_undone", by=by, words={"note": note} if note else None)
     if entry.facts["survey"]:
         await _turn_survey(uow, ticket, "withdrawn", "invited")
-    await deadlines.take_up(uow, ticket, NOT_A_TICKET)
+    await _take_up_clocks(uow, ticket)
     for kind, name in MET_MEANWHILE:
         at = getattr(ticket, name)
         verdict = await deadlines.meet(uow, ticket, kind, at) if at else None
         if verdict is not None:
             await settle_verdict(uow, ticket, verdict)
+
+
+async def _take_up_clocks(uow: UnitOfWork, ticket: Ticket) -> None:
+    """The deadlines run on as if they had never stopped: alarms whose time has passed are heard now."""
+    query = select(Deadline).where(Deadline.ticket_id == ticket.id, Deadline.ended_reason == NOT_A_TICKET)
+    for row in await uow.session.scalars(query.order_by(Deadline.id)):
+        row.state = DeadlineState.BREACHED if row.breached_at is not None else DeadlineState.RUNNING
+        row.ended_reason = None
+        if row.alarm_no < len(row.alarms):
+            row.due_at = datetime.fromisoformat(row.alarms[row.alarm_no]["at"])
+            uow.ring("deadlines", row.lane, row.due_at)
 
 
 async def _dismissal(uow: UnitOfWork, ticket: Ticket) -> TicketEntry:

@@ -28,10 +28,10 @@ from workers.notifications import (
 from workers.tickets.assigning import assign
 from workers.tickets.chatting import post_to_chat
 from workers.tickets.clocks import OPENING, start_clocks
+from workers.tickets.collecting import subject_hash
 from workers.tickets.loading import remember_message
 from workers.unit_of_work import UnitOfWork
 
-RECEIPTS_AN_HOUR = 10
 _CJK = re.compile(r"[\u3400-\u9fff]")
 
 
@@ -40,7 +40,8 @@ class Request:
     """What a customer asks, as it came in. Times are aware UTC; `message_id` is the mail's, for threading.
 
     `silence` is the reason why no automatic receipt may be sent (loop guard), None when it may.
-    `claimed` marks a sender that a forwarding mailbox names and nobody has verified.
+    `claimed` marks a sender that a forwarding mailbox names and nobody has verified. `earlier` is the closed
+    ticket that this request takes further.
     """
 
     contact: Contact
@@ -56,6 +57,7 @@ class Request:
     message_id: str | None = None
     silence: str | None = None
     claimed: bool = False
+    earlier: Ticket | None = None
 
 
 async def open_ticket(uow: UnitOfWork, request: Request) -> Ticket:
@@ -63,7 +65,9 @@ async def open_ticket(uow: UnitOfWork, request: Request) -> Ticket:
     number = await _draw_number(uow, request.received_at)
     customer = await find_or_make_customer(uow, request.contact)
     ticket = await _write(uow, request, customer, number)
-    facts = {"channel": request.channel.value, "claimed_sender": request.claimed}
+    facts: dict[str, Any] = {"channel": request.channel.value, "claimed_sender": request.claimed}
+    if request.earlier is not None:
+        facts["earlier"] = request.earlier.number
     await record(uow, ticket, "received", actor="customer", at=request.received_at, facts=facts)
     if request.message_id:
         await remember_message(uow, ticket, request.message_id)
@@ -111,6 +115,8 @@ async def _write(uow: UnitOfWork, request: Request, customer: Customer, number: 
         overdue_count=0,
         urged_count=0,
         attention=False,
+        subject_hash=subject_hash(uow, subject) if request.subject.strip() else None,
+        earlier_id=request.earlier.id if request.earlier else None,
     )
     uow.session.add(ticket)
     await uow.session.flush()
@@ -134,14 +140,17 @@ async def _send_receipt(
 
 async def _many_receipts(uow: UnitOfWork, to: Recipient) -> bool:
     """Whether an unmarked answering machine, or somebody who plays with us, has had enough of them."""
-    known = await uow.session.scalar(
-        select(func.count()).where(
+    now, brakes = uow.clock.now(), uow.policy.brakes
+    last_hour = func.count().filter(Notification.created_at > now - timedelta(hours=1))
+    found = await uow.session.execute(
+        select(func.count(), last_hour).where(
             Notification.recipient_hash == address_hash(uow, to),
             Notification.kind == "receipt",
-            Notification.created_at > uow.clock.now() - timedelta(hours=1),
+            Notification.created_at > now - timedelta(days=1),
         )
     )
-    return (known or 0) >= RECEIPTS_AN_HOUR
+    today, hour = found.one()
+    return bool(today >= brakes.receipts_a_day or hour >= brakes.receipts_an_hour)
 
 
 def language_of(words: str, default: str) -> str:

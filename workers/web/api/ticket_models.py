@@ -149,6 +149,8 @@ class TicketShown(TicketSummary):
     unconfirmed_reason: str | None = Field(description="未确认原因")
     rated_at: datetime | None
     unrated_reason: str | None
+    close_reason: str | None = Field(description="not_a_ticket where staff dismissed it; null otherwise")
+    earlier: str | None = Field(description="Number of the closed ticket that this one takes further")
     missing_for_closing: list[str]
     durations: Durations
     limits: dict[str, datetime | None] = Field(description="The limits that still run, by clock")

@@ -34,7 +34,8 @@ from workers.web.parts import WebParts
 COPIED = (
     "occurred_at opened_at triaged_at assigned_at accepted_at expected_resolution_at transferred_at "
     "planned_at feedback_at confirmed_at rated_at "
-    "opening locale special_period cooperating confirmed_by unconfirmed_reason unrated_reason"
+    "opening locale special_period cooperating confirmed_by unconfirmed_reason unrated_reason "
+    "close_reason"
 )
 
 
@@ -70,6 +71,7 @@ async def full_view(uow: UnitOfWork, ticket: Ticket) -> TicketShown:
         handled_by=StaffShown(number=handler.number, name=handler.name, role=handler.role)
         if handler
         else None,
+        earlier=await _number_of(uow, ticket.earlier_id),
         missing_for_closing=missing_for_closing(ticket),
         durations=_durations(uow, ticket),
         limits=await running_limits(uow, ticket),
@@ -236,3 +238,8 @@ async def _masked(uow: UnitOfWork, ticket: Ticket, field: str, names: tuple[str,
 async def _team_name(uow: UnitOfWork, team_id: UUID | None) -> str | None:
     team = await uow.session.get(Team, team_id) if team_id else None
     return team.name if team else None
+
+
+async def _number_of(uow: UnitOfWork, ticket_id: UUID | None) -> str | None:
+    ticket = await uow.session.get(Ticket, ticket_id) if ticket_id else None
+    return ticket.number if ticket else None
