@@ -107,7 +107,9 @@ async def test_an_unknown_fate_is_never_sent_by_somebody_else() -> None:
         late = await here.send()
         here.sides[0].answer(200, b"<html>")
         odd = await here.send()
-    assert [each.verdict for each in (cut, late, odd)] == [Verdict.UNKNOWN] * 3
+        here.sides[0].answer(502, b"")
+        lost = await here.send()
+    assert [each.verdict for each in (cut, late, odd, lost)] == [Verdict.UNKNOWN] * 4
     assert here.taken[1] == 0
 
 

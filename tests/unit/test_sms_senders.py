@@ -121,7 +121,7 @@ async def test_the_asked_for_pause_is_passed_on(name: str) -> None:
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b"\xff", b'{"messages": 5, "Response": [], "Code": {}}'])
 async def test_a_nonsensical_answer_is_never_a_crash(name: str, body: bytes) -> None:
     async with FakeProvider(name) as side, channel_to(side) as channel:
-        side.answer(502, body)
+        side.answer(503, body)
         side.answer(200, body)
         broken, odd = await send(channel, side), await send(channel, side)
     assert broken.verdict is Verdict.RETRY

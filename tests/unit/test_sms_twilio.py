@@ -115,7 +115,8 @@ async def test_a_wrong_token_is_for_later_and_said() -> None:
 
 @pytest.mark.parametrize("raw", [b"<html>bad gateway", b"[]", b"\xff\xfe", b'{"code": "x"}', b""])
 @pytest.mark.parametrize(
-    ("status", "verdict"), [(201, Verdict.SENT), (502, Verdict.RETRY), (400, Verdict.REJECTED)]
+    ("status", "verdict"),
+    [(201, Verdict.SENT), (502, Verdict.UNKNOWN), (503, Verdict.RETRY), (400, Verdict.REJECTED)],
 )
 async def test_the_status_counts_even_if_the_body_is_nonsense(
     status: int, verdict: Verdict, raw: bytes

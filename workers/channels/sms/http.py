@@ -167,10 +167,13 @@ def by_status(status: int, other: str) -> tuple[Verdict, str]:
     refusal.
 
     401 to 404 concern the account or its address, never the recipient: they come back when it is mended.
-    504 says that somebody on the way got no answer in time (RFC 9110 §15.6.5): it may have been sent.
+    502 and 504 (RFC 9110 §15.6.3, §15.6.5; at Cloudflare 520 and 524) say that somebody on the way passed the
+    request on and got no answer, or none that can be read: it may have been sent.
     """
-    if status == 504:
+    if status in (504, 524):
         return Verdict.UNKNOWN, "timeout_after_data"
+    if status in (502, 520):
+        return Verdict.UNKNOWN, "lost_after_data"
     if status == 429:
         return Verdict.RETRY, "throttled"
     if status in (401, 402, 403, 404):
