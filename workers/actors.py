@@ -14,7 +14,7 @@ from models.deadlines import Deadline
 from models.intake import IntakeEvent
 from models.notifications import Notification
 from models.vocabulary import DeadlineKind, Lane
-from workers import deadlines, escalations, followups, surveys, tickets
+from workers import alarms, escalations, followups, surveys, tickets
 from workers.bells import Bell, Ring
 from workers.broker import actor_loop
 from workers.delivery.courier import BATCH as DELIVERY_BATCH
@@ -38,7 +38,7 @@ ROUNDS = 20
 
 
 async def _sla_alarm(uow: UnitOfWork, row: Deadline, alarm: Alarm) -> timedelta | None:
-    steps: Mapping[str, deadlines.Handler] = {
+    steps: Mapping[str, alarms.Handler] = {
         "warning": escalations.warn,
         "acceptance_reminder": escalations.remind_to_accept,
         "breach": escalations.breach,
@@ -46,7 +46,7 @@ async def _sla_alarm(uow: UnitOfWork, row: Deadline, alarm: Alarm) -> timedelta 
     return await steps[alarm.step](uow, row, alarm)
 
 
-HANDLERS: Mapping[DeadlineKind, deadlines.Handler] = {
+HANDLERS: Mapping[DeadlineKind, alarms.Handler] = {
     DeadlineKind.FIRST_RESPONSE: _sla_alarm,
     DeadlineKind.PLAN: _sla_alarm,
     DeadlineKind.RESOLUTION: _sla_alarm,
@@ -94,7 +94,7 @@ class Bench:
             case "intake":
                 return self._take_in, INTAKE_BATCH
             case "deadlines":
-                return self._fire, deadlines.BATCH
+                return self._fire, alarms.BATCH
             case _:
                 return self.courier.deliver, DELIVERY_BATCH
 
@@ -102,7 +102,7 @@ class Bench:
         return await work_off(self.workshop, lane, self._outside)
 
     async def _fire(self, lane: Lane) -> int:
-        return await deadlines.fire(self.workshop, lane, HANDLERS)
+        return await alarms.fire(self.workshop, lane, HANDLERS)
 
     async def aclose(self) -> None:
         """Close relay connections and the database engine."""

@@ -16,7 +16,7 @@ from models.vocabulary import DeadlineKind, EventState, Lane, Medium, Notificati
 from tests.conftest import Backend
 from tests.factories import Desk, all_of, make_desk, make_ticket
 from tests.house import House, open_house
-from workers import deadlines, tickets
+from workers import alarms, tickets
 from workers.actors import HANDLERS
 from workers.delivery.unsendable import KEY_MISSING
 from workers.directory import Contact
@@ -127,7 +127,7 @@ async def test_an_event_without_its_key_is_tried_again_and_the_next_one_is_filed
 async def _breach(desk: Desk) -> None:
     desk.clock.advance(timedelta(hours=30))
     for lane in Lane:
-        await deadlines.fire(desk.workshop, lane, HANDLERS)
+        await alarms.fire(desk.workshop, lane, HANDLERS)
 
 
 @pytest.mark.usefixtures("forgetful")

@@ -14,6 +14,7 @@ from workers.cli import (
     doctor,
     explaining,
     intake,
+    policy_commands,
     preview,
     processes,
     purging,
@@ -59,6 +60,7 @@ def make_app() -> typer.Typer:
         for name, command in commands.items():
             app.command(name, rich_help_panel=panel)(command)
     for name, help_text, panel, group in (
+        ("policy", "The SLA policy: check, compare, change while running.", LOOK, policy_commands.POLICY),
         ("staff", "Who works here: add, list, import.", PEOPLE, roster_commands.STAFF),
         ("team", "Teams and whom their escalations climb to.", PEOPLE, roster_commands.TEAM),
         ("intake", "What came in: read a file, list, show, run again.", IN, intake.INTAKE),

@@ -1,7 +1,10 @@
 """SLA policies: limits, alarms, escalation, questionnaires, teams, as one TOML file a support lead edits."""
 
+from workers.policy.advice import advice
 from workers.policy.aftercare import Chase, Followup, Questionnaire, Survey
 from workers.policy.desk import Assignment
+from workers.policy.difference_words import section, sentence
+from workers.policy.differences import Difference, differences
 from workers.policy.limits import Limit
 from workers.policy.load import READY_MADE, load_policy, parse_policy
 from workers.policy.mistakes import Mistake, PolicyFileError
@@ -13,6 +16,7 @@ __all__ = [
     "Alarm",
     "Assignment",
     "Chase",
+    "Difference",
     "Followup",
     "Limit",
     "Mistake",
@@ -21,6 +25,10 @@ __all__ = [
     "Questionnaire",
     "SlaClock",
     "Survey",
+    "advice",
+    "differences",
     "load_policy",
     "parse_policy",
+    "section",
+    "sentence",
 ]

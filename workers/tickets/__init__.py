@@ -1,6 +1,7 @@
 """The life of a ticket, from received to closed. Each step happens in the caller's transaction."""
 
 from workers.tickets.assigning import accept, assign, latest_resolution, name_cooperation, transfer, triage
+from workers.tickets.changing_policy import Applied, apply_policy, try_policy
 from workers.tickets.chatting import chat_alarm
 from workers.tickets.collecting import first_of_same
 from workers.tickets.customer import begins_anew, collect, customer_wrote
@@ -31,11 +32,13 @@ from workers.tickets.responding import (
 )
 
 __all__ = [
+    "Applied",
     "Replanned",
     "Request",
     "Shift",
     "accept",
     "answer",
+    "apply_policy",
     "assign",
     "begins_anew",
     "chat_alarm",
@@ -72,5 +75,6 @@ __all__ = [
     "transfer",
     "triage",
     "try_close",
+    "try_policy",
     "undo_dismissal",
 ]

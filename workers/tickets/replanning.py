@@ -11,18 +11,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+import structlog
 from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
 
 from models.deadlines import Deadline
 from models.notifications import Notification
 from models.tickets import Ticket
 from models.vocabulary import DeadlineKind, DeadlineState, TicketState
 from workers import deadlines
+from workers.alarms import change_plan, plan_of
 from workers.history import record
 from workers.notifications import CANCELLABLE
 from workers.policy import Alarm, Policy, SlaClock
 from workers.tickets.clocks import OPENING
 from workers.unit_of_work import UnitOfWork
+
+log = structlog.get_logger(__name__)
 
 REASON = "policy_changed"
 BATCH = 50
@@ -54,11 +59,12 @@ class Shift:
 
 @dataclass(frozen=True, slots=True)
 class Replanned:
-    """One ticket that has come under another version, and what became of its clocks."""
+    """One ticket that has come under another version, and what became of its clocks; or that `failed`."""
 
     ticket_id: UUID
     number: str
-    shifts: tuple[Shift, ...]
+    shifts: tuple[Shift, ...] = ()
+    failed: bool = False
 
 
 async def replan_batch(
@@ -79,10 +85,20 @@ async def replan_batch(
         .execution_options(populate_existing=True)
     )
     tickets = await uow.session.scalars(query.where(Ticket.id > after) if after else query)
-    return [
-        Replanned(ticket.id, ticket.number, await replan(uow, ticket, version_id, change))
-        for ticket in tickets.all()
-    ]
+    return [await _alone(uow, ticket, version_id, change) for ticket in tickets.all()]
+
+
+async def _alone(uow: UnitOfWork, ticket: Ticket, version_id: UUID, change: int) -> Replanned:
+    """One ticket in a savepoint of its own: what fails there is taken back and costs no other ticket."""
+    ident, number = ticket.id, ticket.number
+    try:
+        async with uow.session.begin_nested():
+            return Replanned(ident, number, await replan(uow, ticket, version_id, change))
+    except DBAPIError:
+        raise
+    except Exception:
+        log.exception("ticket_not_replanned", ticket=number)
+        return Replanned(ident, number, failed=True)
 
 
 async def replan(uow: UnitOfWork, ticket: Ticket, version_id: UUID, change: int) -> tuple[Shift, ...]:
@@ -157,7 +173,7 @@ class _Work:
         if limit <= now:
             return Shift(name, KEPT, before, before)
         alarms = self.new.alarms(*facts, limit=limit if promised else None)
-        if limit == before and list(alarms) == deadlines.plan_of(row):
+        if limit == before and list(alarms) == plan_of(row):
             return None
         heard = await self._heard(row)
         await deadlines.withdraw_rows(self.uow, [row], REASON)
@@ -202,14 +218,14 @@ class _Work:
     def _ladder(self, row: Deadline) -> Shift | None:
         """The rungs nobody has heard of yet; those that were told are not told again."""
         rungs = self.new.ladder(self.ticket.priority, row.started_at)
-        told = deadlines.plan_of(row)[: row.alarm_no]
+        told = plan_of(row)[: row.alarm_no]
         left = list(rungs[len(told) :])
         if not left:
             last = told[-1].at if told else row.started_at
             left = [self.new.ladder_repeat(self.ticket.priority, last)]
-        if left == deadlines.plan_of(row)[row.alarm_no :]:
+        if left == plan_of(row)[row.alarm_no :]:
             return None
-        deadlines.change_plan(self.uow, row, left)
+        change_plan(self.uow, row, left)
         row.policy_version_id = self.ticket.policy_version_id
         return Shift(row.kind.value, ALARMS, None, None)
 
@@ -222,8 +238,8 @@ class _Work:
             return Shift(row.kind.value, KEPT, before, before)
         if at == before:
             return None
-        (alarm,) = deadlines.plan_of(row)
-        deadlines.change_plan(self.uow, row, [Alarm(at, alarm.step, alarm.roles, alarm.level)])
+        (alarm,) = plan_of(row)
+        change_plan(self.uow, row, [Alarm(at, alarm.step, alarm.roles, alarm.level)])
         row.limit_at, row.policy_version_id = at, self.ticket.policy_version_id
         return Shift(row.kind.value, MOVED, before, at)
 
@@ -235,7 +251,7 @@ class _Work:
         heard = self._heard_before(row.kind, row.started_at)
         if row.alarm_no == 0:
             return heard
-        last = deadlines.plan_of(row)[row.alarm_no - 1]
+        last = plan_of(row)[row.alarm_no - 1]
         messages = await self.uow.session.execute(
             select(Notification.key, Notification.state).where(Notification.deadline_id == row.id)
         )
@@ -250,7 +266,7 @@ class _Work:
         for row in self.rows:
             if row.kind is not kind or row.started_at != start:
                 continue
-            steps = [alarm.step for alarm in deadlines.plan_of(row)[: row.alarm_no]]
+            steps = [alarm.step for alarm in plan_of(row)[: row.alarm_no]]
             for step in set(steps):
                 most[step] = max(most.get(step, 0), steps.count(step))
         return most

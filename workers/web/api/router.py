@@ -15,6 +15,7 @@ from workers.web.api import (
     no_request,
     notification_actions,
     notifications,
+    policy,
     staff,
     suppressions,
     surveys,
@@ -52,5 +53,6 @@ for _resource in (
     customers,
     staff,
     teams,
+    policy,
 ):
     api_router.include_router(_resource.router)

@@ -1,0 +1,209 @@
+"""Differences of two policies in the words of a support lead, in English and Chinese."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from workers.policy.differences import Difference
+
+SECTIONS: Mapping[str, tuple[str, str]] = {
+    "limits": ("Limits", "时限"),
+    "category_limits": ("Limits", "时限"),
+    "special_periods": ("Special periods", "特殊时期"),
+    "warnings": ("Warnings", "预警"),
+    "acceptance_reminders": ("Warnings", "预警"),
+    "escalation": ("Escalation", "升级"),
+    "calendar": ("Hours", "工作时间"),
+    "zone": ("Hours", "工作时间"),
+    "teams": ("Teams and assignment", "团队与分配"),
+    "assignment": ("Teams and assignment", "团队与分配"),
+    "survey": ("Survey", "满意度调查"),
+    "confirmation": ("Confirmation", "客户确认"),
+    "followup": ("Follow-up", "二次跟进"),
+    "replies": ("Answers", "答复"),
+    "review": ("Review", "标准复审"),
+}
+REQUESTS = ("Requests", "请求")
+QUESTIONNAIRE = ("Questionnaire", "问卷")
+
+WORDS: Mapping[str, tuple[str, str]] = {
+    "name": ("name of the policy", "策略名称"),
+    "title": ("title", "标题"),
+    "locale": ("language", "语言"),
+    "zone": ("time zone", "时区"),
+    "default_priority": ("priority of a new mail", "新邮件的优先级"),
+    "urging_raises": ("urging raises", "催单提升"),
+    "holidays": ("holidays", "节假日"),
+    "years_entered_by_hand": ("years entered by hand", "手工录入的年份"),
+    "around_the_clock": ("served around the clock", "全天候服务"),
+    "hours": ("opening hours", "营业时间"),
+    "days": ("single days", "个别日期"),
+    "priorities": ("priority", "优先级"),
+    "categories": ("category", "类别"),
+    "label": ("label", "名称"),
+    "meaning": ("meaning", "含义"),
+    "aliases": ("other words", "别名"),
+    "respond_by": ("to be answered by", "答复方式"),
+    "kinds": ("kind", "细类"),
+    "first_response": ("first response", "首次响应"),
+    "plan": ("plan", "处理方案"),
+    "resolution": ("resolution", "解决"),
+    "expected_resolution": ("promised resolution", "承诺解决时间"),
+    "category_limits": ("for category", "类别"),
+    "special_periods": ("period", "时期"),
+    "first_day": ("first day", "首日"),
+    "last_day": ("last day", "末日"),
+    "warnings": ("warning", "预警"),
+    "half_way_up_to": ("half-way for limits up to", "时限不超过此值时在一半处预警"),
+    "roles": ("who is told", "通知对象"),
+    "supervisor_too": ("supervisor too for", "同时通知主管"),
+    "acceptance_reminders": ("reminder to accept", "接单提醒"),
+    "at_part_of_response_limit": ("when this part of the response time is used", "响应时限用去此比例时"),
+    "at_breach": ("at the breach", "超时当时"),
+    "daily": ("daily afterwards", "此后每日"),
+    "night_digest": ("night digest", "夜间汇总"),
+    "levels": ("level", "级别"),
+    "after": ("after", "之后"),
+    "urgent_after": ("after, urgent", "之后(紧急)"),
+    "hold": ("hold of an answer", "答复暂缓"),
+    "chat_within": ("post to the chat group within", "聊天群通知时限"),
+    "remind_on_day": ("reminder on working day", "提醒(第几个工作日)"),
+    "task_on_day": ("task on working day", "人工任务(第几个工作日)"),
+    "at_opening_plus": ("after opening time", "开门后"),
+    "close_after": ("closed after", "之后关闭"),
+    "delay": ("asked after", "发送延迟"),
+    "periodic_delay": ("asked after, periodic services", "定期服务发送延迟"),
+    "link_expires": ("link expires after", "链接有效期"),
+    "quiet_hours": ("quiet hours", "免打扰时段"),
+    "fatigue_cap": ("invitations at most", "邀请上限"),
+    "fatigue_days": ("within days", "天数"),
+    "satisfied_from": ("satisfied from", "满意起点"),
+    "fair_from": ("fair from", "一般起点"),
+    "questionnaires": ("questionnaire", "问卷"),
+    "dimensions": ("dimensions", "维度"),
+    "open_questions": ("open question", "开放问题"),
+    "start_within": ("start within", "启动时限"),
+    "reminders": ("reminders after", "提醒"),
+    "low_overall": ("low overall score up to", "总体低分上限"),
+    "low_dimension": ("low other score up to", "其他低分上限"),
+    "teams": ("team", "团队"),
+    "default_team": ("default team", "默认团队"),
+    "first_contact_owns": ("first contact stays responsible", "首问负责制"),
+    "rules": ("rule", "规则"),
+    "team": ("team", "团队"),
+    "category": ("category", "类别"),
+    "technical_kind": ("kind", "细类"),
+    "customer_level": ("customer level", "客户级别"),
+    "priority": ("priority", "优先级"),
+    "together_with": ("together with", "协同团队"),
+    "standards_on": ("standards reviewed on", "标准复审日期"),
+    "every_months": ("every months", "每隔几个月"),
+    "monday": ("Monday", "周一"),
+    "tuesday": ("Tuesday", "周二"),
+    "wednesday": ("Wednesday", "周三"),
+    "thursday": ("Thursday", "周四"),
+    "friday": ("Friday", "周五"),
+    "saturday": ("Saturday", "周六"),
+    "sunday": ("Sunday", "周日"),
+    "urgent": ("urgent", "紧急"),
+    "high": ("high", "高"),
+    "medium": ("medium", "中"),
+    "low": ("low", "低"),
+    "pre_sales": ("pre-sales", "售前咨询"),
+    "after_sales_technical": ("technical problem", "售后技术"),
+    "after_sales_request": ("after-sales request", "售后请求"),
+    "complaint": ("complaint", "投诉建议"),
+    "other": ("other", "其他"),
+    "handler": ("handler", "处理人"),
+    "supervisor": ("supervisor", "主管"),
+    "substitute": ("substitute", "代理主管"),
+    "head": ("head of department", "部门负责人"),
+    "administrator": ("administrator", "管理员"),
+    "overall": ("overall", "总体"),
+    "attitude": ("attitude", "服务态度"),
+    "competence": ("competence", "专业能力"),
+    "speed": ("speed", "响应速度"),
+    "convenience": ("convenience", "流程便捷性"),
+    "solved": ("solved", "问题解决效果"),
+    "default": ("default", "默认"),
+    "return_visit": ("return visit", "定期回访"),
+}
+_SAID_BY_THE_SECTION = {
+    "limits",
+    "warnings",
+    "escalation",
+    "calendar",
+    "assignment",
+    "survey",
+    "confirmation",
+    "followup",
+    "replies",
+    "review",
+}
+
+
+def section(difference: Difference, locale: str) -> str:
+    """The heading a difference stands under."""
+    first = difference.place[0]
+    words = SECTIONS.get(first, REQUESTS)
+    if difference.place[:2] == ("survey", "questionnaires"):
+        words = QUESTIONNAIRE
+    return words[_chinese(locale)]
+
+
+def sentence(difference: Difference, locale: str) -> str:
+    """The difference in words, without its heading: `first response, high: 4h → 2h`."""
+    steps = difference.place[1:] if difference.place[0] in _SAID_BY_THE_SECTION else difference.place
+    shown = [_word(step, locale) for step in steps]
+    where = ("," if _chinese(locale) else ", ").join(shown)
+    before, after = (_value(each, locale) for each in (difference.before, difference.after))
+    if difference.before is None:
+        return f"{where}: {('new', '新增')[_chinese(locale)]} {after}"
+    if difference.after is None:
+        return f"{where}: {before} → {('left out', '取消')[_chinese(locale)]}"
+    return f"{where}: {before} → {after}"
+
+
+def _chinese(locale: str) -> bool:
+    return locale.lower().startswith("zh")
+
+
+def _word(code: str, locale: str) -> str:
+    return WORDS[code][_chinese(locale)] if code in WORDS else code
+
+
+def _value(value: Any, locale: str) -> str:
+    if isinstance(value, bool):
+        return (("no", "否"), ("yes", "是"))[value][_chinese(locale)]
+    if isinstance(value, Mapping):
+        if set(value) == {"en", "zh"}:
+            return f"{value['en']} / {value['zh']}"
+        said = [f"{_word(key, locale)} {_value(each, locale)}" for key, each in value.items() if each]
+        return "; ".join(said)
+    if isinstance(value, list):
+        if not value:
+            return "–"
+        return ", ".join(_interval(each) or _value(each, locale) for each in value)
+    return _length(str(value)) or _word(str(value), locale)
+
+
+def _interval(value: Any) -> str:
+    """Opening hours, which are dumped as two times."""
+    if not isinstance(value, list) or len(value) != 2:
+        return ""
+    opens, closes = (str(each)[:5] for each in value)
+    return f"{opens}-{'24:00' if closes == '00:00' else closes}"
+
+
+def _length(text: str) -> str:
+    """A plain length as a file writes it: seconds are dumped, people write 30m and 2h."""
+    found = re.fullmatch(r"([0-9.e+]+)s", text)
+    if found is None:
+        return ""
+    seconds = float(found[1])
+    for size, unit in ((3600, "h"), (60, "m")):
+        if seconds and seconds % size == 0:
+            return f"{seconds / size:g}{unit}"
+    return f"{seconds:g}s"
