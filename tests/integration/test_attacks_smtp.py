@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import pytest
 
@@ -22,22 +21,28 @@ pytestmark = [
 ]
 
 HELLO = b"EHLO x\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<support@help.example>\r\nDATA\r\n"
+MAIL = b"Subject: seen\r\n\r\nbody\r\n.\r\n"
 HIDDEN = (
     b"MAIL FROM:<boss@help.example>\r\nRCPT TO:<support@help.example>\r\nDATA\r\n"
     b"Subject: hidden\r\n\r\nx\r\n.\r\n"
 )
 
 
-async def speak(intake: SmtpIntake, *pieces: bytes, pause: float = 0.05) -> bytes:
-    """All that the server says to these bytes, sent piece by piece, up to its hanging up."""
+async def speak(intake: SmtpIntake, *pieces: bytes, pause: float = 0.05, waits: bool = False) -> bytes:
+    """All that the server says to these bytes, sent piece by piece, up to its hanging up.
+
+    `waits`: as an honest sender, which leaves the end to the server. Else the server is told at once that
+    nothing more comes, and gives up whatever it has not answered yet.
+    """
     reader, writer = await asyncio.open_connection("127.0.0.1", intake.port)
     try:
         for piece in pieces:
             writer.write(piece)
             await writer.drain()
             await asyncio.sleep(pause)
-        writer.write_eof()
-        async with asyncio.timeout(20):
+        if not waits:
+            writer.write_eof()
+        async with asyncio.timeout(60):
             return await reader.read()
     except ConnectionError:
         return b""
@@ -119,10 +124,12 @@ async def test_nobody_is_told_who_there_is_and_nobody_may_log_in(backend: Backen
 
 
 async def test_a_silent_crowd_leaves_room_for_a_mail_once_it_is_hung_up_on(backend: Backend) -> None:
-    async with door(backend, peers=Peers(connections=5), limits=Limits(idle=0.5)) as (intake, workshop):
+    async with door(backend, peers=Peers(connections=5), limits=Limits(idle=3)) as (intake, workshop):
         crowd = [await asyncio.open_connection("127.0.0.1", intake.port) for _ in range(12)]
-        await asyncio.sleep(1.2)
-        said = await speak(intake, HELLO, b"Subject: seen\r\n\r\nbody\r\n.\r\n", b"QUIT\r\n")
+        async with asyncio.timeout(60):
+            for reader, _ in crowd:
+                await reader.read()
+        said = await speak(intake, HELLO, MAIL, b"QUIT\r\n", waits=True)
         assert b"250 2.0.0 OK" in said
         assert len(await all_of(workshop, IntakeEvent)) == 1
         for _, writer in crowd:
@@ -133,20 +140,18 @@ async def test_somebody_who_drips_commands_does_not_hold_a_place_for_ever(backen
     """Slow loris: each drop starts the clock of idleness anew, so the dialogue as a whole has an end too."""
     async with door(backend, peers=Peers(connections=1), limits=Limits(idle=0.4, mail=1)) as (intake, _):
         reader, writer = await asyncio.open_connection("127.0.0.1", intake.port)
-        started = time.monotonic()
         try:
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(60):
                 await reader.readline()
                 while not reader.at_eof():
                     writer.write(b"NOOP\r\n")
                     await writer.drain()
                     await reader.readline()
                     await asyncio.sleep(0.1)
-        except (ConnectionError, TimeoutError):
+        except ConnectionError:
             pass
         finally:
             writer.close()
-        assert time.monotonic() - started < 10
 
 
 @pytest.mark.parametrize(
@@ -161,13 +166,8 @@ async def test_somebody_who_drips_commands_does_not_hold_a_place_for_ever(backen
 )
 async def test_a_flood_of_nonsense_ends_and_the_door_stays_open(backend: Backend, flood: bytes) -> None:
     async with door(backend) as (intake, workshop):
-        started = time.monotonic()
-        try:
-            async with asyncio.timeout(20):
-                await speak(intake, b"EHLO x\r\n", flood, b"\r\nQUIT\r\n")
-        except TimeoutError:
-            pass
-        assert time.monotonic() - started < 20
-        said = await speak(intake, HELLO, b"Subject: seen\r\n\r\nbody\r\n.\r\n", b"QUIT\r\n")
+        async with asyncio.timeout(60):
+            await speak(intake, b"EHLO x\r\n", flood, b"\r\nQUIT\r\n")
+        said = await speak(intake, HELLO, MAIL, b"QUIT\r\n", waits=True)
         assert b"250 2.0.0 OK" in said
         assert len(await all_of(workshop, IntakeEvent)) == 1

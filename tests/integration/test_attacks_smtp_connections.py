@@ -28,7 +28,7 @@ PATIENCE = 30.0
 async def none_left(intake: SmtpIntake) -> None:
     """Wait until every connection has been counted out."""
     async with asyncio.timeout(PATIENCE):
-        while intake._connections or intake._peers._open:
+        while intake._connections or intake._peers._open:  # noqa: ASYNC110 - tells of no event
             await asyncio.sleep(0.02)
 
 
@@ -95,7 +95,7 @@ async def test_who_never_listens_does_not_keep_the_connection(
         try:
             await loop.sock_connect(raw, (HERE, intake.port))
             async with asyncio.timeout(PATIENCE):
-                while not intake._connections:
+                while not intake._connections:  # noqa: ASYNC110 - tells of no event
                     await asyncio.sleep(0.02)
                 (one,) = intake._connections
                 while one.transport.get_write_buffer_size() == 0:  # type: ignore[union-attr]

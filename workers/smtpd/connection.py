@@ -211,7 +211,7 @@ class Connection(SMTP):
         self._ends = self.loop.call_later(self._mail_seconds, self.refuse, TOO_SLOW)
 
     def _timeout_cb(self) -> None:
-        """aiosmtpd's end of a silent dialogue."""
+        """End a silent dialogue; aiosmtpd's own way might take for ever."""
         self._close()
 
     def _set_post_data_state(self) -> None:
