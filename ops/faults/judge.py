@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import select
 
@@ -25,14 +26,28 @@ class Books:
     attempts: Sequence[DeliveryAttempt]
     mails: Sequence[CaughtMail]
 
-    def lost(self) -> list[str]:
-        """Messages that never arrived, or are not booked as sent."""
+    def refused(self) -> set[UUID]:
+        """Messages that are booked as failed, since a relay has refused them for good, and never arrived."""
         arrived = {mail.message_id for mail in self.mails}
+        said = {row.notification_id for row in self.attempts if row.outcome == "rejected" and row.code == 554}
+        failed = [row for row in self.notifications if row.state is NotificationState.FAILED]
+        return {row.id for row in failed if row.id in said and row.message_id not in arrived}
+
+    def lost(self) -> list[str]:
+        """Messages that never arrived, or are not booked as sent; those `refused` are neither."""
+        arrived = {mail.message_id for mail in self.mails}
+        refused = self.refused()
         return [
             f"{row.kind} {row.message_id} is {row.state.value}"
             for row in self.notifications
-            if row.state is not NotificationState.SENT or row.message_id not in arrived
+            if (row.state is not NotificationState.SENT or row.message_id not in arrived)
+            and row.id not in refused
         ]
+
+    def booked_twice(self) -> list[str]:
+        """Messages that two attempts claim to have sent: the second did not know of the first."""
+        sent = Counter(row.notification_id for row in self.attempts if row.outcome == "sent")
+        return [f"{ident} was sent {count} times" for ident, count in sent.items() if count > 1]
 
     def unsaid(self) -> list[str]:
         """What arrived more often than the ledger admits: one `unknown` attempt for each further time."""
@@ -74,14 +89,15 @@ async def judge(workshop: Workshop, mails: Iterable[CaughtMail], requests: int) 
         tickets = len(list(await uow.session.scalars(select(Ticket.id))))
     faults = {
         "lost": books.lost() + _counted("events", requests, events) + _counted("tickets", requests, tickets),
-        "doubled_unsaid": books.unsaid() + _twice(books.notifications),
+        "doubled_unsaid": books.unsaid() + books.booked_twice() + _twice(books.notifications),
         "doubled_with_other_bytes": books.changed(),
         "attempts_without_outcome": books.unfinished(),
     }
     return {
         "requests": requests,
         "messages": len(books.notifications),
-        "mails_at_the_relay": len(books.mails),
+        "mails_at_the_relays": len(books.mails),
+        "refused_for_good": len(books.refused()),
         "attempts": len(books.attempts),
         "outcomes": dict(sorted(Counter(str(row.outcome) for row in books.attempts).items())),
         "doubled_after_unknown": books.doubled(),

@@ -7,8 +7,9 @@ import base64
 import os
 import random
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,8 @@ from workers.settings import load_settings
 from workers.unit_of_work import Workshop
 
 LEASE, PATIENCE = 4.0, 2.0
+RELAYS = 2
+"""The second one gets what the first one does not take, in as bad a temper."""
 SUPPORT = "support@help.example"
 MAIL = (
     "From: Customer {number} <customer{number}@shop.example>\r\nTo: {to}\r\nSubject: Question {number}\r\n"
@@ -62,19 +65,22 @@ async def play(
 
     Raises TimeoutError when what was promised has not come to an end in peace either.
     """
-    script = Moody(dice=random.Random(plan.seed))
-    async with ScriptedSmtp(script) as relay:
-        environ = _environment(backend, relay.url)
+    scripts = [Moody(dice=random.Random(plan.seed + number)) for number in range(RELAYS)]
+    async with AsyncExitStack() as stack:
+        relays = [await stack.enter_async_context(ScriptedSmtp(script)) for script in scripts]
+        environ = _environment(backend, " ".join(relay.url for relay in relays))
         installation = Installation(load_settings(environ))
         await installation.prepare()
         workshop = installation.workshop()
         try:
             crew = Crew(environ, folder / "workers.log", lease=LEASE, patience=PATIENCE)
             async with crew:
-                cut_off = await _war(workshop, crew, plan, relay, tick)
-                script.calm = True
+                cut_off = await _war(workshop, crew, plan, relays, tick)
+                for script in scripts:
+                    script.calm = True
                 seconds = await _peace(workshop, crew, plan)
-            report = await judge(workshop, relay.mails, plan.rounds * plan.mails)
+            mails = [mail for relay in relays for mail in relay.mails]
+            report = await judge(workshop, mails, plan.rounds * plan.mails)
         finally:
             await workshop.engine.dispose()
             installation.close()
@@ -84,14 +90,15 @@ async def play(
         "seed": plan.seed,
         "workers_at_a_time": plan.crew,
         "attempts_under_way_at_a_kill": cut_off,
-        "faults_of_the_relay": dict(sorted(script.played.items())),
+        "faults_of_the_relays": dict(sorted(sum((script.played for script in scripts), Counter()).items())),
+        "mails_at_each_relay": [len(relay.mails) for relay in relays],
         "seconds_to_catch_up": round(seconds, 1),
         **report,
     }
 
 
 async def _war(
-    workshop: Workshop, crew: Crew, plan: Plan, relay: ScriptedSmtp, tick: Callable[[], None]
+    workshop: Workshop, crew: Crew, plan: Plan, relays: Sequence[ScriptedSmtp], tick: Callable[[], None]
 ) -> int:
     """Kill `plan.rounds` workers; says how many attempts were under way at these moments, all told."""
     dice = random.Random(plan.seed)
@@ -101,18 +108,22 @@ async def _war(
     for number in range(plan.rounds):
         await _ask(workshop, range(number * plan.mails, (number + 1) * plan.mails))
         await crew.start()
-        await _a_while(relay, dice.randrange(plan.furthest), dice.uniform(0.05, plan.longest))
+        await _a_while(relays, dice.randrange(plan.furthest), dice.uniform(0.05, plan.longest))
         crew.kill(dice.choice(crew.alive))
         open_ones |= await _under_way(workshop)
         tick()
     return len(open_ones)
 
 
-async def _a_while(relay: ScriptedSmtp, commands: int, seconds: float) -> None:
-    """Until the relay has heard so many commands more, at most so many seconds."""
-    until = len(relay.commands) + commands
+async def _a_while(relays: Sequence[ScriptedSmtp], commands: int, seconds: float) -> None:
+    """Until the relays have heard so many commands more, at most so many seconds."""
+    until = _heard(relays) + commands
     with suppress(TimeoutError):
-        await relay.until(lambda: len(relay.commands) >= until, seconds)
+        await relays[0].until(lambda: _heard(relays) >= until, seconds)
+
+
+def _heard(relays: Sequence[ScriptedSmtp]) -> int:
+    return sum(len(relay.commands) for relay in relays)
 
 
 async def _ask(workshop: Workshop, numbers: range) -> None:

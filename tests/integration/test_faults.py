@@ -52,6 +52,20 @@ def test_the_judge_allows_a_second_arrival_for_each_unknown_attempt_only() -> No
     assert Books([], [], [_mail()]).unsaid(), "what the ledger does not know of"
 
 
+def test_the_judge_knows_what_was_refused_for_good_from_what_is_lost() -> None:
+    note = _notification(NotificationState.FAILED)
+    refused = DeliveryAttempt(id=uuid4(), notification_id=note.id, outcome="rejected", code=554)
+    assert not Books([note], [refused], []).lost()
+    assert Books([note], [refused], [_mail()]).lost(), "refused, and it arrived"
+    assert Books([note], [_attempt(note.id, "retry")], []).lost()
+
+
+def test_the_judge_sees_what_two_workers_claim_to_have_sent() -> None:
+    note = _notification()
+    assert Books([note], [_attempt(note.id, "sent")] * 2, []).booked_twice()
+    assert not Books([note], [_attempt(note.id, "unknown"), _attempt(note.id, "sent")], []).booked_twice()
+
+
 def test_the_judge_sees_other_bytes_and_attempts_without_an_end() -> None:
     note = _notification()
     assert Books([note], [], [_mail(), _mail(b"other")]).changed() == [ONE]
