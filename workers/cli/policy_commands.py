@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
-from itertools import groupby
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -217,11 +216,11 @@ def _print_changes(before: Policy, after: Policy, found: tuple[Difference, ...],
         out.print(f"{before.name} and {after.name} say the same")
         return
     out.print(f"{before.name} ({before.digest[:12]}) → {after.name} ({after.digest[:12]})")
-    ordered = sorted(found, key=lambda each: section(each, locale))
-    for heading, group in groupby(ordered, key=lambda each: section(each, locale)):
+    for heading in dict.fromkeys(section(each, locale) for each in found):
         out.print(f"[bold]{escape(heading)}[/]")
-        for each in group:
-            out.print(f"  {escape(sentence(each, locale))}")
+        for each in found:
+            if section(each, locale) == heading:
+                out.print(f"  {escape(sentence(each, locale))}")
 
 
 def _outcome(applied: Applied) -> dict[str, Any]:

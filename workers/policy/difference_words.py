@@ -24,6 +24,7 @@ SECTIONS: Mapping[str, tuple[str, str]] = {
     "followup": ("Follow-up", "二次跟进"),
     "replies": ("Answers", "答复"),
     "review": ("Review", "标准复审"),
+    "brakes": ("Brakes", "限流"),
 }
 REQUESTS = ("Requests", "请求")
 QUESTIONNAIRE = ("Questionnaire", "问卷")
@@ -69,6 +70,12 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "urgent_after": ("after, urgent", "之后(紧急)"),
     "hold": ("hold of an answer", "答复暂缓"),
     "chat_within": ("post to the chat group within", "聊天群通知时限"),
+    "reopen_within": ("a reply opens the ticket again within", "回复可重新打开工单的期限"),
+    "receipts_an_hour": ("receipts an hour", "每小时回执"),
+    "receipts_a_day": ("receipts a day", "每天回执"),
+    "notices_an_hour": ("notices an hour", "每小时通知"),
+    "notices_a_day": ("notices a day", "每天通知"),
+    "collect_same_subject": ("requests of one subject before they are collected", "同一主题合并前的请求数"),
     "remind_on_day": ("reminder on working day", "提醒(第几个工作日)"),
     "task_on_day": ("task on working day", "人工任务(第几个工作日)"),
     "at_opening_plus": ("after opening time", "开门后"),
@@ -141,6 +148,7 @@ _SAID_BY_THE_SECTION = {
     "followup",
     "replies",
     "review",
+    "brakes",
 }
 
 
