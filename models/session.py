@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,8 +12,9 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, event, inspect, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry, NullPool
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool, PoolProxiedConnection
 
 from models.gate import WriteGate
 
@@ -32,6 +34,9 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
 WRITE = "closeloop_write"
 BUSY_MS = 10_000
+RESTING_SINCE = "closeloop_resting_since"
+DOUBTFUL_AFTER = 5.0
+"""Seconds of rest after which a connection to PostgreSQL must answer before it is used again."""
 MIGRATION_LOCK = 0x636C6F6F70  # any number that only this program asks PostgreSQL to lock
 
 T = TypeVar("T")
@@ -76,13 +81,44 @@ def _postgresql_engine(url: URL, options: dict[str, Any]) -> AsyncEngine:
     settings: dict[str, Any] = {
         "pool_size": 10,
         "max_overflow": 10,
-        "pool_pre_ping": True,
         "hide_parameters": True,  # a failed statement is logged without the values it was given
         "connect_args": {"server_settings": server, "timeout": 10, "command_timeout": 60},
     }
     if options.get("poolclass") is NullPool:
         settings = {name: settings[name] for name in ("hide_parameters", "connect_args")}
-    return create_async_engine(url, **{**settings, **options})
+    engine = create_async_engine(url, **{**settings, **options})
+    event.listen(engine.sync_engine, "checkin", _note_rest)
+    event.listen(engine.sync_engine, "checkout", _check_life)
+    return engine
+
+
+def _note_rest(_: DBAPIConnection, record: ConnectionPoolEntry) -> None:
+    record.info[RESTING_SINCE] = time.monotonic()
+
+
+def _check_life(connection: DBAPIConnection, record: ConnectionPoolEntry, _: PoolProxiedConnection) -> None:
+    """A connection from the pool is asked whether it lives if it rested for long, else only looked at.
+
+    SQLAlchemy's pre-ping asks before each transaction: three round trips. A server that ends (a restart, a
+    failover) closes its sockets, which the event loop notices at once; only what vanishes without a word, as
+    behind a firewall that forgets idle connections, has to be asked.
+    """
+    resting_since: float | None = record.info.get(RESTING_SINCE)
+    if resting_since is None:
+        return  # it is new
+    driver = record.driver_connection
+    if driver is None or driver.is_closed():
+        raise InvalidatePoolError
+    if time.monotonic() - resting_since > DOUBTFUL_AFTER and not _answers(connection):
+        raise InvalidatePoolError
+
+
+def _answers(connection: Any) -> bool:
+    try:
+        connection.ping()
+    except (connection.dbapi.Error, OSError):
+        return False
+    return True
 
 
 def _sqlite_engine(url: URL, options: dict[str, Any]) -> AsyncEngine:
