@@ -18,6 +18,7 @@ import pytest
 from models.tables import Base
 from ops.bench import __main__ as dispatcher
 from ops.bench import blast, delivery, ledger
+from ops.bench.arena import checked
 from ops.bench.delivery import FIGURES
 from ops.bench.dialects import django, nunjucks, write_nunjucks
 from ops.bench.escalating import Plan
@@ -254,3 +255,13 @@ async def test_a_slow_sink_takes_its_time_and_keeps_the_order(tmp_path: Path) ->
     assert [line[:3] for line in said] == ["220", *["250", "250", "354", "250"] * 2, "221"]
     recipients = [line.split()[1] for line in (tmp_path / "times").read_text().splitlines()]
     assert recipients == ["a@example.net", "b@example.net"]
+
+
+def test_a_mail_that_did_not_leave_is_no_second_one_and_an_unknown_may_be() -> None:
+    clean = {"sent": 10, "attempts": 10, "all_attempts": 10}
+    checked(clean, 10)
+    again = {**clean, "all_attempts": 11, "not_left": 1, "outcomes": "10 sent accepted, 1 not_started"}
+    checked(again, 10)
+    for doubtful in ({**again, "not_left": 0}, {**again, "attempts": 11}, {**again, "sent": 9}):
+        with pytest.raises(AssertionError, match="instead of 10 each; attempts: 10 sent accepted"):
+            checked(doubtful, 10)
