@@ -167,7 +167,7 @@ def test_a_fresh_machine_is_told_that_up_makes_the_secrets(closeloop: CommandLin
 
 def test_preview_shows_a_message_in_both_languages(closeloop: CommandLine) -> None:
     listed = closeloop("preview", "--list", "--json").json
-    assert {"message": "receipt", "mail": True, "sms": True} in listed
+    assert {"message": "receipt", "mail": True, "sms": True, "chat": False} in listed
     chinese = closeloop("preview", "receipt", "--json").json
     english = closeloop("preview", "receipt", "--locale", "en", "--json").json
     assert "您好" in chinese["text"]
