@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 from uuid import UUID
 
+import structlog
 from sqlalchemy import func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -14,11 +16,16 @@ from models.keys import PolicyChange, PolicyVersion
 from models.tickets import Ticket
 from models.vocabulary import TicketState
 from workers.clock import Clock
-from workers.errors import Conflict
-from workers.policy import Policy
+from workers.errors import Conflict, NotFound, PolicyError
+from workers.policy import Policy, parse_policy
 
 START, APPLY = "start", "apply"
 LONGEST_NAME, LONGEST_REASON = 64, 240
+
+LOOK_AGAIN = 1.0
+"""For how many seconds a process goes by the policy it knows before it looks which one is in force."""
+
+log = structlog.get_logger(__name__)
 
 
 async def latest_change(session: AsyncSession) -> PolicyChange | None:
@@ -110,3 +117,59 @@ async def _append(
 
 def _insert(session: AsyncSession) -> Any:
     return (postgresql if session.get_bind().dialect.name == "postgresql" else sqlite).insert
+
+
+class Following:
+    """The policies that one process knows, and the one it goes by: `own` (that of its settings) at first."""
+
+    def __init__(self, own: Policy, clock: Clock) -> None:
+        self.own = self.policy = own
+        self.version_id: UUID | None = None
+        self._clock = clock
+        self._versions: dict[UUID, Policy] = {}
+        self._look_again = 0.0
+
+    def is_old(self) -> bool:
+        """Whether somebody should look again; of many tasks that ask at the same time one hears yes."""
+        old = time.monotonic() >= self._look_again
+        if old:
+            self._look_again = time.monotonic() + LOOK_AGAIN
+        return old
+
+    async def follow(self, session: AsyncSession) -> None:
+        """Go by the policy in force from now on; before any process has started, by the own one.
+
+        Raises PolicyError when there is none to go by.
+        """
+        self._look_again = time.monotonic() + LOOK_AGAIN
+        change = await latest_change(session)
+        if change is None:
+            version = self.version_id or await store_version(session, self.own, self._clock)
+            self._versions.setdefault(version, self.own)
+        else:
+            version = change.version_id
+        if version == self.version_id:
+            return
+        try:
+            policy = await self.version(session, version)
+        except PolicyError:
+            # A newer program stored it (a rolling update): what this process knows is better than nothing.
+            log.exception("policy_not_understood", version=str(version))
+            if self.version_id is None:
+                raise
+            return
+        self.policy, self.version_id = policy, version
+
+    def known(self, version_id: UUID) -> Policy:
+        """A version that this process has gone by."""
+        return self._versions[version_id]
+
+    async def version(self, session: AsyncSession, version_id: UUID) -> Policy:
+        """The policy of a version. Raises NotFound, or PolicyError when a newer program stored it."""
+        known = self._versions.get(version_id)
+        if known is None:
+            text = await session.scalar(select(PolicyVersion.text).where(PolicyVersion.id == version_id))
+            if text is None:
+                raise NotFound("there is no such policy version")
+            known = self._versions[version_id] = parse_policy(text, source=f"policy version {version_id}")
+        return known

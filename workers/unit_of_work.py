@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
@@ -10,29 +9,25 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import event, select
+from sqlalchemy import event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import Mapper, ORMExecuteState, Session, make_transient_to_detached
 
 from models.base import Base
 from models.gate import WriteGate
-from models.keys import PolicyChange, PolicyVersion
+from models.keys import PolicyChange
 from models.session import WRITE, make_engine
 from models.tickets import NumberSeries
 from models.vocabulary import Lane
 from workers.bells import SLOT, Bell, Ring, slot_of
 from workers.clock import Clock
-from workers.errors import NotFound, PolicyError
-from workers.in_force import latest_change, store_version, take_up
-from workers.policy import Policy, parse_policy
+from workers.in_force import Following, take_up
+from workers.policy import Policy
 from workers.settings import Settings
 from workers.vault import Vault
 
 __all__ = ["SLOT", "Bell", "Ring", "UnitOfWork", "Vault", "Workshop", "slot_of"]
-
-LOOK_AGAIN = 1.0
-"""For how many seconds a process goes by the policy it knows before it looks which one is in force."""
 
 
 class UnitOfWork:
@@ -63,7 +58,7 @@ class UnitOfWork:
 
     async def policy_of(self, version_id: UUID) -> Policy:
         """The policy that a row was judged by when it was made. Raises NotFound."""
-        return await self._workshop.policy_version(self.session, version_id)
+        return await self._workshop.policies.version(self.session, version_id)
 
     async def draw_number(self, series: str, width: int, prefix: str = "") -> str:
         """The next number of `series`: `prefix` (the series' own name if empty) and at least `width` digits.
@@ -136,15 +131,11 @@ class Workshop:
         self.clock = clock
         self.vault = vault
         self.settings = settings
-        self.policy = policy
+        self.policies = Following(policy, clock)
         self._gate = gate
         self._ring = ring
         self._write = engine.execution_options(**{WRITE: True})
         self._numbers = _number_engine(engine) if gate is None else None
-        self._own_policy = policy
-        self._policy_version_id: UUID | None = None
-        self._look_again = 0.0
-        self._versions: dict[UUID, Policy] = {}
         self._log = structlog.get_logger(__name__)
 
     @asynccontextmanager
@@ -156,7 +147,7 @@ class Workshop:
         """
         version = await self.prepare()
         async with self._writing() as session:
-            uow = UnitOfWork(self, session, self._versions[version], version)
+            uow = UnitOfWork(self, session, self.policies.known(version), version)
             yield uow
         self._ring_all(uow.bells)
 
@@ -165,21 +156,24 @@ class Workshop:
         """A transaction that only reads, without waiting for writers. A write raises RuntimeError."""
         version = await self.prepare()
         async with AsyncSession(self.engine, sync_session_class=_ReadOnly, expire_on_commit=False) as session:
-            yield UnitOfWork(self, session, self._versions[version], version)
+            yield UnitOfWork(self, session, self.policies.known(version), version)
+
+    @property
+    def policy(self) -> Policy:
+        """The policy this process goes by: that of the settings until it has looked which one is in force."""
+        return self.policies.policy
 
     async def prepare(self) -> UUID:
         """Load the vault once, the policy in force now and then; its version's id. First use calls it."""
-        if self._policy_version_id is None:
+        if self.policies.version_id is None:
             async with self._writing() as session:
                 await self.vault.load(session)
-                await self._follow(session)
-        elif time.monotonic() >= self._look_again:
-            # Set before the question, so that of many tasks only one asks.
-            self._look_again = time.monotonic() + LOOK_AGAIN
+                await self.policies.follow(session)
+        elif self.policies.is_old():
             async with AsyncSession(self.engine) as session:
-                await self._follow(session)
-        assert self._policy_version_id is not None
-        return self._policy_version_id
+                await self.policies.follow(session)
+        assert self.policies.version_id is not None
+        return self.policies.version_id
 
     async def take_up_policy(self) -> PolicyChange:
         """A process starts: make the policy of its settings the one in force, unless a person applied one.
@@ -188,30 +182,9 @@ class Workshop:
         """
         await self.prepare()
         async with self._writing() as session:
-            change = await take_up(session, self._own_policy, self.clock)
-            await self._follow(session)
+            change = await take_up(session, self.policies.own, self.clock)
+            await self.policies.follow(session)
         return change
-
-    async def _follow(self, session: AsyncSession) -> None:
-        """Go by the policy in force from now on; before any process has started, by that of the settings."""
-        self._look_again = time.monotonic() + LOOK_AGAIN
-        change = await latest_change(session)
-        if change is None:
-            version = self._policy_version_id or await store_version(session, self._own_policy, self.clock)
-            self._versions.setdefault(version, self._own_policy)
-        else:
-            version = change.version_id
-        if version == self._policy_version_id:
-            return
-        try:
-            self.policy = await self.policy_version(session, version)
-        except PolicyError:
-            # A newer program stored it (a rolling update): what this process knows is better than nothing.
-            self._log.exception("policy_not_understood", version=str(version))
-            if self._policy_version_id is None:
-                raise
-            return
-        self._policy_version_id = version
 
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[AsyncSession]:
@@ -230,16 +203,6 @@ class Workshop:
         except Exception:
             # The facts are committed: a bell that fails must not turn success into an error.
             self._log.exception("ring_failed", bells=len(bells))
-
-    async def policy_version(self, session: AsyncSession, version_id: UUID) -> Policy:
-        """See `UnitOfWork.policy_of`."""
-        known = self._versions.get(version_id)
-        if known is None:
-            text = await session.scalar(select(PolicyVersion.text).where(PolicyVersion.id == version_id))
-            if text is None:
-                raise NotFound("there is no such policy version")
-            known = self._versions[version_id] = parse_policy(text, source=f"policy version {version_id}")
-        return known
 
     async def next_number(self, session: AsyncSession, series: str) -> int:
         """See `UnitOfWork.draw_number`."""

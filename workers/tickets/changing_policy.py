@@ -13,10 +13,10 @@ from sqlalchemy.exc import DBAPIError
 
 from models.keys import PolicyChange
 from workers.errors import Conflict
-from workers.in_force import judged_by_others, latest_change, put_in_force
+from workers.in_force import LOOK_AGAIN, judged_by_others, latest_change, put_in_force
 from workers.policy import Policy
 from workers.tickets.replanning import BATCH, Replanned, replan_batch
-from workers.unit_of_work import LOOK_AGAIN, UnitOfWork, Workshop
+from workers.unit_of_work import UnitOfWork, Workshop
 
 SETTLED_AFTER = LOOK_AGAIN + 0.5
 """Seconds after which no process opens tickets under the version before any more."""
