@@ -86,6 +86,11 @@ async def test_what_waited_two_days_for_its_key_has_failed(backend: Backend) -> 
         courier = house.installation.courier(workshop)
         await courier.deliver(Lane.BULK)
         (row,) = await house.notifications("receipt")
+        assert (row.state, row.reason) == (NotificationState.HELD, KEY_MISSING), "never at the first look"
+        async with workshop.begin() as uow:
+            await uow.session.execute(update(Notification).values(free_at=None))
+        await courier.deliver(Lane.BULK)
+        (row,) = await house.notifications("receipt")
         assert (row.state, row.reason, row.due_at) == (NotificationState.FAILED, KEY_MISSING, None)
         await courier.aclose()
         await workshop.engine.dispose()

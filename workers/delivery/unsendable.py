@@ -49,7 +49,8 @@ async def sealers_of(
 async def give_up(workshop: Workshop, rows: Sequence[Notification], broken: Mapping[UUID, str]) -> None:
     """Settle those of the claimed `rows` that are `broken` (row id → reason), if they are still ours.
 
-    What lacks a key is held and looked at again every ten minutes; after 48 h it has failed.
+    What lacks a key is held and looked at again every ten minutes; after 48 h it has failed, but
+    never at the first look.
     """
     if not broken:
         return
@@ -73,7 +74,9 @@ async def give_up(workshop: Workshop, rows: Sequence[Notification], broken: Mapp
 
 def _values(uow: UnitOfWork, row: Notification, reason: str) -> dict[str, Any]:
     waited = uow.clock.now() - (row.due_at or row.created_at)
-    if reason == KEY_MISSING and waited <= GIVE_UP_AFTER:
+    # What is too old already (after an outage, say) is held once: the ring may have come back incomplete.
+    first = row.reason != KEY_MISSING
+    if reason == KEY_MISSING and (first or waited <= GIVE_UP_AFTER):
         again = uow.clock.machine() + LOOK_AGAIN
         return {"state": NotificationState.HELD, "free_at": again, "tries": max(0, row.tries - 1)}
     return {"state": NotificationState.FAILED, "due_at": None, "free_at": None}
