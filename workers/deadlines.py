@@ -24,6 +24,8 @@ from workers.policy import Alarm
 from workers.promises import settle
 from workers.unit_of_work import UnitOfWork
 
+OPEN = (DeadlineState.RUNNING, DeadlineState.PAUSED, DeadlineState.BREACHED)
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -87,19 +89,30 @@ async def open_ones(
     uow: UnitOfWork, ticket: Ticket, kinds: Iterable[DeadlineKind] | None = None
 ) -> list[Deadline]:
     """The ticket's deadlines that run, pause or were breached without having been met yet, oldest first."""
+    if uow.ahead is not None and uow.ahead.made(ticket.id) is not None:
+        wanted = None if kinds is None else set(kinds)
+        rows = uow.ahead.deadlines_of(ticket.id)
+        return [row for row in rows if _is_open(row) and (wanted is None or row.kind in wanted)]
     query = select(Deadline).where(
         Deadline.ticket_id == ticket.id,
         Deadline.met_at.is_(None),
         Deadline.ended_reason.is_(None),
-        Deadline.state.in_((DeadlineState.RUNNING, DeadlineState.PAUSED, DeadlineState.BREACHED)),
+        Deadline.state.in_(OPEN),
     )
     if kinds is not None:
         query = query.where(Deadline.kind.in_(list(kinds)))
     return list(await uow.session.scalars(query.order_by(Deadline.id)))
 
 
+def _is_open(row: Deadline) -> bool:
+    return row.met_at is None and row.ended_reason is None and row.state in OPEN
+
+
 async def next_generation(uow: UnitOfWork, ticket: Ticket, kind: DeadlineKind) -> int:
     """The generation that the next arming of this kind on this ticket takes."""
+    if uow.ahead is not None and uow.ahead.made(ticket.id) is not None:
+        made = [row.generation for row in uow.ahead.deadlines_of(ticket.id) if row.kind is kind]
+        return max(made, default=0) + 1
     known = await uow.session.scalars(
         select(Deadline.generation).where(Deadline.ticket_id == ticket.id, Deadline.kind == kind)
     )

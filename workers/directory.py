@@ -9,7 +9,7 @@ from uuid import UUID
 
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import select
 
 from models.base import new_id
 from models.people import Customer, Staff, Team
@@ -92,6 +92,12 @@ async def find_or_make_customer(uow: UnitOfWork, contact: Contact) -> Customer:
 
 async def _find(uow: UnitOfWork, email: str | None, phone: str | None) -> Customer | None:
     hashes = []
+    if email and not phone and uow.ahead is not None:
+        hashed = uow.vault.lookup("email", email)
+        if hashed in uow.ahead.customers:
+            return uow.ahead.customers[hashed]
+        if uow.lacks("customers", [hashed]):
+            return None
     if email:
         hashes.append(Customer.email_hash == uow.vault.lookup("email", email))
     if phone:
@@ -142,6 +148,9 @@ def _masked(name: str | None, email: str | None, phone: str | None) -> str:
 
 async def staff_by_email(uow: UnitOfWork, address: str) -> Staff | None:
     """The active member of staff with this address, or None."""
+    if uow.ahead is not None:
+        wanted = address.strip().lower()
+        return next((person for person in uow.ahead.staff if person.email == wanted), None)
     return await uow.session.scalar(
         select(Staff).where(Staff.email == address.strip().lower(), Staff.active.is_(True))
     )
@@ -157,6 +166,9 @@ async def staff_by_number(uow: UnitOfWork, number: str) -> Staff:
 
 async def team_named(uow: UnitOfWork, name: str) -> Team | None:
     """The team of this name, else the oldest team (what a small installation has), else None."""
+    if uow.ahead is not None:
+        teams = uow.ahead.teams
+        return next((team for team in teams if team.name == name), next(iter(teams), None))
     named = await uow.session.scalar(select(Team).where(Team.name == name))
     return named or await uow.session.scalar(select(Team).order_by(Team.id).limit(1))
 
@@ -167,7 +179,7 @@ async def next_handler(uow: UnitOfWork, team: Team, skill: str | None = None) ->
     Falls back to the team's supervisor, then to an administrator, so that a ticket without a handler
     means that nobody at all is there.
     """
-    present = await _present(uow, Staff.team_id == team.id)
+    present = await _present(uow, team.id)
     agents = [person for person in present if person.role is Role.AGENT]
     skilled = [person for person in agents if skill and skill in person.skills]
     pool = skilled or agents
@@ -177,11 +189,14 @@ async def next_handler(uow: UnitOfWork, team: Team, skill: str | None = None) ->
     return everybody[0] if everybody else None
 
 
-async def _present(uow: UnitOfWork, *where: ColumnElement[bool]) -> Sequence[Staff]:
+async def _present(uow: UnitOfWork, team_id: UUID | None = None) -> Sequence[Staff]:
     now = uow.clock.now()
-    rows = await uow.session.scalars(
-        select(Staff).where(Staff.active.is_(True), *where).order_by(Staff.number)
-    )
+    rows: Iterable[Staff]
+    if uow.ahead is not None:
+        rows = [person for person in uow.ahead.staff if team_id in (None, person.team_id)]
+    else:
+        query = select(Staff).where(Staff.active.is_(True)).order_by(Staff.number)
+        rows = await uow.session.scalars(query.where(Staff.team_id == team_id) if team_id else query)
     return [person for person in rows if person.absent_until is None or person.absent_until <= now]
 
 

@@ -168,14 +168,15 @@ async def blocked(uow: UnitOfWork, senders: Collection[str]) -> BlockedSender | 
     """The block that one of these mail addresses or phone numbers falls under, by itself or by a domain above
     it; what is no address is passed over.
     """
-    hashes = {each for sender in list(senders)[:MOST_ADDRESSES] for each in _hashes(uow, sender)}
-    if not hashes:
+    hashes = {each for sender in list(senders)[:MOST_ADDRESSES] for each in hashes_of(uow, sender)}
+    if not hashes or uow.lacks("blocked_senders", hashes):
         return None
     query = select(BlockedSender).where(BlockedSender.sender_hash.in_(hashes), *standing(uow))
     return await uow.session.scalar(query.order_by(BlockedSender.id).limit(1))
 
 
-def _hashes(uow: UnitOfWork, sender: str) -> Iterable[bytes]:
+def hashes_of(uow: UnitOfWork, sender: str) -> Iterable[bytes]:
+    """By what this address or number, or a domain above it, is blocked; nothing for what is neither."""
     try:
         if "@" not in sender:
             yield uow.vault.lookup("phone", normal_phone(sender, region_of(uow.settings.timezone)))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
@@ -20,6 +20,7 @@ from models.keys import PolicyChange
 from models.session import WRITE, make_engine
 from models.tickets import NumberSeries
 from models.vocabulary import Lane
+from workers.ahead import Ahead
 from workers.bells import SLOT, Bell, Ring, slot_of
 from workers.clock import Clock
 from workers.in_force import Following, take_up
@@ -28,6 +29,11 @@ from workers.settings import Settings
 from workers.vault import Vault
 
 __all__ = ["SLOT", "Bell", "Ring", "UnitOfWork", "Vault", "Workshop", "slot_of"]
+
+DRAWN_AHEAD = 5
+"""Numbers drawn at once by a transaction for many: as many less one may stay unused."""
+
+Row = TypeVar("Row", bound=Base)
 
 
 class UnitOfWork:
@@ -42,6 +48,7 @@ class UnitOfWork:
         self.settings = workshop.settings
         self.policy = policy
         self.policy_version_id = policy_version_id
+        self.ahead: Ahead | None = None
         self._workshop = workshop
         self._bells: set[Bell] = set()
 
@@ -66,7 +73,14 @@ class UnitOfWork:
         draw_number("CS20240520", 4) → "CS202405200001", unique under concurrency. On PostgreSQL drawn in
         a transaction of its own, so that nobody waits for this one's end: a number may stay unused.
         """
-        number = await self._workshop.next_number(self.session, series)
+        if self.ahead is None:
+            number = await self._workshop.next_number(self.session, series)
+        else:
+            waiting = self.ahead.numbers[series]
+            if not waiting:
+                last = await self._workshop.next_number(self.session, series, DRAWN_AHEAD)
+                waiting.extend(range(last - DRAWN_AHEAD + 1, last + 1))
+            number = waiting.popleft()
         return f"{prefix or series}{number:0{width}d}"
 
     async def insert_new(self, row: Base) -> bool:
@@ -74,7 +88,15 @@ class UnitOfWork:
 
         True: `row` is new and belongs to the session. False: it was there already, `row` stays outside.
         Waits for a competing transaction that has inserted the same key and not ended yet.
+
+        With `ahead` what belongs to a new ticket is taken for new, and written later: a key that is taken
+        ends the transaction by an IntegrityError.
         """
+        if self.ahead is not None and self.ahead.knows(row):
+            return False
+        if self.ahead is not None and self.ahead.fits(row):
+            self._add_unwritten(row)
+            return True
         await self.session.flush()
         mapper: Mapper[Any] = row.__mapper__
         values = _values_with_defaults(row, mapper)
@@ -88,9 +110,27 @@ class UnitOfWork:
         return True
 
     async def add(self, row: Base) -> None:
-        """Insert `row` at once (plain `session.add` does at the next query or at commit)."""
+        """Insert `row` at once; with `ahead`, as plain `session.add`, at the next query or at commit."""
+        if self.ahead is not None:
+            self._add_unwritten(row)
+            return
         self.session.add(row)
         await self.session.flush()
+
+    def _add_unwritten(self, row: Base) -> None:
+        assert self.ahead is not None
+        _values_with_defaults(row, row.__mapper__)
+        self.session.add(row)
+        self.ahead.note(row)
+
+    async def the(self, model: type[Row], ident: UUID) -> Row:
+        """The row with this id, be it written already or not. Raises NoResultFound."""
+        made = self.ahead.made(ident) if self.ahead is not None else None
+        return made if isinstance(made, model) else await self.session.get_one(model, ident)
+
+    def lacks(self, table: str, keys: Iterable[bytes]) -> bool:
+        """Whether it was asked before, and none of these keyed hashes is in `table`. False: ask."""
+        return self.ahead is not None and self.ahead.lacks(table, keys)
 
 
 def _values_with_defaults(row: Base, mapper: Mapper[Any]) -> dict[str, Any]:
@@ -204,13 +244,13 @@ class Workshop:
             # The facts are committed: a bell that fails must not turn success into an error.
             self._log.exception("ring_failed", bells=len(bells))
 
-    async def next_number(self, session: AsyncSession, series: str) -> int:
-        """See `UnitOfWork.draw_number`."""
+    async def next_number(self, session: AsyncSession, series: str, count: int = 1) -> int:
+        """Draw `count` numbers at once; gives the last of them. See `UnitOfWork.draw_number`."""
         dialect = sqlite if self._numbers is None else postgresql
         draw = (
             dialect.insert(NumberSeries)
-            .values(name=series, last=1)
-            .on_conflict_do_update(index_elements=["name"], set_={"last": NumberSeries.last + 1})
+            .values(name=series, last=count)
+            .on_conflict_do_update(index_elements=["name"], set_={"last": NumberSeries.last + count})
             .returning(NumberSeries.last)
         )
         if self._numbers is None:

@@ -18,7 +18,7 @@ from models.vocabulary import EventState, Lane
 from workers.errors import CloseloopError
 from workers.intake import mail_route, receipt_route
 from workers.intake.fetching import Fetcher
-from workers.intake.filed import Filed, NotYet
+from workers.intake.filed import Filed, NotYet, file_event
 from workers.intake.guard import DEFAULT_LIMITS, QUICK_LIMITS, Limits, TooSlow
 from workers.intake.mail import InboundMail, parse_mail
 from workers.intake.mail_receipts import mail_receipt
@@ -27,6 +27,7 @@ from workers.intake.provider_mail import FETCHED, confirm, mail_bytes
 from workers.intake.providers.mail.registry import PROVIDERS
 from workers.intake.sms_parts import hold_message, sms_or_part
 from workers.intake.store import Event, load
+from workers.intake.together import file_together
 from workers.promises import claim, pause, release, retry_pause, settle
 from workers.unit_of_work import UnitOfWork, Workshop
 
@@ -57,7 +58,9 @@ async def work_off(workshop: Workshop, lane: Lane, outside: Outside | None = Non
         rows = await claim(uow, IntakeEvent, lane, limit=BATCH, lease=LEASE)
         slow = await _slow(uow, rows) if len(rows) > 1 else set()
         claimed = [(row.id, row.lease_token) for row in rows if not _kills_workers(row)]
-    waiting = deque(sorted(claimed, key=lambda each: each[0] in slow))
+    done = await file_together(workshop, outside, [each for each in claimed if each[0] not in slow])
+    left = [each for each in claimed if each[0] not in done]
+    waiting = deque(sorted(left, key=lambda each: each[0] in slow))
     ends: float | None = None
     while waiting and not (ends and time.monotonic() > ends):
         if waiting[0][0] in slow and ends is None:
@@ -103,7 +106,7 @@ async def _handle(workshop: Workshop, outside: Outside, ident: UUID, token: UUID
             await hold_message(uow, event)
             row = await _ours(uow, ident, token)
             if row is not None:
-                await _file(uow, row, await _route(uow, row, event, mail))
+                file_event(uow, row, await _route(uow, row, event, mail))
     except TooSlow as error:
         if not await _put_behind(workshop, ident, token):
             await _fail(workshop, ident, token, error.message, again=False)
@@ -178,18 +181,6 @@ async def _from_mail_provider(uow: UnitOfWork, row: IntakeEvent, event: Event) -
     if event.kind == "confirmation":
         return Filed(EventState.DONE)
     return Filed(EventState.REJECTED, reason=str(event.envelope.get("why", ""))[:200])
-
-
-async def _file(uow: UnitOfWork, row: IntakeEvent, filed: Filed) -> None:
-    if filed.again_at is not None:
-        release(row)
-        row.due_at = filed.again_at
-        uow.ring("intake", row.lane, filed.again_at)
-        return
-    row.state, row.reason = filed.state, filed.reason
-    row.kind = filed.kind or row.kind
-    row.ticket_id = filed.ticket_id or row.ticket_id
-    settle(row)
 
 
 async def _fail(workshop: Workshop, ident: UUID, token: UUID | None, reason: str, *, again: bool) -> None:

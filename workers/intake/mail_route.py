@@ -104,9 +104,10 @@ def _from_a_person(event: Event, mail: InboundMail) -> bool:
 
 async def _seen_before(uow: UnitOfWork, mail: InboundMail) -> TicketMessage | None:
     """Where a copy of this mail was filed: it came on another way, or to two of our addresses."""
-    if not mail.message_id:
+    hashed = uow.vault.lookup("message-id", mail.message_id)
+    if not mail.message_id or uow.lacks("ticket_messages", [hashed]):
         return None
-    return await uow.session.get(TicketMessage, uow.vault.lookup("message-id", mail.message_id))
+    return await uow.session.get(TicketMessage, hashed)
 
 
 async def _is_customer(uow: UnitOfWork, ticket: Ticket, address: str) -> bool:

@@ -12,6 +12,7 @@ from sqlalchemy import insert
 from sqlalchemy.dialects import postgresql, sqlite
 
 from models.base import new_id
+from models.crypto import Sealer
 from models.intake import IntakeBody, IntakeEvent
 from models.keys import DataKey
 from models.vocabulary import EventState, Lane
@@ -146,7 +147,11 @@ async def load(uow: UnitOfWork, row: IntakeEvent) -> Event:
     body = await uow.session.get(IntakeBody, row.id)
     if body is None:
         raise NotFound("the body of this event has been purged")
-    sealer = await uow.vault.sealer(uow.session, row.data_key_id)
+    return opened(row, body, await uow.vault.sealer(uow.session, row.data_key_id))
+
+
+def opened(row: IntakeEvent, body: IntakeBody, sealer: Sealer) -> Event:
+    """The event in its sealed body."""
     envelope = sealer.json(body.envelope_sealed, "intake_bodies.envelope")
     raw = sealer.open(body.raw_sealed, "intake_bodies.raw")
     wanted = bool(envelope.pop(WANTED, False))

@@ -57,7 +57,7 @@ async def customer_recipient(
     Falls back to the other written channel when there is no address for the wanted one; None when the
     customer can only be phoned (or the data was erased).
     """
-    customer = await uow.session.get_one(Customer, ticket.customer_id)
+    customer = await uow.the(Customer, ticket.customer_id)
     sealer = await uow.vault.sealer(uow.session, customer.data_key_id)
     email = sealer.text(customer.email_sealed, "customers.email")
     phone = sealer.text(customer.phone_sealed, "customers.phone")

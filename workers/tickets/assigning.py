@@ -25,7 +25,7 @@ async def assign(uow: UnitOfWork, ticket: Ticket) -> None:
     With nobody there it stays `to_assign`, and its log says so.
     """
     policy = await uow.policy_of(ticket.policy_version_id)
-    customer = await uow.session.get_one(Customer, ticket.customer_id)
+    customer = await uow.the(Customer, ticket.customer_id)
     rule = policy.assignment(ticket.category, ticket.subkind, customer.level, ticket.priority)
     team = await team_named(uow, rule.team)
     person = await next_handler(uow, team, ticket.subkind) if team else None

@@ -40,6 +40,8 @@ async def first_of_same(uow: UnitOfWork, sender: str, subject: str) -> Ticket | 
         address = uow.vault.lookup("email", normal_email(sender))
     except InvalidInput:
         return None
+    if uow.lacks("customers", [address]):
+        return None
     rows = await uow.session.execute(
         select(Ticket.id, Ticket.state)
         .join(Customer, Customer.id == Ticket.customer_id)

@@ -118,8 +118,7 @@ async def _write(uow: UnitOfWork, request: Request, customer: Customer, number: 
         subject_hash=subject_hash(uow, subject) if request.subject.strip() else None,
         earlier_id=request.earlier.id if request.earlier else None,
     )
-    uow.session.add(ticket)
-    await uow.session.flush()
+    await uow.add(ticket)
     return ticket
 
 
@@ -140,6 +139,8 @@ async def _send_receipt(
 
 async def _many_receipts(uow: UnitOfWork, to: Recipient) -> bool:
     """Whether an unmarked answering machine, or somebody who plays with us, has had enough of them."""
+    if uow.lacks("notifications", [address_hash(uow, to)]):
+        return False
     now, brakes = uow.clock.now(), uow.policy.brakes
     last_hour = func.count().filter(Notification.created_at > now - timedelta(hours=1))
     found = await uow.session.execute(
