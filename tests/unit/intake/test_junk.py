@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from workers.intake.filters import classify
+from workers.intake.filters import Traits, classify
 from workers.intake.junk import is_junk_folder, junk_mark, junk_told
-from workers.intake.mail import parse_mail
+from workers.intake.mail import InboundMail, parse_mail
 
 HEAD = "From: a@shop.example\r\nTo: support@help.example\r\nSubject: Hello\r\n"
 FOREFRONT = "X-Forefront-Antispam-Report: CIP:1.2.3.4;CTRY:US;LANG:en;"
@@ -87,13 +87,23 @@ def test_other_folders_are_none(name: str) -> None:
     assert not is_junk_folder(name)
 
 
+def traits(mail: InboundMail, *, junk: str | None = None, vouched: bool = False) -> Traits:
+    return classify(
+        mail,
+        envelope_from="a@shop.example",
+        own_domains=[],
+        own_addresses=[],
+        junk=junk,
+        vouched=vouched,
+    )
+
+
 def test_what_is_vouched_for_is_no_junk_and_what_the_door_says_counts() -> None:
     mail = parse_mail(f"{HEAD}X-Spam-Flag: YES\r\n\r\nBuy now.".encode())
-    own: dict[str, list[str]] = {"own_domains": [], "own_addresses": []}
-    junk = classify(mail, envelope_from="a@shop.example", **own)
+    junk = traits(mail)
     assert (junk.kind, junk.take_in, junk.reasons) == ("junk", False, ("spam", "spam_x_spam_flag"))
-    kept = classify(mail, envelope_from="a@shop.example", vouched=True, **own)
+    kept = traits(mail, vouched=True)
     assert (kept.kind, kept.take_in, kept.may_answer) == ("person", True, True)
     plain = parse_mail(f"{HEAD}\r\nHello.".encode())
-    told = classify(plain, envelope_from="a@shop.example", junk="junk_folder", **own)
+    told = traits(plain, junk="junk_folder")
     assert (told.kind, told.take_in, told.reasons) == ("junk", False, ("spam", "junk_folder"))
