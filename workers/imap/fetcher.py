@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+import time
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -21,6 +22,8 @@ from workers.unit_of_work import Workshop
 IDLE_SECONDS = 9 * 60.0
 """RFC 2177 wants IDLE issued anew within 29 minutes; routers forget a silent connection sooner."""
 TRY_EVERY = 5.0
+BREATH = 1.0
+"""Between two looks after the server has told of news and there were none."""
 DATABASE_PAUSE = 5.0
 GRACE_SECONDS = 10.0
 
@@ -147,7 +150,7 @@ class Fetcher:
 
     async def _stay(self, hands: Hands, session: Session) -> None:
         """Look, wait for news, look again."""
-        heard = True
+        heard, first = True, True
         while not self._halt.is_set():
             halted = self._halt.is_set
             walk = Walk(
@@ -157,7 +160,11 @@ class Fetcher:
                 return
             if walk.new and not heard:
                 self._deaf = True  # it takes IDLE and does not tell
+            in_vain, first = heard and not walk.new and not first, False
+            asked = time.monotonic()
             heard = await self._wait_for_news(hands, session)
+            if in_vain and (left := BREATH - (time.monotonic() - asked)) > 0:
+                await _wait(self._halt, left)
 
     async def _wait_for_news(self, hands: Hands, session: Session) -> bool:
         """Give whether the server told of new mail; also True where it was not asked to."""

@@ -51,5 +51,11 @@ class Hands:
                 socket.socket.shutdown(each, socket.SHUT_RDWR)
 
     def end(self) -> None:
-        """Take no more work. What still runs ends by itself, soon after `cut`."""
+        """Take no more work. What still runs ends by itself, soon after `cut`; then nothing is left open."""
+        self._thread.submit(self._let_go)
         self._thread.shutdown(wait=False)
+
+    def _let_go(self) -> None:
+        # A connection that was opened just when nobody wanted it any more has no other owner.
+        for each in self._sockets:
+            each.close()

@@ -20,6 +20,8 @@ from workers.settings.imap_url import MailboxUrl, Mode
 HEADERS_CAP = 64 * 1024
 IDLE_SLICE = 0.5
 NEWS = (b"EXISTS", b"RECENT")
+HIGHEST = 2**32 - 1
+"""Of a UID and a UIDVALIDITY (RFC 3501 section 9, nz-number)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +77,11 @@ class Session:
             self._wire.select_folder, folder, readonly=self._box.mode is Mode.READ_ONLY, step="select"
         )
         validity = told.get(b"UIDVALIDITY")
-        if not isinstance(validity, int):
+        if not isinstance(validity, int) or not 0 < validity <= HIGHEST:
             raise Fault(MALFORMED, words="no UIDVALIDITY")
         uidnext = told.get(b"UIDNEXT")
-        return Opened(validity, uidnext if isinstance(uidnext, int) else None)
+        known = isinstance(uidnext, int) and 0 < uidnext <= HIGHEST + 1
+        return Opened(validity, uidnext if known else None)
 
     def uids(self, first: int, last: int | None, not_before: datetime | None) -> list[int]:
         """UIDs from `first` to `last` (None: to the end), ascending; `not_before` leaves out whole days."""
@@ -87,6 +90,8 @@ class Session:
             # SEARCH compares days in the server's own zone, which may be any.
             criteria += ["SINCE", (not_before - timedelta(days=1)).date()]
         found = _told(self._wire.search, criteria)
+        if any(uid > HIGHEST for uid in found):
+            raise Fault(MALFORMED, words="no UID")
         # `9:*` gives the last mail even when its UID is below 9 (RFC 3501 §6.4.8).
         return sorted({int(uid) for uid in found if uid >= first and (last is None or uid <= last)})
 
@@ -94,10 +99,10 @@ class Session:
         """Sizes and arrival times of those that are still there, by UID."""
         told = _told(self._wire.fetch, uids, ["RFC822.SIZE", "INTERNALDATE"])
         facts = []
-        for uid in sorted(told):
+        # What changes meanwhile is told in between, and by its place in the folder in place of its UID.
+        for uid in sorted(told.keys() & set(uids)):
             size, arrived = told[uid].get(b"RFC822.SIZE"), told[uid].get(b"INTERNALDATE")
-            moment = arrived.astimezone(UTC) if isinstance(arrived, datetime) and arrived.tzinfo else None
-            facts.append(Fact(int(uid), size if isinstance(size, int) else 0, moment))
+            facts.append(Fact(int(uid), size if isinstance(size, int) else 0, _moment(arrived)))
         return facts
 
     def mails(self, uids: Sequence[int]) -> dict[int, bytes]:
@@ -171,6 +176,16 @@ def _told(ask: Callable[..., Any], *arguments: Any, step: str = "", **options: A
         return ask(*arguments, **options)
     except Exception as error:
         raise explained(error, step=step) from error
+
+
+def _moment(arrived: object) -> datetime | None:
+    """A time as UTC; None where it tells no zone, or lies at the end of all times."""
+    if not isinstance(arrived, datetime) or arrived.tzinfo is None:
+        return None
+    try:
+        return arrived.astimezone(UTC)
+    except OverflowError:
+        return None
 
 
 def _is_news(told: Iterable[Any]) -> bool:

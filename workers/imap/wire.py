@@ -24,15 +24,18 @@ CONNECT_SECONDS = 20.0
 READ_SECONDS = 30.0
 LARGEST = 26 * 1024 * 1024
 """Bytes of one literal: the largest mail that is taken, and what a server may be wrong by in RFC822.SIZE."""
+MOST = 2 * LARGEST
+"""Bytes of all that is said to one command: a server may tell more than it was asked for."""
 IDENTITY = {"name": "closeloop", "version": __version__, "vendor": "closeloop"}
 """What we say of ourselves (RFC 2971): nothing of who runs it. 163 refuses SELECT without it."""
 
 
 class _Careful:
-    """Mixed into imaplib's client: tells of its socket at once, and refuses overlong literals."""
+    """Mixed into imaplib's client: tells of its socket at once, and refuses overlong answers."""
 
     def __init__(self, *arguments: Any, told: Callable[[socket.socket], None]) -> None:
         self._told = told
+        self._heard = 0
         super().__init__(*arguments)
 
     def _create_socket(self, timeout: float | None = None) -> socket.socket:
@@ -44,12 +47,40 @@ class _Careful:
         """One literal. Raises LiteralTooLarge: Python would ask for all of its memory beforehand."""
         if size > LARGEST:
             raise LiteralTooLarge
+        self._hear(size)
         got: bytes = super().read(size)  # type: ignore[misc]  # of the class beside
         return got
 
+    def readline(self) -> bytes:
+        """One line. Raises LiteralTooLarge when there is no end to them: imaplib keeps all in its memory."""
+        line: bytes = super().readline()  # type: ignore[misc]  # of the class beside
+        self._hear(len(line))
+        return line
+
+    def _command(self, name: str, *arguments: Any) -> Any:
+        self._heard = 0
+        return super()._command(name, *arguments)  # type: ignore[misc]  # of the class beside
+
+    def _hear(self, size: int) -> None:
+        self._heard += size
+        if self._heard > MOST:
+            raise LiteralTooLarge
+
 
 class _Tls(_Careful, IMAP4_TLS):  # type: ignore[misc]  # IMAPClient carries no types
-    pass
+    def _create_socket(self, timeout: float | None = None) -> socket.socket:
+        """As IMAPClient's, but told of before the handshake, which a server may draw out for days."""
+        made = socket.create_connection((self.host, self.port), timeout=timeout or self._timeout)
+        with contextlib.ExitStack() as unless_well:
+            unless_well.callback(made.close)
+            secured: ssl.SSLSocket = self.ssl_context.wrap_socket(
+                made, server_hostname=self.host, do_handshake_on_connect=False
+            )
+            unless_well.callback(secured.close)
+            self._told(secured)
+            secured.do_handshake()
+            unless_well.pop_all()
+        return secured
 
 
 class _Plain(_Careful, IMAP4WithTimeout):  # type: ignore[misc]  # IMAPClient carries no types
