@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -174,3 +175,25 @@ async def test_the_soonest_pause_that_was_asked_for_counts() -> None:
 
 def test_nothing_that_goes_on_speaks_of_the_address() -> None:
     assert {reason_for(reason) for reason in OF_THIS_PROVIDER} == {None}
+
+
+async def test_all_that_have_an_attempt_on_record_leave_at_once() -> None:
+    """What is killed with an attempt on record waits for a person: it must not be what never had its turn."""
+    async with town("vonage") as here:
+        for _ in range(here.channel.batch_size):
+            here.sides[0].hang(BOB)
+        payload = sms_payload([here.sides[0].url], "您好", "receipt", "zh_CN", FACTS)
+        batch = [Outgoing(uuid4(), BOB, "", payload) for _ in range(here.channel.batch_size)]
+        assert len(batch) > 1
+        outcomes: list[Outcome] = []
+
+        async def report(outcome: Outcome) -> None:
+            outcomes.append(outcome)
+
+        sending = asyncio.create_task(here.channel.deliver(batch, report, until=time.monotonic() + 60))
+        async with asyncio.timeout(30):
+            while here.taken != [len(batch)]:  # noqa: ASYNC110 - the fake has no event
+                await asyncio.sleep(0.01)
+        sending.cancel()
+        await asyncio.wait([sending])
+        assert {outcome.verdict for outcome in outcomes} == {Verdict.UNKNOWN}

@@ -27,7 +27,6 @@ class ChatChannel:
     """
 
     name = "chat"
-    batch_size = 10
 
     def __init__(
         self,
@@ -39,6 +38,7 @@ class ChatChannel:
         connections: int = 4,
     ) -> None:
         self.timeout = timeout
+        self.batch_size = connections  # what has an attempt on record waits for a person after a kill
         self._groups = {group.name: group for group in groups}
         self._clock = clock
         self._limiter = limiter or LocalLimiter()

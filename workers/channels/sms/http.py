@@ -51,7 +51,6 @@ class HttpSms(ABC):
     """
 
     name: str
-    batch_size = 10
 
     def __init__(
         self,
@@ -64,6 +63,7 @@ class HttpSms(ABC):
         auth: tuple[str, str] | None = None,
     ) -> None:
         self.timeout = timeout
+        self.batch_size = connections  # see SeveralSms
         self.clock = clock
         self._width = connections
         self._gate = asyncio.Semaphore(connections)

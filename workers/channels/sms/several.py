@@ -68,7 +68,6 @@ class SeveralSms:
     """
 
     name = "sms"
-    batch_size = 10
 
     def __init__(
         self,
@@ -81,6 +80,9 @@ class SeveralSms:
         if not providers:
             raise ValueError("at least one provider is needed")
         self.timeout = timeout
+        # No more than can leave at once have an attempt on record: when the process is killed, each of these
+        # waits for a person, since it may have been sent.
+        self.batch_size = connections
         self._width = connections
         self._gate = asyncio.Semaphore(connections)
         for provider in providers:
