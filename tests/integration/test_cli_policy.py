@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import signal
 import sqlite3
 import subprocess
@@ -13,7 +14,9 @@ from typing import Any
 import httpx
 import pytest
 
+from models.crypto import new_key
 from tests.command_line import COMMAND, CommandLine, environment, running
+from tests.conftest import Backend
 from workers.policy import load_policy
 
 TEXT = load_policy("support-response").version_text
@@ -97,6 +100,21 @@ def test_a_service_that_runs_takes_up_an_applied_policy_and_keeps_it(
     with running(tmp_path, *serve, POLICY="support-response") as service:
         assert "it counts, not CLOSELOOP_POLICY=support-response" in service.ready["policy"]
         assert _api(service.ready["url"], data)("GET", "/policy")["made_by"] == "carol"
+
+
+def test_the_same_policy_is_applied_once_on_either_database(
+    closeloop: CommandLine, tmp_path: Path, backend: Backend
+) -> None:
+    closeloop.set(DATABASE_URL=backend.database_url, BROKER_URL=backend.broker_url)
+    closeloop.set(SECRET_KEYS=f"test:{base64.b64encode(new_key()).decode()}")
+    mine = written(tmp_path, "mine.toml", ('medium = "8h"', 'medium = "4h"'))
+    tried = closeloop("policy", "apply", mine, "--dry-run", "--json").json
+    assert (tried["new"], tried["dry_run"], tried["change"]["number"]) == (True, True, 1)
+    said = closeloop("policy", "apply", mine, "--locale", "en")
+    assert "first response, medium: 8h → 4h" in said.out
+    assert "support-response is in force for all processes" in said.out
+    again = closeloop("policy", "apply", mine, "--json").json
+    assert (again["new"], again["changes"], again["change"]["number"]) == (False, [], 1)
 
 
 def test_an_application_that_is_killed_is_given_again(closeloop: CommandLine, tmp_path: Path) -> None:

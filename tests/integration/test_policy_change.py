@@ -19,7 +19,7 @@ from tests.callers import LILEI, handler_of, new_request, resolved
 from tests.conftest import Backend
 from tests.fakes import MONDAY_MORNING
 from tests.house import API_KEY, House, open_house
-from workers import alarms
+from workers import alarms, in_force
 from workers.boot import Installation
 from workers.errors import Conflict
 from workers.policy import READY_MADE, Policy, load_policy, parse_policy
@@ -29,6 +29,14 @@ pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
 
 A = load_policy("support-response")
 EARLIER = ('medium = "8h"', 'medium = "4h"')
+
+
+@pytest.fixture(autouse=True)
+def processes_that_look_often(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """They look each second, which these stories need not wait for, but for the one about running workers."""
+    if "running_workers" not in request.node.name:
+        monkeypatch.setattr(in_force, "LOOK_AGAIN", 0.05)
+        monkeypatch.setattr(changing_policy, "SETTLED_AFTER", 0.1)
 
 
 def at(hour: int, minute: int = 0) -> datetime:
