@@ -33,7 +33,7 @@ FEWEST = 3
 QUICK = Limits(seconds=0.05)
 """A mail that takes longer to read is left to be read alone …"""
 SHARE_SECONDS = 0.3
-"""… and so is the rest of a batch that has taken this long, so that nobody waits for mails made to be slow."""
+"""… and so is the rest of a batch that has taken this long: nobody waits for mails made to be slow."""
 Claimed = tuple[UUID, UUID | None]
 
 
