@@ -101,6 +101,9 @@ async def test_a_victim_named_by_a_stranger_is_not_flooded(backend: Backend) -> 
             forged = number % 2
             sender = VICTIM if forged else f"m{number}@else.example"
             raw = mail(sender, headers=reply_to, body=b"buy now %d" % number)
+            raw = raw.replace(
+                b"Subject: help", b"Subject: help %d" % number
+            )  # equal ones would join a ticket
             await house.post_mail(raw, sender=sender)
         await house.settle(60)
         assert len(house.mails_to(VICTIM)) <= 10
