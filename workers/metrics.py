@@ -31,7 +31,10 @@ class Metrics:
             registry=registry,
         )
         self.relay_down = Gauge(
-            "closeloop_relay_down", "1 while a mail relay or SMS provider is left alone", ["relay"], registry=registry
+            "closeloop_relay_down",
+            "1 while a mail relay or SMS provider is left alone",
+            ["relay"],
+            registry=registry,
         )
         self.quota_used = Gauge(
             "closeloop_relay_quota_used", "Share of the day's quota in use", ["relay"], registry=registry
