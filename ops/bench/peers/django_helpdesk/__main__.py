@@ -14,6 +14,7 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Callable
 
 import django  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
@@ -27,7 +28,8 @@ def main(work: str, *mailbox: str) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
     logging.disable(logging.WARNING)
     django.setup()
-    {"fill": fill, "take": take, "count": count}[work](*mailbox)
+    works: dict[str, Callable[..., None]] = {"fill": fill, "take": take, "count": count}
+    works[work](*mailbox)
 
 
 def fill(mailbox: str) -> None:
