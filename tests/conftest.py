@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import uuid
@@ -9,9 +10,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
+import structlog
 from hypothesis import settings
 
 from models.session import migrate
@@ -65,6 +67,23 @@ def nothing_leaves_this_machine(request: pytest.FixtureRequest) -> Iterator[Loop
     watch.strays.clear()
     yield watch
     assert not watch.strays, f"tried to leave this machine: {watch.strays}"
+
+
+@pytest.fixture(autouse=True)
+def logs_stay_with_their_test(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A command that was run in this process sends its logs to a stream that ends with the test."""
+    configure, root = structlog.configure, logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+
+    def without_memory(**settings: Any) -> None:
+        configure(**{**settings, "cache_logger_on_first_use": False})
+
+    monkeypatch.setattr(structlog, "configure", without_memory)
+    yield
+    if structlog.is_configured():
+        structlog.reset_defaults()
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture(scope="session")

@@ -10,17 +10,16 @@ from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from models import session
-from models.session import is_sqlite, make_engine
-from tests.conftest import Backend
+from models.session import make_engine
+from tests.conftest import POSTGRESQL_REDIS, Backend
 
-pytestmark = pytest.mark.anyio
+# A file does not hang up: only a server does.
+pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("backend", [POSTGRESQL_REDIS], indirect=True)]
 OWN_ID = text("SELECT pg_backend_pid()")
 
 
 @pytest.fixture
 async def engine(backend: Backend) -> AsyncIterator[AsyncEngine]:
-    if is_sqlite(backend.database_url):
-        pytest.skip("a file does not hang up")
     engine = make_engine(backend.database_url)
     yield engine
     await engine.dispose()
