@@ -1,6 +1,6 @@
 """Mails that were made to be slow or deep: the parser reads or refuses each in time."""
 
-# ruff: noqa: E501
+# ruff: noqa: E501 - mails and quotations stand as they are sent
 from __future__ import annotations
 
 import hashlib

@@ -410,7 +410,7 @@ async def test_a_cancelled_batch_still_says_what_became_of_each(kind: str) -> No
             side.stall(item.recipient)
         task = asyncio.create_task(side.channel.deliver(items, ledger.report, until=soon()))
         async with asyncio.timeout(5):
-            while len(side.arrived()) < 4:  # noqa: ASYNC110
+            while len(side.arrived()) < 4:  # noqa: ASYNC110 - another side's list
                 await asyncio.sleep(0.01)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -98,7 +98,7 @@ async def test_who_never_listens_does_not_keep_the_connection(
                 while not intake._connections:  # noqa: ASYNC110 - tells of no event
                     await asyncio.sleep(0.02)
                 (one,) = intake._connections
-                while one.transport.get_write_buffer_size() == 0:  # type: ignore[union-attr]
+                while one.transport.get_write_buffer_size() == 0:  # type: ignore[union-attr]  # connected
                     with suppress(BlockingIOError):
                         raw.send(b"EHLO x\r\n" * 2000)
                     await asyncio.sleep(0.01)

@@ -107,7 +107,7 @@ async def test_the_door_takes_return_paths_of_our_own_form_only(backend: Backend
             (receipt.sender.replace("help.example", "elsewhere.example"), "550"),
             (receipt.sender + ".evil.example", "550"),
         ):
-            said = await door.handle_RCPT(stranger, None, envelope, address, [])  # type: ignore[arg-type]
+            said = await door.handle_RCPT(stranger, None, envelope, address, [])  # type: ignore[arg-type]  # stand-ins
             assert said[:3] == code
         assert is_return_path(f"<{receipt.sender}>", settings)
 

@@ -106,7 +106,7 @@ async def test_a_refusal_between_two_mails_harms_neither(step: str) -> None:
 
 @pytest.mark.parametrize("end", [close_with("421 4.3.2 shutting down"), say(b"354 what?\r\n")])
 async def test_after_a_last_word_the_next_mail_goes_by_a_new_connection(end: object) -> None:
-    script = Script().on("dot", end, times=1)  # type: ignore[arg-type]
+    script = Script().on("dot", end, times=1)  # type: ignore[arg-type]  # an action, as a parameter
     async with ScriptedSmtp(script) as server, channel_to(server) as channel:
         first, second, *_ = await deliver(channel, *mails("ann", "bob"))
     assert first.verdict in ("retry", "unknown")

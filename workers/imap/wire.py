@@ -185,9 +185,9 @@ def _log_in(wire: Wire, box: MailboxUrl) -> None:
 
 def close(wire: Wire, *, politely: bool = False) -> None:
     """Let go of the connection, with LOGOUT if it is known to be well. Never raises."""
-    with contextlib.suppress(Exception):
+    with contextlib.suppress(Exception):  # the connection is thrown away, whatever it has to say
         if politely:
             wire.logout()
             return
-    with contextlib.suppress(Exception):
+    with contextlib.suppress(Exception):  # likewise
         wire.shutdown()

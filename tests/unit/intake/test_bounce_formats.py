@@ -4,7 +4,7 @@ The samples are made by hand after what the systems send.
 """
 
 # Tables of mails as they are read best unbroken.
-# ruff: noqa: E501
+# ruff: noqa: E501 - mails and quotations stand as they are sent
 
 import pytest
 

@@ -1,7 +1,7 @@
 """What a mail program puts into a well-formed mail comes out again, as the standard library would read it."""
 
 # Tables of words are read best unbroken.
-# ruff: noqa: E501
+# ruff: noqa: E501 - mails and quotations stand as they are sent
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The reply alone, whatever language the mail program of its writer speaks."""
 
 # Tables of mails as they are read best unbroken.
-# ruff: noqa: E501
+# ruff: noqa: E501 - mails and quotations stand as they are sent
 
 import pytest
 

@@ -16,7 +16,7 @@ import signal
 import sys
 from collections.abc import Callable
 
-import django  # type: ignore[import-not-found,import-untyped,unused-ignore]
+import django
 
 OWNER = "agent@bench.example.com"
 TEAM = "support@bench.example.com"
@@ -34,9 +34,9 @@ def main(work: str, *mailbox: str) -> None:
 
 def fill(mailbox: str) -> None:
     """Make the tables, one agent, and the queue that reads MAILBOX and gives its tickets to the agent."""
-    from django.contrib.auth.models import User  # type: ignore[import-not-found,import-untyped,unused-ignore]
-    from django.core.management import call_command  # type: ignore[import-not-found,import-untyped,unused-ignore]
-    from helpdesk.models import EmailTemplate, Queue  # type: ignore[import-not-found,import-untyped,unused-ignore]
+    from django.contrib.auth.models import User
+    from django.core.management import call_command
+    from helpdesk.models import EmailTemplate, Queue
 
     call_command("migrate", verbosity=0)
     owner = User.objects.create_user("agent", OWNER, is_staff=True)
@@ -56,8 +56,8 @@ def fill(mailbox: str) -> None:
 
 def take(mailbox: str) -> None:
     """Wait for the start signal, import with the function behind its command, stay."""
-    from django.db import connection  # type: ignore[import-not-found,import-untyped,unused-ignore]
-    from helpdesk.email import process_email  # type: ignore[import-not-found,import-untyped,unused-ignore]
+    from django.db import connection
+    from helpdesk.email import process_email
 
     connection.ensure_connection()
     signal.sigwait({signal.SIGUSR1})
@@ -67,7 +67,7 @@ def take(mailbox: str) -> None:
 
 def count() -> None:
     """Print what it has made."""
-    from helpdesk.models import FollowUp, FollowUpAttachment, Ticket  # type: ignore[import-not-found,import-untyped,unused-ignore]
+    from helpdesk.models import FollowUp, FollowUpAttachment, Ticket
 
     made = {model.__name__: model.objects.count() for model in (Ticket, FollowUp, FollowUpAttachment)}
     print(json.dumps(made))

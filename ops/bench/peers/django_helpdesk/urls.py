@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from django.urls import include, path  # type: ignore[import-not-found,import-untyped,unused-ignore]
+from django.urls import include, path
 
 urlpatterns = [path("", include("helpdesk.urls", namespace="helpdesk"))]

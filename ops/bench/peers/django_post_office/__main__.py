@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import django  # type: ignore[import-not-found,import-untyped,unused-ignore]
+import django
 
 PROCESSES = 2
 CHUNK = 1_000
@@ -37,9 +37,9 @@ def main(work: str, place: str) -> None:
 
 def fill(rows: Path) -> None:
     """Make the tables and queue the mails."""
-    from django.core.management import call_command  # type: ignore[import-not-found,import-untyped,unused-ignore]
-    from post_office import mail  # type: ignore[import-not-found,import-untyped,unused-ignore]
-    from post_office.models import EmailTemplate  # type: ignore[import-not-found,import-untyped,unused-ignore]
+    from django.core.management import call_command
+    from post_office import mail
+    from post_office.models import EmailTemplate
 
     call_command("migrate", verbosity=0)
     lines = rows.open(encoding="utf-8")
@@ -59,7 +59,7 @@ def fill(rows: Path) -> None:
 
 def send(lock: Path) -> None:
     """Wait for the start signal, send all with the command that its documentation recommends, stay."""
-    import post_office.mail  # type: ignore[import-not-found,import-untyped,unused-ignore]  # noqa: F401
+    import post_office.mail  # noqa: F401 - loaded before the clock runs
     from django.core.management import call_command
 
     signal.sigwait({signal.SIGUSR1})
@@ -69,7 +69,7 @@ def send(lock: Path) -> None:
 
 def show(rows: Path) -> None:
     """Print what the first mail of each language says."""
-    from django.template import engines  # type: ignore[import-not-found,import-untyped,unused-ignore]
+    from django.template import engines
 
     lines = rows.open(encoding="utf-8")
     templates = json.loads(next(lines))
