@@ -14,12 +14,13 @@ from workers.channels.port import Outcome, Outgoing, Report, Verdict
 from workers.channels.quota import Quotas
 from workers.channels.smtp_choice import choose, turn
 from workers.channels.smtp_codes import AUTH_CODES, Step
+from workers.channels.smtp_dial import Dialer
 from workers.channels.smtp_item import Unwritable, mail_of, outcome_of
 from workers.channels.smtp_lines import Busy
 from workers.channels.smtp_link import SessionLost
 from workers.channels.smtp_open import CannotConnect, own_host_name
 from workers.channels.smtp_pace import Counted, Pace
-from workers.channels.smtp_pool import Dialer, LanePool
+from workers.channels.smtp_pool import LanePool
 from workers.channels.smtp_session import Answer, Mail, Session
 from workers.channels.smtp_url import Profile, Relay
 from workers.clock import Clock
