@@ -128,6 +128,8 @@ class Script:
     users: Mapping[str, str] | None = None
     data_without_recipient: bool = False
     """Accept DATA although no recipient was accepted, as RFC 2920 §3.1 warns of."""
+    forgetful: bool = False
+    """Drop whatever has come in behind a final dot, as some do that offer PIPELINING."""
     rules: list[Rule] = field(default_factory=list)
 
     def on(
@@ -432,7 +434,7 @@ class _Talk:
                 break
             searched = len(read)
             self.buffer = await self.more()
-        self.buffer = bytes(read[end + 5 :])
+        self.buffer = b"" if self.script.forgetful else bytes(read[end + 5 :])
         return bytes(read[2 : end + 2]).replace(b"\r\n..", b"\r\n.").removeprefix(b".")
 
     async def take_mail(self, data: bytes) -> None:

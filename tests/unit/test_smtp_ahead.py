@@ -15,6 +15,7 @@ from tests.unit.test_smtp_session import GOOD, session, settle
 from workers.channels.limits import LocalLimiter
 from workers.channels.port import Outcome, Outgoing
 from workers.channels.quota import Quotas
+from workers.channels.smtp_ahead import ONE_BY_ONE, Losers
 from workers.channels.smtp_link import SessionLost
 from workers.channels.smtp_pace import Pace
 from workers.channels.smtp_session import Mail
@@ -93,6 +94,28 @@ async def test_a_connection_cut_at_the_next_envelope_costs_no_try() -> None:
         outcomes = await deliver(channel, *mails("ann", "bob"))
     assert verdicts(outcomes) == [SENT] * 4
     assert [mail.recipient[:3] for mail in server.mails] == ["ann", "bob", "yan", "zoe"]
+
+
+async def test_a_relay_that_drops_what_follows_a_mail_is_found_out_once_and_costs_no_try() -> None:
+    async with ScriptedSmtp(Script(forgetful=True)) as server, channel_to(server, timeout=3) as channel:
+        outcomes = await deliver(channel, *mails("ann", "bob", "eve", "dan", "kim"))
+        assert verdicts(outcomes) == [SENT] * 7
+        assert server.connections == 2, "one that fell silent, one for all the rest"
+        server.script.forgetful = False
+        assert verdicts(await deliver(channel, *mails("ron"))) == [SENT] * 3
+    assert [mail.recipient[:3] for mail in server.mails] == [
+        "ann", "bob", "eve", "dan", "kim", "yan", "zoe", "ron", "yan", "zoe",
+    ]  # fmt: skip
+
+
+async def test_a_relay_that_lost_an_envelope_is_trusted_again_after_a_while() -> None:
+    good, bad = parse_smtp_urls("smtp://one.example?tls=none smtp://two.example?tls=none")
+    now = 100.0
+    losers = Losers(lambda: now)
+    losers.lost_one(bad)
+    assert (losers.may(good), losers.may(bad)) == (True, False)
+    now += ONE_BY_ONE
+    assert losers.may(bad)
 
 
 @pytest.mark.parametrize("step", ["mail", "rcpt", "data", "dot"])

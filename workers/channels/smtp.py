@@ -5,13 +5,13 @@ from __future__ import annotations
 import ssl
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple
 
 from workers.channels.address import wire_address
 from workers.channels.batch import Attempt, BatchRun, Queue
 from workers.channels.limits import Limiter
 from workers.channels.port import Outcome, Outgoing, Report, Verdict
 from workers.channels.quota import Quotas
+from workers.channels.smtp_ahead import Ahead, Losers
 from workers.channels.smtp_choice import choose, turn
 from workers.channels.smtp_codes import AUTH_CODES, Step
 from workers.channels.smtp_dial import Dialer
@@ -21,7 +21,7 @@ from workers.channels.smtp_link import SessionLost
 from workers.channels.smtp_open import CannotConnect, own_host_name
 from workers.channels.smtp_pace import Counted, Pace
 from workers.channels.smtp_pool import LanePool
-from workers.channels.smtp_session import Answer, Mail, Session
+from workers.channels.smtp_session import Answer, EnvelopeLost, Mail, Session
 from workers.channels.smtp_url import Profile, Relay
 from workers.clock import Clock
 from workers.metrics import Metrics
@@ -68,6 +68,7 @@ class SmtpChannel:
         self._plain_sender = wire_address(plain_sender).encode("ascii") if plain_sender else b""
         # A third for each step, so that a second relay still gets its chance within the time of one mail.
         self._relays = frozenset(relays)
+        self._losers = Losers()
         self._dialer = Dialer(
             relays,
             clock.now,
@@ -105,7 +106,7 @@ class SmtpChannel:
         begun = attempt.take_over()
         counted = Counted(self._pace)
         try:
-            ahead = begun if isinstance(begun, _Ahead) else None
+            ahead = begun if isinstance(begun, Ahead) else None
             mail = ahead.mail if ahead else mail_of(attempt.item)
             outcome = await self._dialogue(attempt, mail, ahead, counted)
         except Unwritable as error:
@@ -125,9 +126,7 @@ class SmtpChannel:
             await counted.give_back()
         return outcome
 
-    async def _dialogue(
-        self, attempt: Attempt, mail: Mail, ahead: _Ahead | None, counted: Counted
-    ) -> Outcome:
+    async def _dialogue(self, attempt: Attempt, mail: Mail, ahead: Ahead | None, counted: Counted) -> Outcome:
         lane = self._lane(attempt.item)
         session = ahead.session if ahead else await choose(lane, self._pace, self._relays, attempt, mail)
         if isinstance(session, Outcome):
@@ -136,7 +135,9 @@ class SmtpChannel:
         kept = ahead is not None or session.uses > 0
         try:
             answer = await self._transact(lane, session, attempt, mail)
-        except SessionLost:
+        except SessionLost as error:
+            if isinstance(error, EnvelopeLost):
+                self._losers.lost_one(session.relay)
             # Nothing was accepted yet, so another connection may try at once.
             second = None if attempt.beyond_recall else await self._second(lane, session, attempt, kept)
             if second is None:
@@ -183,8 +184,11 @@ class SmtpChannel:
 
     def _follow(self, lane: LanePool, session: Session, attempt: Attempt) -> Mail | None:
         """The next mail, if its envelope may leave with the end of this one: nothing limits or forbids it."""
+        relay = session.relay
+        if relay is not None and not self._losers.may(relay):
+            return None
         following = attempt.look_ahead() if lane.goes_on(session) else None
-        if following is None or session.relay is None:
+        if following is None or relay is None:
             return None
         try:
             mail = mail_of(following.item)
@@ -192,9 +196,9 @@ class SmtpChannel:
             return None  # whatever is wrong with it is said when it is its turn
         if not session.holds(mail) or not session.reaches(mail):
             return None
-        if not self._pace.free(session.relay, mail.domain):
+        if not self._pace.free(relay, mail.domain):
             return None
-        following.begun = _Ahead(session, mail)
+        following.begun = Ahead(session, mail)
         return self._for(session, mail)
 
     async def _learn(self, session: Session, mail: Mail, outcome: Outcome) -> None:
@@ -233,16 +237,6 @@ class SmtpChannel:
         if session.relay is None or session.relay.profile is Profile.VERP or not self._plain_sender:
             return mail
         return mail._replace(sender=self._plain_sender)
-
-
-class _Ahead(NamedTuple):
-    """A mail whose envelope has left already, with the end of the mail before it."""
-
-    session: Session
-    mail: Mail
-
-    def abort(self) -> None:
-        self.session.abort()
 
 
 async def _elsewhere(lane: LanePool, relay: Relay | None, full: frozenset[Relay]) -> Session | None:

@@ -78,7 +78,7 @@ async def open_session(
         await smtp.connect()
         if smtp.is_ehlo_or_helo_needed:
             await _introduce(smtp)
-        return _hand_over(smtp, relay, now)
+        return _hand_over(smtp, relay, now, patience)
     except (aiosmtplib.SMTPException, OSError, ValueError) as error:
         smtp.close()
         raise _explained(error, relay) from error
@@ -96,12 +96,13 @@ async def _introduce(smtp: aiosmtplib.SMTP) -> None:
         await smtp.helo()
 
 
-def _hand_over(smtp: aiosmtplib.SMTP, relay: Relay, now: Callable[[], datetime]) -> Session:
+def _hand_over(smtp: aiosmtplib.SMTP, relay: Relay, now: Callable[[], datetime], patience: float) -> Session:
     if smtp.transport is None or smtp.transport.is_closing():
         raise aiosmtplib.SMTPServerDisconnected("Connection lost")
     transport = cast(asyncio.Transport, smtp.transport)
     tls = transport.get_extra_info("ssl_object") is not None
     session = Session(transport, now, relay.host, tls=tls, extensions=smtp.esmtp_extensions, relay=relay)
+    session.patience = patience
     session.take_over()
     return session
 

@@ -17,6 +17,7 @@ from workers.channels.smtp_codes import Step
 from workers.channels.smtp_link import Link, Reply, SessionLost
 from workers.channels.smtp_url import Relay
 
+PATIENCE = 10.0
 _SMALL = 64 * 1024
 _ENVELOPE = (Step.MAIL, Step.RCPT, Step.DATA)
 _BARE_NEWLINE = re.compile(rb"\r\n|\r|\n")
@@ -47,6 +48,10 @@ class Mail(NamedTuple):
         return self.recipient.rpartition(b"@")[2].decode("ascii").lower()
 
 
+class EnvelopeLost(SessionLost):
+    """The relay has answered a mail, but not the envelope that had left with its end."""
+
+
 def nothing_follows() -> None:
     """No mail is begun together with the end of this one."""
 
@@ -55,7 +60,8 @@ class Session(Link):
     """One connection to a relay, for one transaction at a time.
 
     `extensions` are what the relay said in EHLO, lower-case name to parameter. `uses` counts mails,
-    `idle_since` is a moment of `time.monotonic()` that the pool sets.
+    `idle_since` is a moment of `time.monotonic()` that the pool sets. `patience`: seconds that an envelope
+    which has left ahead of its turn may wait for an answer.
     """
 
     def __init__(
@@ -80,6 +86,7 @@ class Session(Link):
         self.size_limit = int(limit) if limit.isdecimal() else 0
         self.uses = 0
         self.idle_since = 0.0
+        self.patience = PATIENCE
         self._dirty = False
         self._ahead = False
 
@@ -103,8 +110,8 @@ class Session(Link):
         mail that is going to be sent next on this session, with nothing said in between: its envelope then
         leaves in one write with the end of this mail, as RFC 2920 §3.1 allows ("the actual transfer of
         message content is explicitly allowed to be the first command in a group"). Of that next mail no byte
-        of content has left before its own call. Raises SessionLost; if cancelled, the session must be
-        aborted by the caller.
+        of content has left before its own call. Raises SessionLost (EnvelopeLost: see there); if cancelled,
+        the session must be aborted by the caller.
         """
         refused = await self._envelope(mail)
         return refused if refused is not None else await self._content(mail.body, at_dot, follow)
@@ -128,6 +135,8 @@ class Session(Link):
             if not self.usable:
                 self.abort()
                 raise SessionLost(self._lost or "the relay has had enough of this connection")
+            if not self._replies:
+                await self._first_word()
             return await self._envelope_answers()
         self.uses += 1
         commands = self._commands(mail)
@@ -143,6 +152,15 @@ class Session(Link):
                 self._dirty = True
                 return Answer(step, reply)
         return None
+
+    async def _first_word(self) -> None:
+        try:
+            async with asyncio.timeout(self.patience):
+                while not self._replies:
+                    await self._wait()
+        except TimeoutError:
+            self.abort()
+            raise EnvelopeLost("what was said with the end of the last mail is not answered") from None
 
     async def _envelope_at_once(self, commands: tuple[bytes, bytes, bytes]) -> Answer | None:
         lead = b"RSET\r\n" if self._dirty else b""
