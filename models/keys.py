@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import String, Text
+from sqlalchemy import JSON, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, new_id, reference
@@ -50,5 +50,28 @@ class PolicyChange(Base):
     version_id: Mapped[UUID] = mapped_column(reference("policy_versions.id"))
     at: Mapped[datetime]
     origin: Mapped[str] = mapped_column(String(8))
+    made_by: Mapped[str | None] = mapped_column(String(64))
+    reason: Mapped[str | None] = mapped_column(String(240))
+
+
+class PolicyPilot(Base):
+    """A policy version that some teams try: their tickets are judged by it from `began_at` to `ends_at`.
+
+    `teams` holds the ids of the teams as texts. `end` is `over` (the time was up), `stopped` or `promoted`,
+    since `ended_at`; `settled_at` says when the last of its open tickets had come under the version in force
+    again. `told_at` is up to when the managers have been sent summaries.
+    """
+
+    __tablename__ = "policy_pilots"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    version_id: Mapped[UUID] = mapped_column(reference("policy_versions.id"))
+    teams: Mapped[list[str]] = mapped_column(JSON)
+    began_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    end: Mapped[str | None] = mapped_column(String(12))
+    settled_at: Mapped[datetime | None]
+    told_at: Mapped[datetime | None]
     made_by: Mapped[str | None] = mapped_column(String(64))
     reason: Mapped[str | None] = mapped_column(String(240))

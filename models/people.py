@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import JSON, LargeBinary, String
+from sqlalchemy import JSON, LargeBinary, String, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, enum_column, new_id, reference
@@ -45,7 +45,11 @@ class Team(Base):
 
 
 class Staff(Base):
-    """A member of staff. Company addresses are not customers' data: they stay readable, in lower case."""
+    """A member of staff. Company addresses are not customers' data: they stay readable, in lower case.
+
+    `open_limit` is how many tickets they may have in progress before they get no new one (None: no limit of
+    their own). `last_assigned_at` is when they got the last one.
+    """
 
     __tablename__ = "staff"
 
@@ -61,3 +65,5 @@ class Staff(Base):
     active: Mapped[bool] = mapped_column(default=True)
     absent_until: Mapped[datetime | None]
     last_assigned_at: Mapped[datetime | None]
+    senior: Mapped[bool] = mapped_column(default=False, server_default=false())
+    open_limit: Mapped[int | None]
