@@ -16,7 +16,8 @@ class Deadline(Promised, Base):
 
     `due_at` is the next alarm that is left (`alarm_no` its place), none when there is nothing left to do.
     `key` = kind : fact : generation, so that arming twice is arming once. The verdict (`met_at` against
-    `limit_at`) comes from time stamps, never from when an alarm was heard.
+    `limit_at`) comes from time stamps, never from when an alarm was heard. A paused one stands still since
+    `paused_at`; its limit moves when it runs again.
     """
 
     __tablename__ = "deadlines"
@@ -45,5 +46,6 @@ class Deadline(Promised, Base):
     breached_at: Mapped[datetime | None]
     ended_reason: Mapped[str | None] = mapped_column(String(48))
     acknowledged_at: Mapped[datetime | None]
+    paused_at: Mapped[datetime | None]
     acknowledged_by: Mapped[UUID | None] = mapped_column(reference("staff.id"))
     policy_version_id: Mapped[UUID] = mapped_column(reference("policy_versions.id"))

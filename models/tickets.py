@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, Index, LargeBinary, String
+from sqlalchemy import JSON, Index, LargeBinary, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, enum_column, new_id, reference
@@ -19,7 +19,8 @@ class Ticket(Base):
     `thread_sealed` keeps the customer-side Message-IDs (JSON list) that our mails refer to. `close_reason` is
     `not_a_ticket` where staff found that it is no request, none where it was closed as usual. `subject_hash`
     tells equal subjects; `earlier_id` is the closed ticket that this one takes further (no
-    foreign key: SQLite would have to write the whole table anew for one).
+    foreign key: SQLite would have to write the whole table anew for one). `waiting_since` is set while the
+    customer is waited for; `waits` counts how often that has begun (the log tells from when to when).
     """
 
     __tablename__ = "tickets"
@@ -75,6 +76,8 @@ class Ticket(Base):
     attention: Mapped[bool] = mapped_column(default=False)
     overdue_count: Mapped[int] = mapped_column(default=0)
     urged_count: Mapped[int] = mapped_column(default=0)
+    waiting_since: Mapped[datetime | None]
+    waits: Mapped[int] = mapped_column(default=0, server_default=text("0"))
 
 
 class TicketEntry(Base):
