@@ -1,0 +1,45 @@
+"""Whom a role means on a ticket."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from models.people import Staff, Team
+from models.tickets import Ticket
+from models.vocabulary import Role
+from workers.directory.presence import people_present
+from workers.unit_of_work import UnitOfWork
+
+
+async def people_for(uow: UnitOfWork, ticket: Ticket, roles: Iterable[str]) -> list[Staff]:
+    """The people whom these roles (handler, supervisor, substitute, head, administrator) mean on a ticket.
+
+    Each person stands in the list once. A role nobody holds, or whose holder is absent, falls to the
+    team's substitute and then to the administrators, so that a rung is never silently empty.
+    """
+    return await people_in_roles(uow, team_id=ticket.team_id, handler_id=ticket.handler_id, roles=roles)
+
+
+async def people_in_roles(
+    uow: UnitOfWork, *, team_id: UUID | None, handler_id: UUID | None, roles: Iterable[str]
+) -> list[Staff]:
+    """As `people_for`, for a team and handler given by their ids."""
+    team = await uow.session.get(Team, team_id) if team_id else None
+    present = {person.id: person for person in await people_present(uow)}
+    holders: dict[str, UUID | None] = {
+        "handler": handler_id,
+        "supervisor": team.supervisor_id if team else None,
+        "substitute": team.substitute_id if team else None,
+        "head": team.head_id if team else None,
+    }
+    administrators = [person for person in present.values() if person.role is Role.ADMINISTRATOR]
+    found: dict[UUID, Staff] = {}
+    for role in roles:
+        holder = holders.get(role)
+        if role == "substitute" and holder is None:
+            continue
+        there = [present[who] for who in (holder, holders["substitute"]) if who in present]
+        people = there[:1] if there and role != "administrator" else administrators
+        found.update({person.id: person for person in people})
+    return list(found.values())

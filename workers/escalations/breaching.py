@@ -1,0 +1,88 @@
+"""The limit has passed: attention item 关注项, supervisor told, ladder begun."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from sqlalchemy import func, select
+
+from models.deadlines import Deadline
+from models.intake import IntakeEvent
+from models.notifications import Notification
+from models.people import Staff
+from models.tickets import Ticket
+from models.vocabulary import DeadlineKind, DeadlineState, EventState, NotificationState
+from workers.directory import people_in_roles
+from workers.escalations.facts import breach_telling
+from workers.escalations.ladder import start_ladder
+from workers.escalations.telling import iso, tell
+from workers.history import record
+from workers.policy import Alarm
+from workers.unit_of_work import UnitOfWork
+
+PATIENCE = timedelta(seconds=1)
+REPLACED = ("replanned", "bounced")
+
+
+async def breach(uow: UnitOfWork, row: Deadline, alarm: Alarm) -> timedelta | None:
+    """The limit has passed unmet: attention item 关注项, supervisor told, ladder begun.
+
+    Waits while a message that would meet the limit is on the wire or its acceptance not yet judged: it may
+    have been accepted in time.
+    """
+    ticket = await uow.session.get_one(Ticket, row.ticket_id)
+    if await _answer_under_way(uow, ticket, row.kind):
+        return PATIENCE
+    row.state = DeadlineState.BREACHED
+    row.breached_at = row.limit_at
+    ticket.attention = True
+    if not await _counted_before(uow, row):
+        ticket.overdue_count += 1
+    await record(uow, ticket, "breached", facts={"clock": row.kind.value, "limit_at": iso(row.limit_at)})
+    ladder = await start_ladder(uow, ticket, row)
+    policy = await uow.policy_of(ticket.policy_version_id)
+    telling = await breach_telling(uow, ticket, row, level=0)
+    due_at = policy.tell_at(ticket.priority, uow.clock.now())
+    also = await _first_team(uow, ticket)
+    await tell(uow, ticket, ladder or row, alarm.roles, replace(telling, due_at=due_at), also=also)
+    return None
+
+
+async def _counted_before(uow: UnitOfWork, row: Deadline) -> bool:
+    """Whether this very clock was overdue already before it was re-planned, or an answer to it bounced."""
+    replaced = select(Deadline.id).where(
+        Deadline.ticket_id == row.ticket_id,
+        Deadline.kind == row.kind,
+        Deadline.started_at == row.started_at,
+        Deadline.state == DeadlineState.BREACHED,
+        Deadline.ended_reason.in_(REPLACED),
+    )
+    return await uow.session.scalar(replaced.limit(1)) is not None
+
+
+async def _first_team(uow: UnitOfWork, ticket: Ticket) -> list[Staff]:
+    """首问负责制 (row E5): the supervisor of the team that had the ticket first, if that is another one."""
+    policy = await uow.policy_of(ticket.policy_version_id)
+    if not policy.first_contact_owns or ticket.first_team_id in (None, ticket.team_id):
+        return []
+    return await people_in_roles(uow, team_id=ticket.first_team_id, handler_id=None, roles=["supervisor"])
+
+
+async def _answer_under_way(uow: UnitOfWork, ticket: Ticket, kind: DeadlineKind) -> bool:
+    """Whether a message that would meet this deadline is being sent, or was sent and is not yet judged."""
+    sending = await uow.session.scalar(
+        select(func.count()).where(
+            Notification.ticket_id == ticket.id,
+            Notification.meets == kind.value,
+            Notification.state == NotificationState.SENDING,
+        )
+    )
+    unjudged = await uow.session.scalar(
+        select(func.count()).where(
+            IntakeEvent.ticket_id == ticket.id,
+            IntakeEvent.source == "delivery",
+            IntakeEvent.state == EventState.RECEIVED,
+        )
+    )
+    return bool(sending or unjudged)

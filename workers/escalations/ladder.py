@@ -1,0 +1,87 @@
+"""The ladder after a breach: level by level until somebody acknowledges."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+from models.deadlines import Deadline
+from models.people import Staff
+from models.tickets import Ticket
+from models.vocabulary import DeadlineKind, DeadlineState, Lane
+from workers import deadlines
+from workers.escalations.facts import breach_telling
+from workers.escalations.telling import tell
+from workers.history import record
+from workers.notifications import cancel
+from workers.policy import Alarm
+from workers.promises import settle
+from workers.unit_of_work import UnitOfWork
+
+
+async def start_ladder(uow: UnitOfWork, ticket: Ticket, breached: Deadline) -> Deadline | None:
+    """Arm the escalation ladder of a breached deadline, from its limit on; None when it stands already."""
+    policy = await uow.policy_of(ticket.policy_version_id)
+    start = breached.limit_at or uow.clock.now()
+    return await deadlines.arm(
+        uow,
+        ticket,
+        DeadlineKind.ESCALATION,
+        fact=breached.id,
+        generation=breached.generation,
+        started_at=start,
+        limit_at=None,
+        alarms=policy.ladder(ticket.priority, start),
+        lane=Lane.URGENT,
+        survey_id=breached.survey_id,
+        followup_id=breached.followup_id,
+    )
+
+
+async def climb(uow: UnitOfWork, row: Deadline, alarm: Alarm) -> timedelta | None:
+    """Nobody has acknowledged: tell the next level; after the last one, again every day."""
+    ticket = await uow.session.get_one(Ticket, row.ticket_id)
+    source = await breached_deadline(uow, row)
+    if source is None or source.met_at is not None:
+        await stop_ladder(uow, row, "met_late")
+        return None
+    await record(uow, ticket, "escalated", facts={"clock": source.kind.value, "level": alarm.level})
+    telling = await breach_telling(uow, ticket, source, alarm.level, rung=row.alarm_no + 1)
+    await tell(uow, ticket, row, alarm.roles, telling)
+    if row.alarm_no == len(row.alarms) - 1:
+        policy = await uow.policy_of(ticket.policy_version_id)
+        deadlines.add_alarm(row, policy.ladder_repeat(ticket.priority, alarm.at))
+    return None
+
+
+async def acknowledge(uow: UnitOfWork, ticket: Ticket, staff: Staff, ladder_id: UUID | None = None) -> int:
+    """Somebody takes it on: stop the ladder (or all ladders of the ticket); gives how many stopped."""
+    now = uow.clock.now()
+    rows = await deadlines.open_ones(uow, ticket, [DeadlineKind.ESCALATION])
+    chosen = [row for row in rows if ladder_id in (None, row.id)]
+    for row in chosen:
+        row.acknowledged_at, row.acknowledged_by = now, staff.id
+        await stop_ladder(uow, row, "acknowledged")
+    if chosen:
+        await record(uow, ticket, "acknowledged", by=staff, facts={"ladders": len(chosen)})
+    return len(chosen)
+
+
+async def stop_ladder(uow: UnitOfWork, row: Deadline, reason: str) -> None:
+    """End one ladder and drop what it had queued and not yet sent."""
+    row.state, row.ended_reason = DeadlineState.WITHDRAWN, reason
+    settle(row)
+    await cancel(uow, reason, deadline_ids=[row.id])
+
+
+async def settle_late(uow: UnitOfWork, ticket: Ticket, met: Deadline, reason: str) -> None:
+    """What a ladder was about has happened after all (or was no breach): nobody climbs it any further."""
+    rows = await deadlines.open_ones(uow, ticket, [DeadlineKind.ESCALATION])
+    for row in rows:
+        if row.key.split(":")[1] == met.id.hex:
+            await stop_ladder(uow, row, reason)
+
+
+async def breached_deadline(uow: UnitOfWork, ladder: Deadline) -> Deadline | None:
+    """The deadline whose breach this ladder tells of."""
+    return await uow.session.get(Deadline, UUID(ladder.key.split(":")[1]))
