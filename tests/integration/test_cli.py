@@ -18,6 +18,7 @@ from models.intake import IntakeEvent
 from models.vocabulary import EventState, Medium
 from tests.command_line import COMMAND, CommandLine
 from tests.fakes_smtp import Script, ThreadedSmtp, refuse
+from tests.unit.test_images import folder, png
 from workers import tickets
 from workers.cli.opening import make_settings, workshop_of
 from workers.directory import Contact
@@ -141,6 +142,20 @@ def test_check_finds_policy_years_and_the_operators_own_broken_template(closeloo
     assert [
         "receipt/en/subject.txt" in each["words"] for each in bad.json["findings"] if each["result"] == "bad"
     ]
+
+
+def test_check_and_preview_know_the_images_of_an_operators_mail(closeloop: CommandLine) -> None:
+    own = folder(closeloop.data / "templates")
+    page = closeloop("preview", "receipt", "--locale", "en", "--html").out
+    assert 'src="data:image/png;base64,' in page, "a browser shows it"
+    told = closeloop("preview", "receipt", "--json").json
+    assert told["images"] == [{"kind": "png", "bytes": len(png())}]
+    (own / "images" / "logo.png").write_bytes(b"<svg xmlns='http://www.w3.org/2000/svg'/>")
+    bad = closeloop("check", "--json")
+    assert bad.code == 1
+    (words, *_) = [each["words"] for each in bad.json["findings"] if each["result"] == "bad"]
+    assert words.startswith("email/receipt/")
+    assert "logo.png is an SVG" in words
 
 
 def test_check_goes_on_after_wrong_settings(closeloop: CommandLine) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
@@ -28,7 +29,7 @@ def preview(
 ) -> None:
     """Show a message as it will look, made from its sample facts. Templates of your own are used."""
     from workers.errors import InvalidInput
-    from workers.rendering import Renderer
+    from workers.rendering import Renderer, for_browser
 
     overrides = data_folder(data) / "templates"
     renderer = Renderer(overrides if overrides.is_dir() else None)
@@ -56,14 +57,16 @@ def preview(
         _show({"message": message, "locale": locale, "sms": words}, words, as_json)
         return
     mail = renderer.render_mail(message, locale, facts)
-    whole = {
+    page = for_browser(mail.html, mail.images)
+    whole: dict[str, Any] = {
         "message": message,
         "locale": locale,
         "subject": mail.subject,
         "text": mail.text,
-        "html": mail.html,
+        "html": page,
+        "images": [{"kind": image.kind, "bytes": len(image.content)} for image in mail.images],
     }
-    plain = mail.html if html else mail.text if text else f"{mail.subject}\n\n{mail.text}"
+    plain = page if html else mail.text if text else f"{mail.subject}\n\n{mail.text}"
     _show(whole, plain, as_json)
 
 
@@ -77,7 +80,7 @@ def _list(known: dict[str, list[str]], as_json: bool) -> None:
     print_table(("message", "as"), shown, "no messages")
 
 
-def _show(whole: dict[str, str], words: str, as_json: bool) -> None:
+def _show(whole: Mapping[str, Any], words: str, as_json: bool) -> None:
     if as_json:
         print_json(whole)
     else:

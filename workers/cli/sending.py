@@ -137,6 +137,7 @@ def _sample_mail(settings: Settings, to: str, message: str, locale: str) -> byte
             subject=f"[test] {mail.subject}",
             text=mail.text,
             html=mail.html,
+            images=mail.images,
             message_id=f"<{ident.hex}@{settings.mail_domain}>",
             date=datetime.now(UTC),
         )

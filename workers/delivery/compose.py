@@ -16,8 +16,9 @@ from hashlib import blake2b
 from typing import Literal
 
 from workers.delivery.headers import address, extra, message_id, message_ids, subject, unsubscribe
-from workers.delivery.parts import text_part
+from workers.delivery.parts import html_part, text_part
 from workers.errors import InvalidInput
+from workers.rendering import InlineImage
 
 _CRLF = b"\r\n"
 
@@ -27,9 +28,10 @@ class MailParts:
     """What a mail is made of. Names, subject and texts are plain Unicode; addresses are `local@domain`.
 
     `message_id`, `in_reply_to`, `references` are ids with their angle brackets, `date` is aware. `html` None
-    makes a mail of text alone. `auto_submitted` is for what the service says of itself (RFC 3834); a human
-    answer that is passed on must have None. `list_unsubscribe_url` adds RFC 8058's one-click pair. `headers`
-    are further name-value pairs, of which none may be one that `compose` writes itself.
+    makes a mail of text alone; `images` are those that the HTML shows by their Content-IDs. `auto_submitted`
+    is for what the service says of itself (RFC 3834); a human answer that is passed on must have None.
+    `list_unsubscribe_url` adds RFC 8058's one-click pair. `headers` are further name-value pairs, of which
+    none may be one that `compose` writes itself.
     """
 
     from_name: str
@@ -47,6 +49,7 @@ class MailParts:
     headers: tuple[tuple[str, str], ...] = ()
     list_unsubscribe_url: str | None = None
     auto_submitted: Literal["auto-generated", "auto-replied"] | None = "auto-generated"
+    images: tuple[InlineImage, ...] = ()
 
 
 def compose(parts: MailParts) -> bytes:
@@ -60,17 +63,18 @@ def compose(parts: MailParts) -> bytes:
     if parts.html is None:
         return _CRLF.join((head, text))
     # Encoded parts never contain "=_": neither base64 nor quoted-printable can produce it (RFC 2045 §6.7).
-    mark = "=_" + blake2b(parts.message_id.encode(), digest_size=12).hexdigest()
-    dash = b"--" + mark.encode("ascii")
+    digest = blake2b(parts.message_id.encode(), digest_size=12).hexdigest().encode("ascii")
+    mark, inner = b"=_" + digest, b"=_r" + digest  # neither begins with the other: RFC 2046 §5.1.1
+    dash = b"--" + mark
     return _CRLF.join(
         (
             head,
-            b'Content-Type: multipart/alternative; boundary="' + mark.encode("ascii") + b'"',
+            b'Content-Type: multipart/alternative; boundary="' + mark + b'"',
             b"",
             dash,
             text,
             dash,
-            text_part("html", parts.html),
+            html_part(parts.html, parts.images, inner),
             dash + b"--",
             b"",
         )

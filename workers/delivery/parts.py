@@ -1,4 +1,4 @@
-"""Text parts of a mail: UTF-8, made 7-bit by quoted-printable or base64 (RFC 2045 §6)."""
+"""Parts of a mail: texts in UTF-8 and images, made 7-bit by quoted-printable or base64 (RFC 2045 §6)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from struct import unpack
 from typing import Literal
 
 from workers.errors import InvalidInput
+from workers.rendering import InlineImage
 
 _LINE = 76
 _SHORT = 400
@@ -34,6 +35,36 @@ def text_part(kind: Literal["plain", "html"], text: str) -> bytes:
         b"Content-Type: text/" + kind.encode("ascii") + b"; charset=utf-8\r\nContent-Transfer-Encoding: "
         + encoding + b"\r\n\r\n" + body
     )  # fmt: skip
+
+
+def html_part(html: str, images: tuple[InlineImage, ...], boundary: bytes) -> bytes:
+    """Return the HTML, with its `images` as multipart/related (RFC 2387) around it if there are any.
+
+    `boundary` may appear in no part, as one that holds "=_" never does. Raises InvalidInput as `text_part`.
+    """
+    text = text_part("html", html)
+    if not images:
+        return text
+    dash = b"--" + boundary
+    kind = b'Content-Type: multipart/related; type="text/html";\r\n boundary="' + boundary + b'"'
+    pieces = [kind, b"", dash, text]
+    for number, image in enumerate(images, 1):
+        pieces += [dash, _image_part(image, number)]
+    return b"\r\n".join([*pieces, dash + b"--", b""])
+
+
+@lru_cache(maxsize=64)  # the same few files in each mail
+def _image_part(image: InlineImage, number: int) -> bytes:
+    # Not the operator's name for the file: whoever lists attachments shows it to the reader.
+    name = f"image{number}.{'jpg' if image.kind == 'jpeg' else image.kind}"
+    head = (
+        f'Content-Type: image/{image.kind}; name="{name}"',
+        "Content-Transfer-Encoding: base64",
+        f"Content-ID: <{image.content_id}>",
+        f'Content-Disposition: inline; filename="{name}"',
+        "\r\n",
+    )
+    return "\r\n".join(head).encode("ascii") + _base64(image.content)
 
 
 def _base64(raw: bytes) -> bytes:

@@ -86,6 +86,7 @@ class Preparer:
                 subject=rendered.subject,
                 text=rendered.text,
                 html=rendered.html,
+                images=rendered.images,
                 message_id=row.message_id,
                 in_reply_to=thread[-1] if thread else None,
                 references=thread,

@@ -4,6 +4,7 @@ An operator's folder may shadow any single file below `templates/`; all template
 """
 
 from workers.rendering.environment import LOCALES
+from workers.rendering.images import InlineImage, for_browser
 from workers.rendering.renderer import RenderedMail, Renderer, fall_back, preview
 
-__all__ = ["LOCALES", "RenderedMail", "Renderer", "fall_back", "preview"]
+__all__ = ["LOCALES", "InlineImage", "RenderedMail", "Renderer", "fall_back", "for_browser", "preview"]

@@ -12,6 +12,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from workers.errors import TemplateError
 from workers.rendering import filters
+from workers.rendering.images import Images
 from workers.rendering.styles import Styles
 
 LOCALES = ("en", "zh_CN")
@@ -61,26 +62,28 @@ def _small(value: object) -> bool:
 
 
 class _StyledLoader(BaseLoader):
-    """Hands on the wrapped loader's files, those of mails in HTML with the stylesheet written into them."""
+    """Hands on the wrapped loader's files, those of mails in HTML with stylesheet and images put in."""
 
-    def __init__(self, loader: BaseLoader, styles: Styles) -> None:
+    def __init__(self, loader: BaseLoader, styles: Styles, images: Images) -> None:
         self._loader = loader
         self._styles = styles
+        self._images = images
 
     def get_source(
         self, environment: Environment, template: str
     ) -> tuple[str, str | None, Callable[[], bool] | None]:
         source, name, fresh = self._loader.get_source(environment, template)
         if template.startswith("email/") and template.endswith(".html"):
-            source = self._styles.apply(source)
+            source = self._images.apply(self._styles.apply(source))
         return source, name, fresh
 
     def list_templates(self) -> list[str]:
         return self._loader.list_templates()
 
 
-def build_environment(overrides: Path | None) -> Environment:
+def build_environment(overrides: Path | None, images: Images) -> Environment:
     """A sandboxed environment over the shipped templates, shadowed file by file by those in `overrides`.
+    `images` are those that mails may show.
 
     Templates are compiled once and kept: a change of a file needs a new environment.
     Raises TemplateError when a labels file is not what it should be.
@@ -96,7 +99,7 @@ def build_environment(overrides: Path | None) -> Environment:
         cache_size=-1,
     )
     css = loader.get_source(environment, "email/_base/mail.css")[0]
-    environment.loader = _StyledLoader(loader, Styles(css))
+    environment.loader = _StyledLoader(loader, Styles(css), images)
     for name in _REFUSED_FILTERS:
         environment.filters.pop(name, None)
     filters.install(environment, {locale: load_labels(locale, overrides) for locale in LOCALES})

@@ -15,6 +15,7 @@ from jinja2.exceptions import SecurityError
 
 from workers.errors import TemplateError
 from workers.rendering.environment import LOCALES, build_environment, shipped_folder
+from workers.rendering.images import Images, InlineImage
 from workers.rendering.styles import inline_document
 from workers.text import one_line
 
@@ -28,11 +29,12 @@ _BLANK_LINES = re.compile(r"\n(?:[ \t]*\n)+")
 
 @dataclass(frozen=True, slots=True)
 class RenderedMail:
-    """What a mail says: the subject on one line, the text and its HTML twin."""
+    """What a mail says: the subject on one line, the text and its HTML twin with the images it shows."""
 
     subject: str
     text: str
     html: str
+    images: tuple[InlineImage, ...] = ()
 
 
 class Renderer:
@@ -45,7 +47,8 @@ class Renderer:
 
     def __init__(self, overrides: Path | None = None) -> None:
         self._overrides = overrides
-        self._environment = build_environment(overrides)
+        self._images = Images(overrides / "images" if overrides is not None else None)
+        self._environment = build_environment(overrides, self._images)
         self._inline_each = overrides is not None and _brings_styles(overrides)
 
     def render_mail(self, message: str, locale: str, facts: Mapping[str, Any]) -> RenderedMail:
@@ -55,7 +58,9 @@ class Renderer:
         subject = one_line(self._render(f"{folder}/subject.txt", locale, facts), _SUBJECT_LIMIT)
         text = self._render(f"{folder}/body.txt", locale, facts).strip("\n") + "\n"
         html = self._render(f"{folder}/body.html", locale, facts)
-        return RenderedMail(subject, text, inline_document(html) if self._inline_each else html)
+        if self._inline_each:
+            html = inline_document(html)
+        return RenderedMail(subject, text, html, self._shown(f"{folder}/body.html", html))
 
     def render_sms(self, message: str, locale: str, facts: Mapping[str, Any]) -> str:
         """Render one SMS: one line, no longer than 1,000 characters (TemplateError beyond)."""
@@ -153,6 +158,12 @@ class Renderer:
         except (TypeError, ValueError, LookupError, ArithmeticError, AttributeError, OverflowError) as error:
             # Their texts may quote facts, that is a customer's data: only the kind is told.
             raise TemplateError(f"{name}: {type(error).__name__} while rendering") from error
+
+    def _shown(self, name: str, html: str) -> tuple[InlineImage, ...]:
+        try:
+            return self._images.shown_in(html)
+        except TemplateError as error:
+            raise TemplateError(f"{name}: {error.message}", error.hint) from error
 
     def _shadowed(self, kind: str) -> list[Path]:
         roots = (shipped_folder(), self._overrides)
