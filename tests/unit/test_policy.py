@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from models.vocabulary import Category, Priority
 from workers.errors import PolicyError
-from workers.policy import READY_MADE, Limit, PolicyFileError, SlaClock, load_policy, parse_policy
+from workers.policy import READY_MADE, Case, Limit, PolicyFileError, SlaClock, load_policy, parse_policy
 from workers.policy.load import ready_made_folder
 from workers.policy.toml_lines import Lines
 
@@ -138,10 +138,10 @@ first_response = { medium = "24h" }
 def test_a_category_may_have_stricter_limits(text: str) -> None:
     policy = parse_policy(text + '\n[[category_limits]]\ncategory = "complaint"\nplan = { low = "1wd" }\n')
     start = at("2026-05-20 10:00")
-    assert str(policy.limit_for(SlaClock.PLAN, Priority.LOW, start, Category.COMPLAINT)) == "1wd"
-    assert str(policy.limit_for(SlaClock.PLAN, Priority.LOW, start, Category.OTHER)) == "3wd"
+    assert str(policy.limit_for(SlaClock.PLAN, Case(Priority.LOW, Category.COMPLAINT), start)) == "1wd"
+    assert str(policy.limit_for(SlaClock.PLAN, Case(Priority.LOW, Category.OTHER), start)) == "3wd"
     assert str(policy.limit_for(SlaClock.PLAN, Priority.LOW, start)) == "3wd"
-    assert policy.alarms(SlaClock.PLAN, Priority.LOW, start, Category.COMPLAINT)[-1].at == at(
+    assert policy.alarms(SlaClock.PLAN, Case(Priority.LOW, Category.COMPLAINT), start)[-1].at == at(
         "2026-05-21 18:00"
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import timeit
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -303,4 +304,4 @@ def test_thousands_of_alarms_a_second(support: Policy) -> None:
         support.alarms(PLAN, LOW, start)
         support.alarms(FIRST, MEDIUM, start)
 
-    assert min(timeit.repeat(both, number=100, repeat=5)) / 200 < 100e-6
+    assert min(timeit.repeat(both, timer=time.process_time, number=100, repeat=5)) / 200 < 100e-6

@@ -5,6 +5,7 @@ from workers.policy.aftercare import Chase, Followup, Questionnaire, Survey
 from workers.policy.desk import Assignment
 from workers.policy.difference_words import section, sentence
 from workers.policy.differences import Difference, differences
+from workers.policy.limit_parts import Case
 from workers.policy.limits import Limit
 from workers.policy.load import READY_MADE, load_policy, parse_policy
 from workers.policy.mistakes import Mistake, PolicyFileError
@@ -15,6 +16,7 @@ __all__ = [
     "READY_MADE",
     "Alarm",
     "Assignment",
+    "Case",
     "Chase",
     "Difference",
     "Followup",

@@ -8,7 +8,8 @@ from itertools import pairwise
 
 from models.vocabulary import Priority
 from workers.policy import plan
-from workers.policy.document import ByPriority, WarningsPart
+from workers.policy.document import WarningsPart
+from workers.policy.limit_parts import ByPriority
 from workers.policy.mistakes import Mistake
 from workers.policy.plan import SlaClock
 from workers.policy.policy import Policy
@@ -39,21 +40,25 @@ def _years(policy: Policy, now: datetime) -> _Said:
 
 
 def _warnings(policy: Policy, now: datetime) -> _Said:
-    """A warning that would come before its clock starts is given half-way, which somebody should know."""
+    """A warning that would come before its clock starts is left out, or given half-way: say so."""
     rules = policy.document.warnings
     start = policy.calendar.next_opening(now)
     for clock in _WARNED:
-        lead: timedelta = getattr(rules, clock.value)
-        late = [
-            priority.value for priority in Priority if _too_early(policy, clock, priority, start, lead, rules)
-        ]
-        if late:
-            words = f"the warning of {clock.value} is not shorter than the limit of {', '.join(late)}"
-            yield (
-                ("warnings", clock.value),
-                words,
-                "those are warned of half-way; make the warning shorter or the limit longer",
-            )
+        leads: tuple[timedelta, ...] = getattr(rules, clock.value)
+        for lead in leads:
+            late = [
+                priority.value
+                for priority in Priority
+                if _too_early(policy, clock, priority, start, lead, rules)
+            ]
+            if late:
+                words = f"the warning of {clock.value} is not shorter than the limit of {', '.join(late)}"
+                instead = "left out" if len(leads) > 1 else "given half-way"
+                yield (
+                    ("warnings", clock.value),
+                    words,
+                    f"for those it is {instead}; make the warning shorter or the limit longer",
+                )
 
 
 def _too_early(

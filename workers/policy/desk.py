@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from models.vocabulary import Category, Medium, Priority
+from workers.policy.assignment_parts import ROUND_ROBIN, Way
 from workers.policy.document import BrakesPart, CategoryPart, Document, PriorityPart
 from workers.policy.fields import Wording
 
@@ -15,10 +16,16 @@ CHAT_WITHIN = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """Who gets a request: the leading team and those that help it."""
+    """Who gets a request: the leading team, those that help it, and who of the team in which way.
+
+    `skill` and `senior` are wishes: where nobody of that kind is there, the others of the team get it.
+    """
 
     team: str
     together_with: tuple[str, ...] = ()
+    skill: str | None = None
+    senior: bool = False
+    by: Way = ROUND_ROBIN
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,14 +124,34 @@ class Desk:
         technical_kind: str | None = None,
         customer_level: str | None = None,
         priority: Priority | None = None,
+        channel: Medium | None = None,
     ) -> Assignment:
-        """The first rule of the file that fits, else the default team."""
-        facts = (category, technical_kind, customer_level, priority)
-        for rule in self.document.assignment.rules:
-            wanted = (rule.category, rule.technical_kind, rule.customer_level, rule.priority)
+        """The first rule of the file that fits, else the default team; with the way to choose a person."""
+        part = self.document.assignment
+        facts = (category, technical_kind, customer_level, priority, channel)
+        for rule in part.rules:
+            wanted = (rule.category, rule.technical_kind, rule.customer_level, rule.priority, rule.channel)
             if all(want is None or want == fact for want, fact in zip(wanted, facts, strict=True)):
-                return Assignment(rule.team, rule.together_with)
-        return Assignment(self.default_team)
+                way = rule.by or self.way_of(rule.team)
+                return Assignment(rule.team, rule.together_with, rule.skill, rule.senior, way)
+        return Assignment(self.default_team, by=self.way_of(self.default_team))
+
+    def way_of(self, team: str) -> Way:
+        """How this team shares out its requests, where no rule says otherwise."""
+        part = self.document.assignment
+        own = part.in_team.get(team)
+        return own.by if own and own.by else part.by
+
+    def open_limit(self, team: str) -> int | None:
+        """How many tickets one person of this team may have in progress before they get no new one."""
+        part = self.document.assignment
+        own = part.in_team.get(team)
+        return own.open_limit if own and own.open_limit else part.open_limit
+
+    def weight(self, priority: Priority) -> int:
+        """How much an open ticket weighs when requests are shared out by load."""
+        weight: int = getattr(self.document.assignment.weights, priority.value)
+        return weight
 
     def assign(
         self,

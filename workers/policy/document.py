@@ -9,8 +9,17 @@ from pydantic import Field, model_validator
 
 from models.vocabulary import Category, Medium, Priority
 from workers.policy.aftercare_parts import ChasePart, FollowupPart, SurveyPart
+from workers.policy.assignment_parts import AssignmentPart
 from workers.policy.fields import Code, CountryCode, Fraction, Hours, Part, Roles, Wording, Zone
-from workers.policy.limits import DurationField, Limit, LimitField
+from workers.policy.limit_parts import (
+    CategoryLimits,
+    FirstResponsePart,
+    LimitsFor,
+    LimitsPart,
+    ReopeningPart,
+    SpecialPeriod,
+)
+from workers.policy.limits import DurationField, DurationsField, LimitField
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
@@ -60,70 +69,13 @@ class CategoryPart(Part):
     kinds: dict[Code, Wording] = {}
 
 
-class ByPriority(Part):
-    """One limit for each priority."""
-
-    urgent: LimitField
-    high: LimitField
-    medium: LimitField
-    low: LimitField
-
-    def of(self, priority: Priority) -> Limit:
-        """The limit of one priority."""
-        limit: Limit = getattr(self, priority.value)
-        return limit
-
-
-class SomePriorities(Part):
-    """Other limits for some priorities; the others keep theirs."""
-
-    urgent: LimitField | None = None
-    high: LimitField | None = None
-    medium: LimitField | None = None
-    low: LimitField | None = None
-
-
-class LimitsPart(Part):
-    """`[limits]`: a table for each clock; plan and resolution may be missing."""
-
-    first_response: ByPriority
-    plan: ByPriority | None = None
-    resolution: ByPriority | None = None
-    expected_resolution: ByPriority
-
-
-class CategoryLimits(Part):
-    """`[[category_limits]]`: other limits for one category."""
-
-    category: Category
-    first_response: SomePriorities = SomePriorities()
-    plan: SomePriorities = SomePriorities()
-    resolution: SomePriorities = SomePriorities()
-
-
-class SpecialPeriod(Part):
-    """`[[special_periods]]`: days, both ends included, on which some limits are others."""
-
-    label: str = Field(min_length=1)
-    first_day: date
-    last_day: date
-    first_response: SomePriorities = SomePriorities()
-    plan: SomePriorities = SomePriorities()
-    resolution: SomePriorities = SomePriorities()
-
-    @model_validator(mode="after")
-    def _first_before_last(self) -> Self:
-        if self.last_day < self.first_day:
-            raise ValueError("last_day lies before first_day")
-        return self
-
-
 class WarningsPart(Part):
-    """`[warnings]`: how long before a limit who is warned."""
+    """`[warnings]`: how long before a limit who is warned, once or several times."""
 
-    first_response: DurationField
-    plan: DurationField
-    resolution: DurationField
+    first_response: DurationsField
+    plan: DurationsField
+    resolution: DurationsField
+    acceptance: DurationsField = ()
     half_way_up_to: DurationField
     roles: Roles
     supervisor_too: tuple[Priority, ...]
@@ -151,25 +103,6 @@ class EscalationPart(Part):
     daily: Roles
     night_digest: bool
     levels: Annotated[tuple[EscalationLevel, ...], Field(min_length=1)]
-
-
-class Rule(Part):
-    """Who gets which request; what is left out fits everything."""
-
-    team: Code
-    category: Category | None = None
-    technical_kind: Code | None = None
-    customer_level: Code | None = None
-    priority: Priority | None = None
-    together_with: tuple[Code, ...] = ()
-
-
-class AssignmentPart(Part):
-    """`[assignment]`: the default team and the rules."""
-
-    default_team: Code
-    first_contact_owns: bool
-    rules: tuple[Rule, ...] = ()
 
 
 class RepliesPart(Part):
@@ -214,7 +147,10 @@ class Document(Part):
     categories: dict[Category, CategoryPart]
     limits: LimitsPart
     category_limits: tuple[CategoryLimits, ...] = ()
+    limits_for: tuple[LimitsFor, ...] = ()
     special_periods: tuple[SpecialPeriod, ...] = ()
+    first_response: FirstResponsePart = FirstResponsePart()
+    reopening: ReopeningPart = ReopeningPart()
     warnings: WarningsPart
     acceptance_reminders: tuple[AcceptanceReminder, ...]
     escalation: EscalationPart
@@ -238,6 +174,10 @@ class Document(Part):
         named = {self.assignment.default_team}
         for rule in self.assignment.rules:
             named |= {rule.team, *rule.together_with}
+        named |= set(self.assignment.in_team)
         if unknown := sorted(named - set(self.teams)):
             raise ValueError(f"assignment names teams that [teams] does not list: {', '.join(unknown)}")
+        asked = {table.team for table in self.limits_for if table.team}
+        if unknown := sorted(asked - set(self.teams)):
+            raise ValueError(f"limits_for names teams that [teams] does not list: {', '.join(unknown)}")
         return self

@@ -93,7 +93,22 @@ def parse_duration(text: object) -> timedelta:
     return timedelta(seconds=int(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]])
 
 
+def _durations(text: object) -> object:
+    """One duration, or a list of different ones; the longest comes first."""
+    each = text if isinstance(text, list | tuple) else [text]
+    lengths = sorted((parse_duration(one) for one in each), reverse=True)
+    if not lengths or len(set(lengths)) != len(lengths):
+        raise ValueError('write one duration, or a list of different ones: ["2h", "30m"]')
+    return tuple(lengths)
+
+
+def _shown(lengths: tuple[timedelta, ...]) -> str | list[str]:
+    shown = [f"{length.total_seconds():g}s" for length in lengths]
+    return shown[0] if len(shown) == 1 else shown
+
+
 LimitField = Annotated[Limit, PlainValidator(Limit.parse), PlainSerializer(str)]
 DurationField = Annotated[
     timedelta, BeforeValidator(parse_duration), PlainSerializer(lambda length: f"{length.total_seconds():g}s")
 ]
+DurationsField = Annotated[tuple[timedelta, ...], BeforeValidator(_durations), PlainSerializer(_shown)]

@@ -15,9 +15,11 @@ from pydantic import ValidationError
 from workers.calendars import Calendar, PublicHolidays, country_of
 from workers.errors import PolicyError
 from workers.policy.document import WEEKDAYS, CalendarPart, Document
+from workers.policy.limit_parts import ties
 from workers.policy.mistakes import Mistake, PolicyFileError, from_fields, from_syntax
 from workers.policy.policy import Policy
 from workers.policy.toml_lines import Lines
+from workers.policy.toml_lines import Path as Place
 
 READY_MADE = ("support-response", "response-tracking", "after-sales")
 _LARGEST = 1_000_000
@@ -72,6 +74,8 @@ def parse_policy(text: str, source: str = "policy") -> Policy:
         mistake = f"no public holidays are known for {document.calendar.holidays}"
         hint = 'write an ISO country code like CN, DE or DE-BY, "auto", or "none"'
         raise PolicyFileError(source, [Mistake(Lines(text).of(("calendar", "holidays")), mistake, hint)])
+    if tied := _ties(document, text):
+        raise PolicyFileError(source, tied)
     return Policy(
         document=document,
         calendar=_calendar(document, country),
@@ -79,6 +83,23 @@ def parse_policy(text: str, source: str = "policy") -> Policy:
         version_text=text,
         country_unknown=document.calendar.holidays == "auto" and country is None,
     )
+
+
+def _ties(document: Document, text: str) -> list[Mistake]:
+    """Tables of limits with equal right on one request: nobody could say which of them counts."""
+    lines, general = Lines(text), len(document.category_limits)
+    places: list[Place] = [("category_limits", number) for number in range(general)]
+    places += [("limits_for", number) for number in range(len(document.limits_for))]
+    found: dict[Place, Mistake] = {}
+    for earlier, later, name, priority in ties((*document.category_limits, *document.limits_for)):
+        line = lines.of(places[later])
+        other = lines.of(places[earlier])
+        words = f"{name}, {priority.value}: this table and that of line {other} ask for as much"
+        hint = (
+            "both fit one request; add a table that asks for what both ask for, or take the limit out of one"
+        )
+        found.setdefault(places[later], Mistake(line, words, hint))
+    return list(found.values())
 
 
 def _with_line(text: str, key: str, value: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -14,7 +15,9 @@ from workers.policy.limits import Limit
 
 
 class SlaClock(StrEnum):
-    """What is being timed. `acceptance` borrows the limit of the first response and only reminds."""
+    """What is being timed. Without a limit of its own `acceptance` borrows that of the first response and
+    only reminds.
+    """
 
     FIRST_RESPONSE = "first_response"
     PLAN = "plan"
@@ -61,22 +64,29 @@ def ruler(calendar: Calendar, limit: Limit | None, around_the_clock: bool) -> Ru
     return Ruler(calendar, around_the_clock if limit is None else limit.runs_elapsed(around_the_clock))
 
 
-def warning(
-    rules: WarningsPart, lead: timedelta, priority: Priority, measure: Ruler, start: datetime, limit: datetime
-) -> Alarm | None:
-    """The warning before a limit: `lead` ahead, half-way when it is short; None when it is over already."""
-    if limit <= start:
-        return None
+def warnings(
+    rules: WarningsPart,
+    leads: Sequence[timedelta],
+    priority: Priority,
+    measure: Ruler,
+    start: datetime,
+    limit: datetime,
+) -> tuple[Alarm, ...]:
+    """The warnings before a limit, in time order: each lead ahead, one half-way when none of them fits.
+
+    Empty when there is nothing to warn of, or the limit is over already.
+    """
+    if limit <= start or not leads:
+        return ()
     if measure.between(start, limit) <= timedelta(0):
         # A moment promised outside working time: there only the clock on the wall is left to measure by.
         measure = Ruler(measure.calendar, elapsed=True)
     length = measure.between(start, limit)
-    if length <= max(rules.half_way_up_to, lead):
-        at = measure.part(start, limit, 0.5)
-    else:
-        at = measure.add(limit, -lead)
+    fitting = [] if length <= rules.half_way_up_to else [lead for lead in leads if lead < length]
+    moments = [measure.add(limit, -lead) for lead in sorted(fitting, reverse=True)]
     roles = (*rules.roles, "supervisor") if priority in rules.supervisor_too else rules.roles
-    return Alarm(at, "warning", tuple(dict.fromkeys(roles)))
+    told = tuple(dict.fromkeys(roles))
+    return tuple(Alarm(at, "warning", told) for at in moments or [measure.part(start, limit, 0.5)])
 
 
 def acceptance(

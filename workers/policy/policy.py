@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from models.vocabulary import Category, Priority
+from models.vocabulary import Priority
 from workers.calendars import Calendar
 from workers.policy import plan
 from workers.policy.aftercare import Chase, Followup, Questionnaire, Survey
 from workers.policy.desk import Desk
-from workers.policy.document import ByPriority, SomePriorities
+from workers.policy.limit_parts import (
+    ByPriority,
+    Case,
+    CategoryLimits,
+    LimitsFor,
+    OtherLimits,
+    by_weight,
+    fits,
+)
 from workers.policy.limits import Limit
 from workers.policy.plan import Alarm, SlaClock
+
+_COUNTED = {"reply_to_customer": "answer", "progress_notice": "progress", "result_feedback": "result"}
+"""How a policy file calls the messages in a person's words."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,72 +57,91 @@ class Policy(Desk):
         periods = self.document.special_periods
         return next((each.label for each in periods if each.first_day <= today <= each.last_day), None)
 
-    def limit_for(
-        self, clock: SlaClock, priority: Priority, start: datetime, category: Category | None = None
-    ) -> Limit | None:
-        """The limit as written: of the period `start` lies in, else the category's, else the file's."""
-        name = SlaClock.FIRST_RESPONSE.value if clock is SlaClock.ACCEPTANCE else clock.value
-        today = self.calendar.local_date(start)
-        overrides: list[SomePriorities] = [
-            getattr(period, name)
-            for period in self.document.special_periods
-            if period.first_day <= today <= period.last_day
-        ]
-        overrides += [
-            getattr(part, name) for part in self.document.category_limits if part.category == category
-        ]
-        for override in overrides:
-            limit: Limit | None = getattr(override, priority.value)
+    def limit_for(self, clock: SlaClock, about: Case | Priority, start: datetime) -> Limit | None:
+        """The limit as written: of the re-opening, of the period `start` lies in, of the table that asks for
+        most and fits, else the file's. A bare priority is a case that no such table asks for.
+        """
+        limit = self._written(clock.value, about, start)
+        if limit is None and clock is SlaClock.ACCEPTANCE:
+            return self._written(SlaClock.FIRST_RESPONSE.value, about, start)
+        return limit
+
+    def _written(self, name: str, about: Case | Priority, start: datetime) -> Limit | None:
+        case = _case(about)
+        for table in self._others(case, start):
+            limit = table.limit(name, case.priority)
             if limit is not None:
                 return limit
-        table: ByPriority | None = getattr(self.document.limits, name)
-        return table.of(priority) if table else None
+        general: ByPriority | None = getattr(self.document.limits, name)
+        return general.of(case.priority) if general else None
 
-    def limit_at(
-        self, clock: SlaClock, priority: Priority, start: datetime, category: Category | None = None
-    ) -> datetime | None:
+    def _others(self, case: Case, start: datetime) -> Iterator[OtherLimits]:
+        """The tables of other limits that a case falls under, the one that counts first."""
+        document = self.document
+        if case.reopened:
+            yield document.reopening
+        fitting: list[CategoryLimits | LimitsFor] = []
+        if document.limits_for or document.category_limits:
+            tables = by_weight((*document.limits_for, *document.category_limits))
+            fitting = [table for table in tables if fits(table, case)]
+        yield from (table for table in fitting if isinstance(table, LimitsFor) and table.in_special_periods)
+        if document.special_periods:
+            today = self.calendar.local_date(start)
+            yield from (each for each in document.special_periods if each.first_day <= today <= each.last_day)
+        yield from fitting
+
+    def limit_at(self, clock: SlaClock, about: Case | Priority, start: datetime) -> datetime | None:
         """The moment the limit of a clock started at `start` ends; None: this policy has no such limit.
 
         The resolution clock of a policy that only promises at acceptance (`support-response`) has none here:
         use `expected_resolution`.
         """
-        limit = self.limit_for(clock, priority, start, category)
-        if limit is None:
-            return None
-        return limit.end(self.calendar, start, around_the_clock=self.around_the_clock(priority))
+        return self._end(self.limit_for(clock, about, start), about, start)
 
-    def expected_resolution(self, priority: Priority, accepted_at: datetime) -> datetime:
+    def expected_resolution(self, about: Case | Priority, accepted_at: datetime) -> datetime:
         """The resolution time a handler promises by default when accepting."""
-        limit = self.document.limits.expected_resolution.of(priority)
-        return limit.end(self.calendar, accepted_at, around_the_clock=self.around_the_clock(priority))
+        end = self._end(self._written("expected_resolution", about, accepted_at), about, accepted_at)
+        assert end is not None  # [limits.expected_resolution] is there in every policy
+        return end
+
+    def _end(self, limit: Limit | None, about: Case | Priority, start: datetime) -> datetime | None:
+        around = self.around_the_clock(_case(about).priority)
+        return limit.end(self.calendar, start, around_the_clock=around) if limit else None
 
     def alarms(
-        self,
-        clock: SlaClock,
-        priority: Priority,
-        start: datetime,
-        category: Category | None = None,
-        *,
-        limit: datetime | None = None,
+        self, clock: SlaClock, about: Case | Priority, start: datetime, *, limit: datetime | None = None
     ) -> tuple[Alarm, ...]:
-        """Warning and breach of a clock (reminders, for `acceptance`), in time order; empty without a limit.
+        """Warnings and breach of a clock, for `acceptance` its reminders too, in time order; empty without a
+        limit. Nobody misses a limit of acceptance that is only borrowed.
 
         `limit` replaces the policy's own: a promised, extended or re-planned moment.
         """
-        rule = self.limit_for(clock, priority, start, category)
+        rule, priority = self.limit_for(clock, about, start), _case(about).priority
         around = self.around_the_clock(priority)
-        if limit is None and rule is not None:
-            limit = rule.end(self.calendar, start, around_the_clock=around)
+        limit = limit or self._end(rule, about, start)
         if limit is None:
             return ()
         measure = plan.ruler(self.calendar, rule, around)
+        reminders: tuple[Alarm, ...] = ()
         if clock is SlaClock.ACCEPTANCE:
-            return plan.acceptance(self.document.acceptance_reminders, measure, start, limit)
+            reminders = plan.acceptance(self.document.acceptance_reminders, measure, start, limit)
+            if self._written(clock.value, about, start) is None:
+                return reminders
         rules = self.document.warnings
-        lead: timedelta = getattr(rules, clock.value)
-        ahead = plan.warning(rules, lead, priority, measure, start, limit)
+        leads: tuple[timedelta, ...] = getattr(rules, clock.value)
+        ahead = (*reminders, *plan.warnings(rules, leads, priority, measure, start, limit))
         breach = Alarm(limit, "breach", self.document.escalation.at_breach)
-        return (ahead, breach) if ahead else (breach,)
+        return (*sorted(ahead, key=lambda alarm: alarm.at), breach)
+
+    def counts_as_first_response(self, message: str) -> bool:
+        """Whether a message to the customer of this kind (a notification's) is a first response."""
+        counted = _COUNTED.get(message)
+        return counted is not None and counted in self.document.first_response.counts
+
+    @property
+    def reopening_clocks(self) -> tuple[str, ...]:
+        """Which clocks begin anew when a customer opens a ticket again."""
+        return self.document.reopening.clocks
 
     # -- after a breach ------------------------------------------------------------------------------------
 
@@ -163,3 +194,7 @@ class Policy(Desk):
         for year in self.calendar.years_without_data(from_year, to_year):
             found.append(f"the public holidays and make-up days of {year} are not published yet")
         return tuple(found)
+
+
+def _case(about: Case | Priority) -> Case:
+    return Case(about) if isinstance(about, Priority) else about

@@ -14,7 +14,7 @@ from workers.errors import Conflict, Forbidden, InvalidInput
 from workers.history import record
 from workers.notifications import Notice, notify, staff_recipient, staff_ticket_facts
 from workers.text import mask_free_text
-from workers.tickets.clocks import OPENING, running_limits, start_clock, start_clocks
+from workers.tickets.clocks import OPENING, case_of, running_limits, start_clock, start_clocks
 from workers.tickets.loading import must_be_open
 from workers.unit_of_work import UnitOfWork
 
@@ -133,7 +133,7 @@ async def latest_resolution(uow: UnitOfWork, ticket: Ticket, now: datetime) -> d
     running = await deadlines.open_ones(uow, ticket, [DeadlineKind.RESOLUTION])
     limits = [row.limit_at for row in running if row.limit_at is not None and row.limit_at > now]
     policy = await uow.policy_of(ticket.policy_version_id)
-    return limits[-1] if limits else policy.expected_resolution(ticket.priority, now)
+    return limits[-1] if limits else policy.expected_resolution(await case_of(uow, ticket, now), now)
 
 
 async def transfer(

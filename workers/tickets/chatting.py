@@ -132,7 +132,8 @@ async def _team(uow: UnitOfWork, ticket: Ticket) -> Team | None:
         return await uow.session.get(Team, ticket.team_id)
     policy = await uow.policy_of(ticket.policy_version_id)
     customer = await uow.session.get_one(Customer, ticket.customer_id)
-    rule = policy.assignment(ticket.category, ticket.subkind, customer.level, ticket.priority)
+    facts = (ticket.category, ticket.subkind, customer.level, ticket.priority, ticket.channel)
+    rule = policy.assignment(*facts)
     return await team_named(uow, rule.team)
 
 

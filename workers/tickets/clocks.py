@@ -5,13 +5,37 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from models.people import Customer, Team
 from models.tickets import Ticket
 from models.vocabulary import DeadlineKind
 from workers import deadlines
-from workers.policy import SlaClock
+from workers.directory import team_named
+from workers.policy import Case, SlaClock
 from workers.unit_of_work import UnitOfWork
 
 OPENING = (DeadlineKind.FIRST_RESPONSE, DeadlineKind.ACCEPTANCE, DeadlineKind.PLAN, DeadlineKind.RESOLUTION)
+
+
+async def case_of(uow: UnitOfWork, ticket: Ticket, start: datetime) -> Case:
+    """What the limits of a ticket's clocks depend on, for a clock started at `start` (UTC).
+
+    While no team serves it yet, it is the one that the assignment rules give it to.
+    """
+    customer = await uow.the(Customer, ticket.customer_id)
+    if ticket.team_id is not None:
+        team = await uow.session.get(Team, ticket.team_id)
+    else:
+        policy = await uow.policy_of(ticket.policy_version_id)
+        facts = (ticket.category, ticket.subkind, customer.level, ticket.priority, ticket.channel)
+        team = await team_named(uow, policy.assignment(*facts).team)
+    return Case(
+        priority=ticket.priority,
+        category=ticket.category,
+        customer_level=customer.level,
+        team=team.name if team else None,
+        channel=ticket.channel,
+        reopened=ticket.opening > 1 and start >= ticket.opened_at,
+    )
 
 
 async def start_clocks(
@@ -19,9 +43,10 @@ async def start_clocks(
 ) -> dict[str, datetime | None]:
     """Arm the next generation of these clocks from `start`; gives each one's limit (None: it has none)."""
     policy = await uow.policy_of(ticket.policy_version_id)
+    case = await case_of(uow, ticket, start)
     limits: dict[str, datetime | None] = {}
     for kind in kinds:
-        limit = policy.limit_at(SlaClock(kind.value), ticket.priority, start, ticket.category)
+        limit = policy.limit_at(SlaClock(kind.value), case, start)
         limits[kind.value] = limit
         if limit is not None:
             await start_clock(uow, ticket, kind, start, limit, promised=False)
@@ -40,7 +65,8 @@ async def start_clock(
     """Arm the next generation of one clock; `promised`: its limit was agreed, not the policy's own."""
     policy = await uow.policy_of(ticket.policy_version_id)
     agreed = limit if promised else None
-    alarms = policy.alarms(SlaClock(kind.value), ticket.priority, start, ticket.category, limit=agreed)
+    case = await case_of(uow, ticket, start)
+    alarms = policy.alarms(SlaClock(kind.value), case, start, limit=agreed)
     await deadlines.arm(
         uow,
         ticket,

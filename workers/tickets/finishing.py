@@ -25,7 +25,7 @@ from workers.notifications import (
 )
 from workers.policy import Alarm
 from workers.text import mask_free_text
-from workers.tickets.clocks import OPENING, start_clock, start_clocks
+from workers.tickets.clocks import OPENING, case_of, start_clock, start_clocks
 from workers.tickets.loading import must_be_open
 from workers.tickets.responding import record_first_response, settle_verdict, tell_handler
 from workers.unit_of_work import UnitOfWork
@@ -214,7 +214,7 @@ async def reopen(
     ticket.expected_resolution_at = limits[DeadlineKind.RESOLUTION.value]
     if ticket.expected_resolution_at is None:
         policy = await uow.policy_of(ticket.policy_version_id)
-        ticket.expected_resolution_at = policy.expected_resolution(ticket.priority, now)
+        ticket.expected_resolution_at = policy.expected_resolution(await case_of(uow, ticket, now), now)
         await start_clock(uow, ticket, DeadlineKind.RESOLUTION, now, ticket.expected_resolution_at)
 
 

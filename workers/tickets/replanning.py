@@ -24,7 +24,7 @@ from workers.alarms import change_plan, plan_of
 from workers.history import record
 from workers.notifications import CANCELLABLE
 from workers.policy import Alarm, Policy, SlaClock
-from workers.tickets.clocks import OPENING
+from workers.tickets.clocks import OPENING, case_of
 from workers.unit_of_work import UnitOfWork
 
 log = structlog.get_logger(__name__)
@@ -164,7 +164,7 @@ class _Work:
     async def _clock(self, row: Deadline, now: datetime) -> Shift | None:
         """One of the clocks that run from the opening: the next generation where it differs."""
         clock, name, before = SlaClock(row.kind.value), row.kind.value, row.limit_at
-        facts = (clock, self.ticket.priority, row.started_at, self.ticket.category)
+        facts = (clock, await case_of(self.uow, self.ticket, row.started_at), row.started_at)
         promised = row.kind is DeadlineKind.RESOLUTION and before == self.ticket.expected_resolution_at
         limit = before if promised else self.new.limit_at(*facts)
         if limit is None:
@@ -183,7 +183,7 @@ class _Work:
     async def _added(self, kind: DeadlineKind, now: datetime) -> Shift | None:
         """A clock that only the new version knows, if what it times has not happened yet."""
         ticket, clock, start = self.ticket, SlaClock(kind.value), self.ticket.opened_at
-        facts = (clock, ticket.priority, start, ticket.category)
+        facts = (clock, await case_of(self.uow, ticket, start), start)
         limit = self.new.limit_at(*facts)
         planned = kind is DeadlineKind.PLAN and ticket.planned_at is not None and ticket.planned_at >= start
         known_before = self.old.limit_for(*facts) is not None
