@@ -49,3 +49,26 @@ class Deadline(Promised, Base):
     paused_at: Mapped[datetime | None]
     acknowledged_by: Mapped[UUID | None] = mapped_column(reference("staff.id"))
     policy_version_id: Mapped[UUID] = mapped_column(reference("policy_versions.id"))
+
+
+class Errand(Promised, Base):
+    """Something to be done at a time that belongs to no ticket: an absence begins, a review is due.
+
+    `key` makes it once; `subject_id` names the row it is about. No personal data is in it.
+    """
+
+    __tablename__ = "errands"
+    __table_args__ = (
+        Index(
+            "ix_errands_open",
+            "lane",
+            "due_at",
+            sqlite_where=text("due_at IS NOT NULL"),
+            postgresql_where=text("due_at IS NOT NULL"),
+        ),
+    )
+
+    key: Mapped[str] = mapped_column(String(96), unique=True)
+    kind: Mapped[str] = mapped_column(String(24))
+    subject_id: Mapped[UUID | None]
+    done_at: Mapped[datetime | None]

@@ -17,7 +17,8 @@ class Notification(Promised, Base):
     `key` = kind : fact : generation : rung : recipient : channel makes it happen once per reason.
     `facts_sealed` is what the template is given (JSON), `links` which links to mint when it is rendered:
     name → {purpose, subject, hours, …}. `meets` names the deadline kind that its acceptance meets.
-    `message_id` is fixed here and the same on every try.
+    `message_id` is fixed here and the same on every try. A merged one that is told as a line of a digest
+    names it by `digest_id` (no foreign key: SQLite would have to write the whole table anew for one).
     """
 
     __tablename__ = "notifications"
@@ -41,6 +42,19 @@ class Notification(Promised, Base):
             sqlite_where=text("reason = 'key_missing'"),
             postgresql_where=text("reason = 'key_missing'"),
         ),
+        Index(
+            "ix_notifications_digest_id",
+            "digest_id",
+            sqlite_where=text("digest_id IS NOT NULL"),
+            postgresql_where=text("digest_id IS NOT NULL"),
+        ),
+        Index(
+            "ix_notifications_breaches",
+            "staff_id",
+            "created_at",
+            sqlite_where=text("kind = 'breach'"),
+            postgresql_where=text("kind = 'breach'"),
+        ),
     )
 
     key: Mapped[str] = mapped_column(String(200), unique=True)
@@ -60,6 +74,7 @@ class Notification(Promised, Base):
     staff_id: Mapped[UUID | None] = mapped_column(reference("staff.id"))
     customer_id: Mapped[UUID | None] = mapped_column(reference("customers.id"))
     meets: Mapped[str | None] = mapped_column(String(24))
+    digest_id: Mapped[UUID | None]
 
     data_key_id: Mapped[UUID] = mapped_column(reference("data_keys.id"))
     recipient_sealed: Mapped[bytes]

@@ -67,3 +67,34 @@ class Staff(Base):
     last_assigned_at: Mapped[datetime | None]
     senior: Mapped[bool] = mapped_column(default=False, server_default=false())
     open_limit: Mapped[int | None]
+
+
+class Absence(Base):
+    """Somebody is away from `starts_at` to `ends_at` (exclusive), unless it was cancelled.
+
+    `substitute_id` stands in; who that is may be absent as well and have a substitute in turn.
+    """
+
+    __tablename__ = "absences"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    staff_id: Mapped[UUID] = mapped_column(reference("staff.id"))
+    substitute_id: Mapped[UUID | None] = mapped_column(reference("staff.id"))
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime] = mapped_column(index=True)
+    made_at: Mapped[datetime]
+    cancelled_at: Mapped[datetime | None]
+
+
+class Duty(Base):
+    """Somebody is on duty 值班 from `starts_at` to `ends_at` (exclusive), for one team, or for all teams."""
+
+    __tablename__ = "duties"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    staff_id: Mapped[UUID] = mapped_column(reference("staff.id"))
+    team_id: Mapped[UUID | None] = mapped_column(reference("teams.id"))
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime] = mapped_column(index=True)
+    made_at: Mapped[datetime]
+    cancelled_at: Mapped[datetime | None]
