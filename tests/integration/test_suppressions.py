@@ -137,6 +137,37 @@ async def test_who_calls_our_mail_spam_gets_no_more_of_it(backend: Backend) -> N
         assert row["address"] == "l***@163.example"
 
 
+@pytest.mark.parametrize("where", ["field", "copy", "recipient"])
+async def test_a_complaint_without_the_message_id_is_known_by_its_return_path(
+    backend: Backend, where: str
+) -> None:
+    async with open_house(backend) as house:
+        await ask(house)
+        path = (await house.mail_of("receipt")).sender
+        told = report("<redacted@example.invalid>", "", "", kind="feedback-report")
+        hidden = told.replace(b"Message-ID: <redacted@example.invalid>\r\n", b"")
+        local, _, domain = path.partition("@")
+        forged = f"{local[:-1]}{'a' if local[-1] != 'a' else 'b'}@{domain}"
+        for sender in (forged, path):
+            field, copied = f"Original-Mail-From: <{sender}>\r\n", f"Return-Path: <{sender}>\r\nSubject: x"
+            raw = hidden if where == "recipient" else told
+            raw = (
+                raw.replace(b"Version: 1\r\n", b"Version: 1\r\n" + field.encode())
+                if where == "field"
+                else raw
+            )
+            raw = raw.replace(b"Subject: x", copied.encode()) if where == "copy" else raw
+            kinds = (b"not-spam", b"abuse") if sender == path else (b"abuse",)
+            for kind in kinds:
+                assert not await suppressions(house, address=LILEI)
+                to = sender if where == "recipient" else "support@help.example"
+                await house.post_mail(raw.replace(b": abuse", b": " + kind), to=to)
+                await house.settle()
+        assert (await state_of(house, "receipt"))[0] == "complained"
+        (row,) = await suppressions(house, address=LILEI)
+        assert row["reason"] == "complaint"
+
+
 async def test_an_answer_that_is_held_back_is_told_to_its_agent(backend: Backend) -> None:
     async with open_house(backend) as house:
         number = await ask(house)

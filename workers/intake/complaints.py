@@ -16,6 +16,7 @@ _JMRP_SENDER = re.compile(
 )
 _JMRP_SUBJECT = re.compile(r"\s*(?:complaint about message from|junk (?:mail )?report)", re.IGNORECASE)
 _JMRP_FIELD = re.compile(r"^x-hmxmroriginalrecipient:[ \t]*(\S{3,320})", re.IGNORECASE | re.MULTILINE)
+_RETURN_PATH = re.compile(r"^return-path:[ \t]*(\S{3,320})", re.IGNORECASE | re.MULTILINE)
 # Other loops without a report of their own: the subject is theirs, the mail is attached.
 _LOOP_SUBJECT = re.compile(
     r"\s*(?:email feedback report for ip|\[?spam complaint\]?|abuse report|fbl(?: report)?[: ]|"
@@ -28,6 +29,7 @@ _LOOP_SENDER = re.compile(
 )
 _FIELD = re.compile(r"^([A-Za-z][A-Za-z-]{0,60})[ \t]*:[ \t]*(.*)$")
 _KEPT = ("feedback-type", "user-agent", "original-mail-from", "original-rcpt-to", "source-ip", "arrival-date")
+_NO_COMPLAINT = ("not-spam", "auth-failure", "dmarc")
 _COPIES = ("message/rfc822", "text/rfc822-headers", "message/rfc822-headers", "message/global")
 
 
@@ -45,6 +47,13 @@ class Complaint:
     source_ip: str
     user_agent: str
     arrival_date: str
+
+    @property
+    def unwanted(self) -> bool:
+        """Whether it says that the mail was not wanted. Others take that back (RFC 6430), or tell of a
+        signature that failed (RFC 6591).
+        """
+        return self.feedback_type not in _NO_COMPLAINT
 
 
 def read_complaint(mail: InboundMail) -> Complaint | None:
@@ -89,11 +98,11 @@ def _fields(content: bytes) -> dict[str, str]:
 def _complaint(mail: InboundMail, fields: dict[str, str]) -> Complaint:
     recipient = fields.get("original-rcpt-to", "")
     if not recipient:
-        recipient = _recipient_of_copy(mail)
+        recipient = _in_copy(mail, _JMRP_FIELD)
     return Complaint(
         feedback_type=fields.get("feedback-type", "abuse").lower()[:40],
         original_rcpt_to=first_address(recipient)[1],
-        original_mail_from=first_address(fields.get("original-mail-from", ""))[1],
+        original_mail_from=first_address(fields.get("original-mail-from") or _in_copy(mail, _RETURN_PATH))[1],
         original_message_id=reported_message_id(mail),
         source_ip=fields.get("source-ip", ""),
         user_agent=fields.get("user-agent", ""),
@@ -101,10 +110,11 @@ def _complaint(mail: InboundMail, fields: dict[str, str]) -> Complaint:
     )
 
 
-def _recipient_of_copy(mail: InboundMail) -> str:
+def _in_copy(mail: InboundMail, field: re.Pattern[str]) -> str:
+    """What a header of the mail that is complained of says, by the copy in the report; or empty."""
     for part in mail.attachments:
         if part.content_type in _COPIES:
-            found = _JMRP_FIELD.search(part.content[:_MAX_REPORT].decode("utf-8", "replace"))
+            found = field.search(part.content[:_MAX_REPORT].decode("utf-8", "replace"))
             if found:
                 return found[1]
     return ""

@@ -18,6 +18,7 @@ from workers.directory import Contact, is_email, normal_email, staff_by_email
 from workers.errors import InvalidInput
 from workers.history import record
 from workers.intake.bounces import is_daemon, read_bounce, read_returned
+from workers.intake.complaints import read_complaint
 from workers.intake.filed import Filed
 from workers.intake.filters import Traits, classify
 from workers.intake.finding import reply_link, ticket_of_messages
@@ -51,8 +52,9 @@ async def mail_in(uow: UnitOfWork, row: IntakeEvent, event: Event, mail: Inbound
     settled = await _bounced(uow, row, event, mail, traits)
     if settled is not None:
         return settled
-    if traits.kind == "complaint":
-        return await complaint_in(uow, row, mail)
+    complaint = read_complaint(mail) if traits.kind == "complaint" else None
+    if complaint is not None:
+        return await complaint_in(uow, row, complaint, addressees(event, mail))
     if not traits.take_in:
         return Filed(EventState.REJECTED, kind=traits.kind, reason=_why(traits))
     copied = await _seen_before(uow, mail)

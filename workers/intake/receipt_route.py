@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from uuid import UUID
 
 from models.intake import IntakeEvent
@@ -11,11 +12,12 @@ from models.vocabulary import EventState, NotificationState
 from workers import rungs, suppressions, surveys
 from workers.channels.sms.codes import receipt_reason
 from workers.channels.smtp_codes import Step, judge
+from workers.delivery.identity import returned_notification
 from workers.delivery.receipts import notification_of_message, notification_of_provider, record_receipt
 from workers.errors import Unavailable
-from workers.intake.bounces import Bounce, reported_message_id
+from workers.intake.bounces import Bounce
+from workers.intake.complaints import Complaint
 from workers.intake.filed import Filed
-from workers.intake.mail import InboundMail
 from workers.intake.providers.sms.registry import read_status
 from workers.intake.store import Event
 from workers.tickets import message_accepted, message_bounced, ticket_by_id
@@ -100,11 +102,7 @@ async def bounce_in(uow: UnitOfWork, row: IntakeEvent, bounce: Bounce, returned:
     """
     if bounce.is_delayed or bounce.action in NO_FAILURE:
         return Filed(EventState.DONE, kind="bounce", reason="delayed" if bounce.is_delayed else bounce.action)
-    message = None
-    if returned is not None:
-        message = await uow.session.get(Notification, returned, with_for_update=True)
-    elif bounce.original_message_id:
-        message = await notification_of_message(uow, bounce.original_message_id)
+    message = await _told_of(uow, returned, bounce.original_message_id)
     if message is None:
         return Filed(EventState.DONE, kind="bounce", reason="of_no_known_message")
     await record_receipt(
@@ -119,15 +117,32 @@ async def bounce_in(uow: UnitOfWork, row: IntakeEvent, bounce: Bounce, returned:
     return Filed(EventState.DONE, kind="bounce", ticket_id=message.ticket_id)
 
 
+async def _told_of(uow: UnitOfWork, returned: UUID | None, message_id: str) -> Notification | None:
+    """The notification that a report is about, for this transaction alone until it ends."""
+    if returned is not None:
+        return await uow.session.get(Notification, returned, with_for_update=True)
+    return await notification_of_message(uow, message_id) if message_id else None
+
+
 def _reason_of(bounce: Bounce) -> str:
     """Our word for why it came back, as for a refusal in the dialogue: the other side's words name people."""
     code = 450 if bounce.status.startswith("4") else 550
     return judge(Step.DOT, code, f"{bounce.status} {bounce.reason}".strip())[1]
 
 
-async def complaint_in(uow: UnitOfWork, row: IntakeEvent, mail: InboundMail) -> Filed:
-    """A feedback report (RFC 5965): the recipient called our mail spam, and gets no more of it."""
-    message = await notification_of_message(uow, reported_message_id(mail))
+async def complaint_in(
+    uow: UnitOfWork, row: IntakeEvent, complaint: Complaint, addresses: Iterable[str]
+) -> Filed:
+    """A feedback report (RFC 5965): the recipient called our mail spam, and gets no more of it.
+
+    Many take the Message-ID out of what they report. Then it is known by the return path, which is signed,
+    and stands in the report, in the copy, or among the `addresses` that the report was sent to.
+    """
+    if not complaint.unwanted:
+        return Filed(EventState.DONE, kind="complaint", reason=complaint.feedback_type)
+    paths = (complaint.original_mail_from, *addresses)
+    returned = returned_notification(uow.vault, uow.settings, paths)
+    message = await _told_of(uow, returned, complaint.original_message_id)
     if message is None:
         return Filed(EventState.DONE, kind="complaint", reason="of_no_known_message")
     await record_receipt(
