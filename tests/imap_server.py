@@ -21,7 +21,7 @@ from urllib.parse import quote
 
 import trustme
 
-from tests.imap_programs import library_path, programs
+from tests.debian_programs import DOVECOT, library_path, root_of
 from tests.servers import Account, ServerMissing, _folder, _running, _unprivileged_account
 
 PASSWORD = "auth/code+1"
@@ -152,7 +152,7 @@ class Mailbox:
 @contextmanager
 def imap_server() -> Iterator[ImapServer]:
     """A server for as long as the context lasts; raises ServerMissing."""
-    root, account = programs(), _unprivileged_account()
+    root, account = root_of(DOVECOT), _unprivileged_account()
     with _folder("imap") as folder, _reachable(root) as installed:
         own = f"{installed.libexec}:{library_path(root)}"
         environment = {"LD_LIBRARY_PATH": own} if root != Path("/") else {}
