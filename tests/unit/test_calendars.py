@@ -137,6 +137,41 @@ def test_after_closing_and_on_free_days_the_close_is_that_of_the_next_working_da
     assert china.opening_of_working_day(at("2026-05-22 20:00"), 2) == at("2026-05-26 09:00")
 
 
+NIGHTS = Calendar(
+    SHANGHAI,
+    dict.fromkeys(range(5), ((time(9), time(12)), (time(22), time(6)))),
+    PublicHolidays("CN"),
+    {date(2026, 5, 22): ((time(5), time(7)), (time(20), time(23)))},
+)
+
+
+def test_a_night_shift_belongs_to_the_day_on_which_it_begins() -> None:
+    assert NIGHTS.add(at("2026-05-20 23:00"), timedelta(hours=8)) == at("2026-05-21 10:00")
+    assert NIGHTS.add(at("2026-05-21 10:00"), timedelta(hours=-8)) == at("2026-05-20 23:00")
+    assert NIGHTS.is_open(at("2026-05-21 05:59"))
+    assert not NIGHTS.is_open(at("2026-05-21 06:00"))
+    for moment in ("2026-05-19 22:00", "2026-05-20 05:59", "2026-05-20 06:00"):
+        assert NIGHTS.close_of_working_day(at(moment)) == at("2026-05-20 06:00")
+    assert NIGHTS.close_of_working_day(at("2026-05-20 05:00"), 1) == at("2026-05-21 06:00")
+    assert NIGHTS.close_of_working_day(at("2026-05-20 07:00"), 1) == at("2026-05-22 06:00")
+    assert NIGHTS.opening_of_working_day(at("2026-05-20 05:00"), 1) == at("2026-05-20 09:00")
+
+
+def test_the_night_before_a_holiday_is_worked_and_the_holidays_own_is_not() -> None:
+    assert NIGHTS.is_open(at("2026-10-01 05:00"))
+    assert not NIGHTS.is_open(at("2026-10-01 23:00"))
+    assert NIGHTS.next_opening(at("2026-10-01 06:00")) == at("2026-10-08 09:00")
+
+
+def test_a_single_days_hours_that_overlap_with_the_night_before_count_once() -> None:
+    assert NIGHTS.between(at("2026-05-22 00:00"), at("2026-05-23 00:00")) == timedelta(hours=10)
+
+
+def test_a_night_shift_that_runs_into_the_next_days_hours_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="night shift"):
+        Calendar(SHANGHAI, {6: ((time(22), time(6)),), 0: ((time(5), time(12)),)})
+
+
 def test_around_the_clock_every_hour_counts() -> None:
     start = datetime(2026, 5, 23, 22, tzinfo=UTC)
     assert ALWAYS.add(start, timedelta(hours=30)) == start + timedelta(hours=30)
@@ -157,6 +192,7 @@ def test_around_the_clock_every_hour_counts() -> None:
             "周一、周二 09:00–18:00；周四 09:00–18:00",
             "Mon, Tue 09:00–18:00; Thu 09:00–18:00",
         ),
+        ({0: ((time(22), time(6)),)}, "周一 22:00–次日06:00", "Mon 22:00–06:00"),
         (ALWAYS.week, "全天 24 小时，每周 7 天", "around the clock, every day"),
     ],
 )
@@ -172,14 +208,14 @@ def test_hours_read_as_people_write_them(
 @pytest.mark.parametrize(
     "hours",
     [
-        ((time(18), time(9)),),
         ((time(9), time(9)),),
+        ((time(18), time(9)), (time(19), time(20))),
         ((time(9), time(13)), (time(12), time(18))),
         ((time(13), time(18)), (time(9), time(12))),
         ((time(9), time(0)), (time(10), time(11))),
     ],
 )
-def test_hours_that_overlap_or_end_before_they_start_are_refused(
+def test_hours_that_overlap_or_have_no_length_are_refused(
     hours: tuple[tuple[time, time], ...],
 ) -> None:
     with pytest.raises(InvalidInput):

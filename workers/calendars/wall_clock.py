@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 Interval = tuple[time, time]
-"""Opening and closing by the wall clock, naive; a closing `time(0, 0)` is the midnight that ends the day."""
+"""Opening and closing by the wall clock, naive; a closing `time(0, 0)` is the midnight that ends the day.
+
+A closing before the opening is that of a night shift: it lies on the next day, and the shift belongs to the
+day on which it begins.
+"""
 
 Span = tuple[datetime, datetime]
 """The same as two moments in UTC, the second one not included."""
@@ -46,19 +50,33 @@ def spans(day: date, intervals: Iterable[Interval], zone: ZoneInfo) -> tuple[Spa
     found = []
     for start, end in intervals:
         opens = first_moment(day, start, zone)
-        closes = first_moment(day + timedelta(days=1) if end == MIDNIGHT else day, end, zone)
+        closes = first_moment(day + timedelta(days=1) if end == MIDNIGHT or end < start else day, end, zone)
         if opens < closes:
             found.append((opens, closes))
     return tuple(found)
 
 
+def over_midnight(interval: Interval) -> bool:
+    """Whether it is a night shift, which ends on the next day."""
+    start, end = interval
+    return MIDNIGHT < end < start
+
+
 def problem_in(intervals: Iterable[Interval]) -> str:
     """What is wrong with the intervals of a day, in words; empty when they are in order and apart."""
-    last: time | None = None
+    last: Interval | None = None
     for start, end in intervals:
-        if end != MIDNIGHT and end <= start:
-            return f"{start:%H:%M}-{end:%H:%M} ends before it starts"
-        if last is not None and (last == MIDNIGHT or start < last):
+        if start == end != MIDNIGHT:
+            return f"{start:%H:%M}-{end:%H:%M} ends where it starts"
+        if last is not None and (last[1] == MIDNIGHT or over_midnight(last) or start < last[1]):
             return f"{start:%H:%M}-{end:%H:%M} begins before the interval in front of it has ended"
-        last = end
+        last = (start, end)
+    return ""
+
+
+def problem_between(day: Sequence[Interval], following: Sequence[Interval]) -> str:
+    """What is wrong where a night shift meets the next day's hours, in words; empty when they are apart."""
+    if day and following and over_midnight(day[-1]) and following[0][0] < day[-1][1]:
+        start, end = following[0]
+        return f"{start:%H:%M}-{end:%H:%M} begins before the night shift of the day before has ended"
     return ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from workers.calendars.wall_clock import MIDNIGHT, Interval
+from workers.calendars.wall_clock import MIDNIGHT, Interval, over_midnight
 
 _DAYS = {
     "zh": ("周一", "周二", "周三", "周四", "周五", "周六", "周日"),
@@ -13,6 +13,7 @@ _DAYS = {
 _ALWAYS = {"zh": "全天 24 小时，每周 7 天", "en": "around the clock, every day"}
 _RANGE = {"zh": "至", "en": "–"}
 _BETWEEN = {"zh": "、", "en": ", "}
+_TOMORROW = {"zh": "次日", "en": ""}
 _GROUPS = {"zh": "；", "en": "; "}
 
 
@@ -28,7 +29,8 @@ def hours_text(week: Mapping[int, Sequence[Interval]], locale: str) -> str:
         if last > first:
             # Two days read better side by side than as a range.
             days += (_BETWEEN if last == first + 1 else _RANGE)[language] + names[last]
-        parts.append(f"{days} {_BETWEEN[language].join(_interval_text(each) for each in intervals)}")
+        hours = _BETWEEN[language].join(_interval_text(each, language) for each in intervals)
+        parts.append(f"{days} {hours}")
     return _GROUPS[language].join(parts)
 
 
@@ -45,6 +47,7 @@ def _runs(week: Mapping[int, Sequence[Interval]]) -> list[tuple[int, int, Sequen
     return runs
 
 
-def _interval_text(interval: Interval) -> str:
+def _interval_text(interval: Interval, language: str) -> str:
     start, end = interval
-    return f"{start:%H:%M}–{'24:00' if end == MIDNIGHT else format(end, '%H:%M')}"
+    tomorrow = _TOMORROW[language] if over_midnight(interval) else ""
+    return f"{start:%H:%M}–{tomorrow}{'24:00' if end == MIDNIGHT else format(end, '%H:%M')}"

@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from itertools import chain
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from workers.calendars.public_holidays import HolidaySource
-from workers.calendars.wall_clock import MIDNIGHT, Interval, Span, problem_in, spans
+from workers.calendars.wall_clock import (
+    MIDNIGHT,
+    Interval,
+    Span,
+    over_midnight,
+    problem_between,
+    problem_in,
+    spans,
+)
 from workers.calendars.wording import hours_text
 from workers.errors import InvalidInput
 
@@ -26,7 +35,7 @@ class Calendar:
 
     `week` maps 0 (Monday) … 6 (Sunday) to the intervals of that day, `exceptions` single dates to theirs
     (empty: closed); exceptions win over holidays and make-up days. A make-up day has the hours of the first
-    open weekday.
+    open weekday. A night shift (22:00-06:00) is worked or off as a whole, by the day on which it begins.
     Raises InvalidInput when intervals overlap or the week has none at all.
     """
 
@@ -35,6 +44,7 @@ class Calendar:
     holidays: HolidaySource | None = None
     exceptions: Mapping[date, tuple[Interval, ...]] = field(default_factory=dict)
     _cache: dict[date, tuple[Span, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _nights: bool = field(default=False, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "week", MappingProxyType(dict(self.week)))
@@ -42,6 +52,11 @@ class Calendar:
         for day, intervals in (*self.week.items(), *self.exceptions.items()):
             if problem := problem_in(intervals):
                 raise InvalidInput(f"opening hours of {day}: {problem}")
+        for day in range(7):
+            if problem := problem_between(self.week.get(day, ()), self.week.get((day + 1) % 7, ())):
+                raise InvalidInput(f"opening hours of {(day + 1) % 7}: {problem}")
+        nights = any(map(over_midnight, chain(*self.week.values(), *self.exceptions.values())))
+        object.__setattr__(self, "_nights", nights)
         if not any(self.week.get(day) for day in range(7)):
             raise InvalidInput("the week has no opening hours at all", "open at least one weekday")
 
@@ -116,21 +131,21 @@ class Calendar:
         return bool(self._day(day))
 
     def close_of_working_day(self, at: datetime, n: int = 0) -> datetime:
-        """Close of business.
+        """Close of business. In a night shift the day of `at` is the one on which the shift began.
 
         With n = 0 that of the day of `at`, or of the next working day when that day is none or has closed
         already; with n >= 1 that of the n-th working day after the day of `at`.
         """
         if n == 0:
-            day = self.local_date(at)
+            day = self._working_date(at)
             while not (hours := self._day(day)) or hours[-1][1] < at:
                 day = self._following(day, 1)
             return hours[-1][1]
-        return self._day(self._following(self.local_date(at), n))[-1][1]
+        return self._day(self._following(self._working_date(at), n))[-1][1]
 
     def opening_of_working_day(self, at: datetime, n: int) -> datetime:
         """When the doors open on the n-th (n >= 1) working day after the day of `at`."""
-        return self._day(self._following(self.local_date(at), n))[0][0]
+        return self._day(self._following(self._working_date(at), n))[0][0]
 
     def years_without_data(self, from_year: int, to_year: int) -> list[int]:
         """The years (both ends included) whose holidays nobody has published yet; warn, never guess."""
@@ -160,8 +175,31 @@ class Calendar:
         if known is None:
             if len(self._cache) >= _CACHED_DAYS:
                 self._cache.clear()
-            known = self._cache[day] = spans(day, self._intervals(day), self.zone)
+            known = spans(day, self._intervals(day), self.zone)
+            if self._nights:
+                known = self._after_the_night(day, known)
+            self._cache[day] = known
         return known
+
+    def _after_the_night(self, day: date, hours: tuple[Span, ...]) -> tuple[Span, ...]:
+        """The hours of a day without what the night shift of the day before has taken (a single day's own
+        hours may overlap with it), so that no minute counts twice.
+        """
+        before = spans(day - _DAY, self._intervals(day - _DAY), self.zone)
+        if not before or not hours or before[-1][1] <= hours[0][0]:
+            return hours
+        end = before[-1][1]
+        return tuple((max(opens, end), closes) for opens, closes in hours if closes > end)
+
+    def _working_date(self, at: datetime) -> date:
+        """The local date; inside a night shift that has begun the evening before, that evening's."""
+        today = self.local_date(at)
+        if self._nights:
+            evening = today - _DAY
+            hours = self._intervals(evening)
+            if hours and over_midnight(hours[-1]) and any(a <= at <= b for a, b in self._day(evening)[-1:]):
+                return evening
+        return today
 
     def _following(self, day: date, n: int) -> date:
         closed = 0

@@ -28,6 +28,7 @@ SECTIONS: Mapping[str, tuple[str, str]] = {
     "replies": ("Answers", "答复"),
     "review": ("Review", "标准复审"),
     "brakes": ("Brakes", "限流"),
+    "waiting": ("Waiting for the customer", "等待客户"),
 }
 REQUESTS = ("Requests", "请求")
 QUESTIONNAIRE = ("Questionnaire", "问卷")
@@ -77,9 +78,13 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "at_breach": ("at the breach", "超时当时"),
     "daily": ("daily afterwards", "此后每日"),
     "night_digest": ("night digest", "夜间汇总"),
+    "storm_from": ("one mail from so many breaches a minute on", "一分钟内超时达到此数时合并为一封"),
     "levels": ("level", "级别"),
     "after": ("after", "之后"),
     "urgent_after": ("after, urgent", "之后(紧急)"),
+    "pauses": ("clocks that stand still", "暂停的时钟"),
+    "longest": ("at most", "最长"),
+    "remind_on_days": ("customer reminded on working days", "提醒客户(第几个工作日)"),
     "hold": ("hold of an answer", "答复暂缓"),
     "chat_within": ("post to the chat group within", "聊天群通知时限"),
     "reopen_within": ("a reply opens the ticket again within", "回复可重新打开工单的期限"),
@@ -171,6 +176,7 @@ _SAID_BY_THE_SECTION = {
     "review",
     "reopening",
     "brakes",
+    "waiting",
 }
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from models.vocabulary import Category, Medium, Priority
+from workers.calendars.wall_clock import problem_between
 from workers.policy.aftercare_parts import ChasePart, FollowupPart, SurveyPart
 from workers.policy.assignment_parts import AssignmentPart
 from workers.policy.fields import Code, CountryCode, Fraction, Hours, Part, Roles, Wording, Zone
@@ -20,6 +21,7 @@ from workers.policy.limit_parts import (
     SpecialPeriod,
 )
 from workers.policy.limits import DurationField, DurationsField, LimitField
+from workers.policy.waiting import WaitingPart
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
@@ -39,6 +41,13 @@ class WeekHours(Part):
     def _some_day_is_open(self) -> Self:
         if not any(getattr(self, day) for day in WEEKDAYS):
             raise ValueError("at least one weekday needs opening hours")
+        return self
+
+    @model_validator(mode="after")
+    def _nights_end_before_the_day(self) -> Self:
+        for day, following in zip(WEEKDAYS, (*WEEKDAYS[1:], WEEKDAYS[0]), strict=True):
+            if problem := problem_between(getattr(self, day), getattr(self, following)):
+                raise ValueError(f"{following}: {problem}")
         return self
 
 
@@ -75,7 +84,6 @@ class WarningsPart(Part):
     first_response: DurationsField
     plan: DurationsField
     resolution: DurationsField
-    acceptance: DurationsField = ()
     half_way_up_to: DurationField
     roles: Roles
     supervisor_too: tuple[Priority, ...]
@@ -102,6 +110,7 @@ class EscalationPart(Part):
     at_breach: Roles
     daily: Roles
     night_digest: bool
+    storm_from: Annotated[int, Field(ge=0, le=1_000, strict=True)] = 5
     levels: Annotated[tuple[EscalationLevel, ...], Field(min_length=1)]
 
 
@@ -154,6 +163,7 @@ class Document(Part):
     warnings: WarningsPart
     acceptance_reminders: tuple[AcceptanceReminder, ...]
     escalation: EscalationPart
+    waiting: WaitingPart = WaitingPart()
     replies: RepliesPart
     brakes: BrakesPart = BrakesPart()
     survey: SurveyPart

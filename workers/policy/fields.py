@@ -42,7 +42,7 @@ def _interval(text: object) -> object:
 
 def _in_order(intervals: tuple[Interval, ...]) -> tuple[Interval, ...]:
     if problem := problem_in(intervals):
-        raise ValueError(f"{problem}; hours over midnight go to two days: 22:00-24:00 and 00:00-06:00")
+        raise ValueError(f"{problem}; write them in order, a night shift last: 09:00-12:00, 22:00-06:00")
     return intervals
 
 

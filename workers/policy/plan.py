@@ -64,6 +64,20 @@ def ruler(calendar: Calendar, limit: Limit | None, around_the_clock: bool) -> Ru
     return Ruler(calendar, around_the_clock if limit is None else limit.runs_elapsed(around_the_clock))
 
 
+def moved(measure: Ruler, limit: datetime, begun_at: datetime, ended_at: datetime) -> datetime:
+    """Where a limit lies after a pause: what was left of the time at its beginning is left at its end.
+
+    A limit that was over when the pause began stays: waiting excuses nothing that came before it.
+    """
+    if limit <= begun_at:
+        return limit
+    left = measure.between(begun_at, limit)
+    if left <= timedelta(0):
+        # A moment promised outside working time: there only the clock on the wall is left to measure by.
+        measure, left = Ruler(measure.calendar, elapsed=True), limit - begun_at
+    return max(limit, measure.add(ended_at, left))
+
+
 def warnings(
     rules: WarningsPart,
     leads: Sequence[timedelta],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -22,6 +22,7 @@ from workers.policy.limit_parts import (
 )
 from workers.policy.limits import Limit
 from workers.policy.plan import Alarm, SlaClock
+from workers.policy.waiting import Waiting
 
 _COUNTED = {"reply_to_customer": "answer", "progress_notice": "progress", "result_feedback": "result"}
 """How a policy file calls the messages in a person's words."""
@@ -122,16 +123,41 @@ class Policy(Desk):
         if limit is None:
             return ()
         measure = plan.ruler(self.calendar, rule, around)
-        reminders: tuple[Alarm, ...] = ()
+        breach = Alarm(limit, "breach", self.document.escalation.at_breach)
         if clock is SlaClock.ACCEPTANCE:
             reminders = plan.acceptance(self.document.acceptance_reminders, measure, start, limit)
-            if self._written(clock.value, about, start) is None:
-                return reminders
+            own = self._written(clock.value, about, start) is not None
+            return (*reminders, breach) if own else reminders
         rules = self.document.warnings
         leads: tuple[timedelta, ...] = getattr(rules, clock.value)
-        ahead = (*reminders, *plan.warnings(rules, leads, priority, measure, start, limit))
-        breach = Alarm(limit, "breach", self.document.escalation.at_breach)
-        return (*sorted(ahead, key=lambda alarm: alarm.at), breach)
+        return (*plan.warnings(rules, leads, priority, measure, start, limit), breach)
+
+    @property
+    def waiting(self) -> Waiting:
+        """What stands still while the customer is waited for."""
+        return Waiting(self.calendar, self.document.waiting)
+
+    def after_pauses(
+        self,
+        clock: SlaClock,
+        about: Case | Priority,
+        start: datetime,
+        limit: datetime,
+        pauses: Iterable[tuple[datetime, datetime]],
+    ) -> datetime:
+        """Where `limit` of a clock started at `start` lies after these waits for the customer, in time order.
+
+        What was left stays left, measured in the kind of time that the limit runs in; the limit itself where
+        this policy does not pause the clock.
+        """
+        if clock.value not in self.document.waiting.pauses:
+            return limit
+        around = self.around_the_clock(_case(about).priority)
+        measure = plan.ruler(self.calendar, self.limit_for(clock, about, start), around)
+        for begun_at, ended_at in pauses:
+            if ended_at > start:
+                limit = plan.moved(measure, limit, max(begun_at, start), ended_at)
+        return limit
 
     def counts_as_first_response(self, message: str) -> bool:
         """Whether a message to the customer of this kind (a notification's) is a first response."""
