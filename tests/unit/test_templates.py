@@ -27,8 +27,8 @@ STAFF = [
     "customer_reply",
     "escalation_decided", "escalation_request", "first_response_warning", "followup_due", "followup_overdue",
     "followup_reminder",
-    "low_score_alert", "phone_task", "plan_warning", "reply_not_sent", "reply_on_hold", "resolution_warning",
-    "survey_task", "transfer",
+    "low_score_alert", "other_channel", "phone_task", "plan_warning", "reply_not_sent", "reply_on_hold", "resolution_warning",
+    "survey_task", "transfer", "unassigned",
 ]  # fmt: skip
 SMS = ["csat_invitation", "csat_reminder", "progress_notice", "receipt", "reply_to_customer", "sms_help"]
 CHAT = ["chat_new_request", "chat_test"]

@@ -29,7 +29,7 @@ async def remind_to_accept(uow: UnitOfWork, row: Deadline, alarm: Alarm) -> time
     telling = Telling(
         "acceptance_reminder",
         row.alarm_no,
-        {"limit_at": iso(row.limit_at)},
+        {"limit_at": iso(row.limit_at), "own_limit": any(each["step"] == "breach" for each in row.alarms)},
         {"accept": link("accept", ticket.id) if "handler" in alarm.roles else None},
         expires_at=row.limit_at,
     )

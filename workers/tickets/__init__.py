@@ -17,6 +17,7 @@ from workers.tickets.finishing import (
     resolve,
     try_close,
 )
+from workers.tickets.first_response import record_first_response
 from workers.tickets.loading import remember_message, ticket_by_id, ticket_by_number
 from workers.tickets.noting import note, tell_commands
 from workers.tickets.opening import Request, language_of, open_ticket
@@ -26,7 +27,6 @@ from workers.tickets.responding import (
     message_accepted,
     message_bounced,
     progress,
-    record_first_response,
     take_back,
     tell_not_sent,
 )

@@ -15,6 +15,7 @@ from workers.history import record
 from workers.notifications import Notice, notify, staff_recipient, staff_ticket_facts
 from workers.text import mask_free_text
 from workers.tickets.clocks import OPENING, case_of, running_limits, start_clock, start_clocks
+from workers.tickets.first_response import settle_verdict
 from workers.tickets.loading import must_be_open
 from workers.unit_of_work import UnitOfWork
 
@@ -109,7 +110,9 @@ async def accept(uow: UnitOfWork, ticket: Ticket, by: Staff, expected_at: dateti
         )
     ticket.accepted_at, ticket.expected_resolution_at = now, expected
     ticket.state = TicketState.IN_PROGRESS
-    await deadlines.meet(uow, ticket, DeadlineKind.ACCEPTANCE, now)
+    verdict = await deadlines.meet(uow, ticket, DeadlineKind.ACCEPTANCE, now)
+    if verdict is not None:
+        await settle_verdict(uow, ticket, verdict)
     await set_resolution_limit(uow, ticket, expected, "accepted")
     await record(uow, ticket, "accepted", by=by, facts={"expected_resolution_at": expected.isoformat()})
     return expected

@@ -17,7 +17,7 @@ from workers import deadlines, senders
 from workers.errors import Conflict
 from workers.history import record
 from workers.notifications import cancel
-from workers.tickets.responding import settle_verdict
+from workers.tickets.first_response import settle_verdict
 from workers.unit_of_work import UnitOfWork
 
 MET_MEANWHILE = (

@@ -23,16 +23,16 @@ from workers.notifications import (
     staff_ticket_facts,
     ticket_facts,
 )
-from workers.policy import Alarm
+from workers.policy import Alarm, Policy
 from workers.text import mask_free_text
 from workers.tickets.clocks import OPENING, case_of, start_clock, start_clocks
+from workers.tickets.first_response import meets_first_response, record_first_response, settle_verdict
 from workers.tickets.loading import must_be_open
-from workers.tickets.responding import record_first_response, settle_verdict, tell_handler
+from workers.tickets.responding import tell_handler
 from workers.unit_of_work import UnitOfWork
 
 LINK_HOURS = 24 * 30
 FINISHED_BY_RESULT = (DeadlineKind.PLAN, DeadlineKind.RESOLUTION, DeadlineKind.ACCEPTANCE)
-REOPENING = (DeadlineKind.PLAN, DeadlineKind.RESOLUTION)
 AFTER_RESULT = (DeadlineKind.CONFIRMATION, DeadlineKind.SURVEY_INVITATION, DeadlineKind.SURVEY)
 
 
@@ -80,7 +80,7 @@ async def _give_feedback(uow: UnitOfWork, ticket: Ticket, by: Staff, result: dic
             "confirm": escalations.link("confirm", ticket.id, hours=LINK_HOURS, single_use=False),
             "not_resolved": escalations.link("not_resolved", ticket.id, hours=LINK_HOURS, single_use=False),
         },
-        meets=DeadlineKind.FIRST_RESPONSE.value if ticket.first_response_at is None else "feedback",
+        meets=await meets_first_response(uow, ticket, "result_feedback") or "feedback",
     )
     await notify(uow, to, notice)
 
@@ -210,12 +210,20 @@ async def reopen(
     await record(
         uow, ticket, "reopened", by=by, facts={"reason": reason, "opening": ticket.opening}, words=words
     )
-    limits = await start_clocks(uow, ticket, OPENING if unanswered else REOPENING, now)
-    ticket.expected_resolution_at = limits[DeadlineKind.RESOLUTION.value]
+    policy = await uow.policy_of(ticket.policy_version_id)
+    again = await _clocks_again(uow, ticket, policy)
+    limits = await start_clocks(uow, ticket, OPENING if unanswered else again, now)
+    ticket.expected_resolution_at = limits.get(DeadlineKind.RESOLUTION.value)
     if ticket.expected_resolution_at is None:
-        policy = await uow.policy_of(ticket.policy_version_id)
         ticket.expected_resolution_at = policy.expected_resolution(await case_of(uow, ticket, now), now)
         await start_clock(uow, ticket, DeadlineKind.RESOLUTION, now, ticket.expected_resolution_at)
+
+
+async def _clocks_again(uow: UnitOfWork, ticket: Ticket, policy: Policy) -> list[DeadlineKind]:
+    """Which clocks a re-opening starts: those of the policy, but no second one beside one that is open."""
+    kinds = [DeadlineKind(name) for name in policy.reopening_clocks]
+    still = {row.kind for row in await deadlines.open_ones(uow, ticket, [DeadlineKind.FIRST_RESPONSE])}
+    return [kind for kind in kinds if kind not in still]
 
 
 async def confirmation_alarm(uow: UnitOfWork, row: Deadline, alarm: Alarm) -> timedelta | None:

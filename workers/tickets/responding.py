@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
-
-from sqlalchemy import select
 
 from models.notifications import Notification
 from models.people import Staff
 from models.tickets import Ticket, TicketEntry
-from models.vocabulary import HUMAN_MESSAGES, DeadlineKind, Medium, NotificationState, TicketState
+from models.vocabulary import HUMAN_MESSAGES, DeadlineKind, Medium
 from workers import deadlines, escalations
 from workers.directory import people_for
 from workers.errors import Conflict, InvalidInput
@@ -26,7 +23,12 @@ from workers.notifications import (
 )
 from workers.text import contact_tail
 from workers.tickets.chatting import chat_posted
-from workers.tickets.clocks import start_clock
+from workers.tickets.first_response import (
+    meets_first_response,
+    message_responds,
+    settle_verdict,
+    undo_first_response,
+)
 from workers.tickets.loading import must_be_open
 from workers.unit_of_work import UnitOfWork
 
@@ -59,7 +61,7 @@ async def answer(uow: UnitOfWork, ticket: Ticket, by: Staff, text: str) -> Notif
         facts=facts,
         lane=deadlines.lane_of(ticket),
         due_at=leaves_at,
-        meets=DeadlineKind.FIRST_RESPONSE.value if ticket.first_response_at is None else "answer",
+        meets=await meets_first_response(uow, ticket, "reply_to_customer") or "answer",
     )
     queued = await notify(uow, to, notice)
     if queued is not None and queued.due_at is not None and leaves_at > uow.clock.now():
@@ -109,65 +111,6 @@ async def tell_not_sent(uow: UnitOfWork, ticket: Ticket, to: Staff, why: str, te
     await notify(uow, staff_recipient(uow, to), notice)
 
 
-async def record_first_response(
-    uow: UnitOfWork,
-    ticket: Ticket,
-    by: Staff,
-    channel: Medium,
-    *,
-    evidence: str | None = None,
-    note: str = "",
-) -> bool:
-    """A contact that reached the customer just now, by phone or elsewhere; gives whether it met the limit.
-
-    It happens now: nothing is dated back. Raises Conflict when there was a first response already.
-    """
-    if ticket.first_response_at is not None:
-        raise Conflict(f"ticket {ticket.number} has had its first response", hint="log progress instead")
-    facts = {"channel": channel.value}
-    return await _first_response(uow, ticket, uow.clock.now(), facts, by=by, evidence=evidence, note=note)
-
-
-async def _first_response(
-    uow: UnitOfWork,
-    ticket: Ticket,
-    at: datetime,
-    facts: dict[str, Any],
-    *,
-    by: Staff | None = None,
-    evidence: str | None = None,
-    note: str = "",
-    notification: Notification | None = None,
-) -> bool:
-    ticket.first_response_at = at
-    verdict = await deadlines.meet(uow, ticket, DeadlineKind.FIRST_RESPONSE, at)
-    await deadlines.meet(uow, ticket, DeadlineKind.ACCEPTANCE, at)
-    in_time = verdict.in_time if verdict else True
-    await record(
-        uow,
-        ticket,
-        "first_response",
-        by=by,
-        at=at,
-        facts={**facts, "in_time": in_time},
-        words={"note": note} if note else None,
-        evidence=evidence,
-        notification_id=notification.id if notification else None,
-    )
-    if verdict is not None:
-        await settle_verdict(uow, ticket, verdict)
-    return in_time
-
-
-async def settle_verdict(uow: UnitOfWork, ticket: Ticket, verdict: deadlines.Verdict) -> None:
-    """Stop the ladder of what has now happened; a breach told in error is taken back and says so."""
-    await escalations.settle_late(uow, ticket, verdict.deadline, "met" if verdict.in_time else "met_late")
-    if verdict.breach_undone:
-        ticket.overdue_count = max(0, ticket.overdue_count - 1)
-        ticket.attention = ticket.overdue_count > 0
-        await record(uow, ticket, "breach_undone", facts={"clock": verdict.deadline.kind.value})
-
-
 async def progress(
     uow: UnitOfWork,
     ticket: Ticket,
@@ -196,7 +139,7 @@ async def progress(
             "text": text,
             "next_at": next_at.isoformat() if next_at else None,
         }
-        meets = DeadlineKind.FIRST_RESPONSE.value if ticket.first_response_at is None else None
+        meets = await meets_first_response(uow, ticket, "progress_notice")
         notice = Notice(kind="progress_notice", fact=entry.id.hex, ticket=ticket, facts=facts, meets=meets)
         await notify(uow, to, notice)
     return entry
@@ -207,9 +150,7 @@ async def message_accepted(uow: UnitOfWork, ticket: Ticket, message: Notificatio
     if message.channel is Medium.CHAT:
         await chat_posted(uow, ticket, message)
         return
-    if ticket.first_response_at is None or at < ticket.first_response_at:
-        facts = {"channel": message.channel.value}
-        await _first_response(uow, ticket, at, facts, notification=message)
+    await message_responds(uow, ticket, message, at)
     if message.kind == "result_feedback" and ticket.feedback_at is None:
         ticket.feedback_at = at
         await record(uow, ticket, "feedback_given", at=at, notification_id=message.id)
@@ -217,7 +158,7 @@ async def message_accepted(uow: UnitOfWork, ticket: Ticket, message: Notificatio
 
 async def message_bounced(uow: UnitOfWork, ticket: Ticket, message: Notification, reason: str) -> None:
     """A message came back: what it had met is undone, and its handler is told to find another way."""
-    await _undo_first_response(uow, ticket, message)
+    await undo_first_response(uow, ticket, message)
     if message.kind == "result_feedback" and ticket.feedback_at == message.sent_at:
         ticket.feedback_at = None
     await record(uow, ticket, "bounced", facts={"reason": reason}, notification_id=message.id)
@@ -237,34 +178,3 @@ async def tell_handler(uow: UnitOfWork, ticket: Ticket, notice: Notice) -> None:
         await notify(uow, staff_recipient(uow, person), notice)
     if not people:
         await record(uow, ticket, "nobody_to_tell", facts={"notification": notice.kind})
-
-
-async def _undo_first_response(uow: UnitOfWork, ticket: Ticket, message: Notification) -> None:
-    entry = await uow.session.scalar(
-        select(TicketEntry)
-        .where(TicketEntry.ticket_id == ticket.id, TicketEntry.notification_id == message.id)
-        .where(TicketEntry.kind == "first_response")
-    )
-    if entry is None or ticket.first_response_at != entry.at:
-        return
-    ticket.first_response_at = None
-    await record(uow, ticket, "first_response_undone", corrects=entry.id, notification_id=message.id)
-    judged = await deadlines.unjudge(uow, ticket, DeadlineKind.FIRST_RESPONSE, "bounced")
-    if judged is not None and judged.limit_at is not None and ticket.state is not TicketState.CLOSED:
-        await start_clock(uow, ticket, DeadlineKind.FIRST_RESPONSE, judged.started_at, judged.limit_at)
-    other = await _other_answer(uow, ticket, message)
-    if other is not None and other.sent_at is not None:
-        facts = {"channel": other.channel.value}
-        await _first_response(uow, ticket, other.sent_at, facts, notification=other)
-
-
-async def _other_answer(uow: UnitOfWork, ticket: Ticket, bounced: Notification) -> Notification | None:
-    """The first of the other messages in a person's words that was accepted and has not come back."""
-    return await uow.session.scalar(
-        select(Notification)
-        .where(Notification.ticket_id == ticket.id, Notification.id != bounced.id)
-        .where(Notification.kind.in_(HUMAN_MESSAGES), Notification.sent_at.is_not(None))
-        .where(Notification.state.in_((NotificationState.SENT, NotificationState.DELIVERED)))
-        .order_by(Notification.sent_at)
-        .limit(1)
-    )
