@@ -94,7 +94,8 @@ class House:
             installation.metrics,
             outside=installation.outside,
         )
-        transport = httpx.ASGITransport(make_app(parts))
+        self.app = make_app(parts)
+        transport = httpx.ASGITransport(self.app)
         self.web = httpx.AsyncClient(transport=transport, base_url=PUBLIC)
 
     # -- what happens outside -----------------------------------------------------------------------------

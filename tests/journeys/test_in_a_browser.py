@@ -1,0 +1,96 @@
+"""The pages as people meet them, a customer on a phone and a supervisor at night, in a real browser."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+from playwright.async_api import expect
+
+from models.vocabulary import TicketState
+from tests.browsing import PHONE, PHONE_DARK, PHONE_ZH, PLAIN, Reader, audit, browsing, shoot
+from tests.conftest import Backend
+from tests.house import PUBLIC, House, link_in, open_house
+
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
+
+ZHANG = "zhangsan@qq.example"
+CAROL = "carol@help.example"
+
+
+async def _invited(house: House) -> str:
+    """A request is resolved and its customer asked; gives the survey's link."""
+    await house.mail(ZHANG, "您好，系统登录不了。", subject="系统登录不了", name="张三")
+    handler = (await house.mail_of("assignment")).recipient
+    number = (await house.ticket()).number
+    await house.api("POST", f"/tickets/{number}/accept", {}, by=handler)
+    result = {"cause": "证书过期", "solution": "已更换证书", "precautions": ""}
+    await house.api("POST", f"/tickets/{number}/resolve", result, by=handler)
+    await house.pass_time(timedelta(hours=23))
+    return link_in(await house.mail_of("csat_invitation", to=ZHANG), "s")
+
+
+@pytest.mark.parametrize("reader", [PHONE_ZH, PLAIN], ids=lambda reader: reader.name)
+async def test_a_tap_in_the_mail_is_sent_by_the_pages_button_and_opens_a_follow_up(
+    backend: Backend, reader: Reader
+) -> None:
+    async with open_house(backend) as house, browsing(house.app, PUBLIC) as browser:
+        link = await _invited(house)
+        async with browser.page(reader) as page:
+            await page.goto(f"{link}?score=2")
+            if reader.script:
+                await audit(page)
+            await shoot(page, f"survey-{reader.name}")
+            overall = page.locator("input[name=overall][value='2']")
+            await expect(overall).to_be_checked()
+            assert (await house.ticket()).state is TicketState.AWAITING_FEEDBACK, "looking is not answering"
+            await page.locator("label:has(input[name=speed][value='1'])").click()
+            await page.locator("textarea[name=comment]").fill("等了三天 <b>太慢</b>")
+            await page.locator("button[type=submit]").click()
+            await expect(page.locator("h1")).to_be_visible()
+            if reader.script:
+                await audit(page)
+            await shoot(page, f"survey-thanks-{reader.name}")
+            await house.settle()
+            await page.goto(link)
+            await expect(page.locator("form")).to_have_count(0)
+            await shoot(page, f"survey-used-{reader.name}")
+        alert = await house.mail_of("low_score_alert", to=CAROL)
+        async with browser.page(PHONE_DARK) as page:
+            await page.goto(link_in(alert, "t"))
+            if reader.script:
+                await audit(page)
+            await shoot(page, f"take-{reader.name}")
+            await page.locator("button[type=submit]").first.click()
+            await expect(page.locator("h1")).to_be_visible()
+        await house.settle()
+        (case,) = (await house.api("GET", "/followups"))["items"]
+        assert case["owner"] == "SV001"
+
+
+async def test_what_is_lacking_is_said_beside_its_question_and_the_language_can_be_changed(
+    backend: Backend,
+) -> None:
+    async with open_house(backend) as house, browsing(house.app, PUBLIC) as browser:
+        link = await _invited(house)
+        async with browser.page(PHONE) as page:
+            await page.goto(link)
+            await expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
+            await page.get_by_role("link", name="English").click()
+            await expect(page.locator("html")).to_have_attribute("lang", "en")
+            await page.locator("textarea[name=comment]").fill("Thank you")
+            form = page.locator("form").first
+            await form.evaluate("form => form.noValidate = true")
+            await page.get_by_role("button", name=re.compile("Send|Submit")).click()
+            await expect(page.locator(".summary")).to_be_visible()
+            await audit(page)
+            await shoot(page, "survey-lacking")
+            await expect(page.locator("textarea[name=comment]")).to_have_value("Thank you")
+            # by keyboard alone: to the scale, along it, and send
+            await page.locator("input[name=overall]").first.focus()
+            await page.keyboard.press("ArrowRight")
+            await page.keyboard.press("Enter")
+            await expect(page.locator("form")).to_have_count(0)
+        answered = (await house.api("GET", "/surveys"))["items"][0]
+        assert answered["state"] == "answered"
