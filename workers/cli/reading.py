@@ -72,10 +72,10 @@ def _view(name: str, own: Collection[str]) -> dict[str, Any]:
     try:
         return mail_view(raw, own)
     except UnreadableMail as error:
-        return unreadable_view(error.message)
+        return unreadable_view(error.message, raw)
     except Exception as error:
         # A fault of ours in one mail must not keep the others from being read; its name tells where to look.
-        return unreadable_view(f"reading it failed ({type(error).__name__})")
+        return unreadable_view(f"reading it failed ({type(error).__name__})", raw)
 
 
 def _bytes(name: str) -> bytes:

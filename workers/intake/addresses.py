@@ -1,6 +1,7 @@
 """Mailbox lists of RFC 5322 section 3.4, as they are rather than as the grammar has them. Linear."""
 
 import re
+from collections.abc import Iterable, Iterator
 
 from workers.intake.headers import decode_words
 
@@ -12,6 +13,7 @@ _MAX_PIECE = 2_000
 _BARE = re.compile(r"[^\s<>()\[\],;:\"]{1,256}@[^\s<>()\[\],;:\"']{1,255}")
 _COMMENT = re.compile(r"\(([^()]{0,1000})\)")
 _QUOTING = re.compile(r"\\([\"\\()])|\"")
+_WITHOUT_COMMA = re.compile(r"(?<=>)\s+(?=[^\s<>][^<>]*<[^<>@\s]{1,256}@[^<>@\s]{1,255}>)")
 _LOCAL_QUOTED = re.compile(r"\"(?:[^\"\\]|\\.){1,128}\"@[^\s<>]{1,255}")
 
 
@@ -24,7 +26,7 @@ def parse_addresses(raw: str, hint: str | None = None) -> tuple[Address, ...]:
     """
     found: list[Address] = []
     pending = ""
-    for piece in _Splitter(raw[:_MAX_LENGTH]).run():
+    for piece in _apart(_Splitter(raw[:_MAX_LENGTH]).run()):
         name, email = _one(pending + piece.lstrip() if pending and "<" in piece else piece, hint)
         if email:
             found.append((name, email))
@@ -35,6 +37,15 @@ def parse_addresses(raw: str, hint: str | None = None) -> tuple[Address, ...]:
         if len(found) >= _MAX_ADDRESSES:
             break
     return tuple(found)
+
+
+def _apart(pieces: Iterable[str]) -> Iterator[str]:
+    """The pieces, with mailboxes taken apart between which somebody forgot the comma."""
+    for piece in pieces:
+        if piece.count(">") < 2 or '"' in piece or len(piece) > _MAX_PIECE:
+            yield piece
+        else:
+            yield from _WITHOUT_COMMA.split(piece)
 
 
 def first_address(raw: str, hint: str | None = None) -> Address:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from workers.errors import UnreadableMail
 from workers.intake import bounce_marks
+from workers.intake.bounce_recipients import ADDRESS, CODE, STATUS, lower_domain, recipients_of
 from workers.intake.charset import scrub
 from workers.intake.guard import Limits
 from workers.intake.headers import message_ids
@@ -12,23 +13,18 @@ from workers.intake.mail import InboundMail, parse_mail
 
 _MAX_REPORT = 256 * 1024
 _MAX_TEXT = 30_000
-_MAX_LINES = 400
 # A report inside a mail that has had its own time already.
 _WRAPPED = Limits(seconds=0.3)
 _FIELD = re.compile(r"^([A-Za-z][A-Za-z-]{0,60})[ \t]*:[ \t]*(.*)$")
-_ADDRESS = re.compile(r"[\w.!#$%&'*+/=?^{|}~-]{1,80}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
-_LEADING_ADDRESS = re.compile(
-    r"[\s>*\-=|\"'(\[]{0,20}(?:<|smtp[:;=]|rfc822;|to:)?[ ]?(" + _ADDRESS.pattern + r")", re.IGNORECASE
-)
-# The type that some systems put before an address: "SMTP=lin@shop.example".
-_TYPED = re.compile(r"\A(?:smtp|rfc822|ex)=", re.IGNORECASE)
-_STATUS = re.compile(r"(?<![\d.])([245]\.\d{1,2}\.\d{1,3})(?![\d.])")
-_CODE = re.compile(r"(?<!\d)([45][0-5]\d)(?:[ -]|(?=[:：,，]))")
 _FAILURE = re.compile(r"(?<![\d.])[45]\.[0-7]\.\d{1,3}(?![\d.])|(?<!\d)5[05]\d[ -][A-Za-z#<]")
 _MESSAGE_ID = re.compile(
     r"^[ \t>]{0,20}message-id:[ \t]{0,20}\r?\n?[ \t]{0,20}(<[^<>\r\n]{1,500}>)", re.IGNORECASE | re.MULTILINE
 )
-_REPORT_TYPES = ("message/delivery-status", "message/global-delivery-status")
+_REPORT_TYPES = (
+    "message/delivery-status",
+    "message/global-delivery-status",
+    "message/xdelivery-status",
+)
 _ORIGINALS = (
     "message/rfc822",
     "text/rfc822-headers",
@@ -111,8 +107,10 @@ def is_daemon(mail: InboundMail) -> bool:
     sender = mail.from_email or mail.header("from")
     if bounce_marks.DAEMON.match(sender) or bounce_marks.PERHAPS_DAEMON.match(sender):
         return True
-    unanswerable = mail.header("return-path").strip() == "<>" or not mail.from_email
-    return unanswerable and bool(bounce_marks.SUBJECT.search(mail.subject))
+    null_sender = mail.header("return-path").strip() == "<>"
+    if null_sender and not mail.from_email and bounce_marks.PHRASE.search(mail.text[:_MAX_TEXT]):
+        return True
+    return (null_sender or not mail.from_email) and bool(bounce_marks.SUBJECT.search(mail.subject))
 
 
 def _is_machine(mail: InboundMail) -> bool:
@@ -128,18 +126,25 @@ def _from_report(mail: InboundMail, content: bytes) -> Bounce:
         for block in _blocks(content)
         if block.keys() & {"final-recipient", "action", "status", "original-recipient"}
     ]
+    # Some say above all recipients what has happened to each of them.
+    common = next((block["action"] for block in blocks if "action" in block and not _recipient(block)), None)
+    blocks = [block for block in blocks if _recipient(block)] or blocks
+    if common is not None:
+        blocks = [{"action": common, **block} for block in blocks]
     failed = [block for block in blocks if block.get("action", "failed").lower().startswith("fail")]
     told = failed or blocks
     first = told[0] if told else {}
-    action = first.get("action", "failed").split("(")[0].strip().lower()[:20] or "failed"
     reason = _after_type(first.get("diagnostic-code", "")) or _first_words(mail.text)
-    status = _STATUS.search(first.get("status", "")) or _STATUS.search(reason)
+    status = STATUS.search(first.get("status", "")) or STATUS.search(reason)
+    # A report that forgets to say what happened says by its status whether it is over.
+    missing = "delayed" if status and status[1].startswith("4") and "action" not in first else "failed"
+    action = first.get("action", missing).split("(")[0].strip().lower()[:20] or "failed"
     recipients = [_recipient(block) for block in told]
     return Bounce(
         status=status[1] if status else "",
         action=action,
         recipients=tuple(dict.fromkeys(one for one in recipients if one))
-        or _recipients_of(mail, mail.text[:_MAX_TEXT]),
+        or recipients_of(mail, reported_message_id(mail), mail.text[:_MAX_TEXT]),
         reason=reason[:500],
         original_message_id=reported_message_id(mail),
         is_delayed=action == "delayed",
@@ -168,15 +173,10 @@ def _after_type(value: str) -> str:
 
 def _recipient(block: dict[str, str]) -> str:
     for name in ("original-recipient", "final-recipient"):
-        found = _ADDRESS.search(_after_type(block.get(name, "")).replace("+AEA-", "@"))
+        found = ADDRESS.search(_after_type(block.get(name, "")).replace("+AEA-", "@"))
         if found:
-            return _lower_domain(found[0])
+            return lower_domain(found[0])
     return ""
-
-
-def _lower_domain(address: str) -> str:
-    local, _, domain = address.rpartition("@")
-    return f"{local}@{domain.lower()}"
 
 
 def _from_text(mail: InboundMail) -> Bounce | None:
@@ -190,12 +190,12 @@ def _report_in_words(mail: InboundMail, told: str) -> Bounce:
         bounce_marks.DELAYED.search(mail.subject) or bounce_marks.DELAYED.search(told)
     ) and not bounce_marks.GIVEN_UP.search(told)
     reason = _telling_line(told)
-    status = _STATUS.search(reason) or _STATUS.search(told)
-    code = _CODE.search(reason)
+    status = STATUS.search(reason) or STATUS.search(told)
+    code = CODE.search(reason)
     return Bounce(
         status=status[1] if status else (f"{code[1][0]}.0.0" if code else ""),
         action="delayed" if delayed else "failed",
-        recipients=_recipients_of(mail, told),
+        recipients=recipients_of(mail, reported_message_id(mail), told),
         reason=reason[:500],
         original_message_id=reported_message_id(mail),
         is_delayed=delayed,
@@ -207,16 +207,16 @@ def _says_so(mail: InboundMail, told: str) -> bool:
     subject = bool(bounce_marks.SUBJECT.search(mail.subject))
     phrase = bool(bounce_marks.PHRASE.search(told) or bounce_marks.MACHINE.search(told[:400]))
     if bounce_marks.DAEMON.match(mail.from_email) or mail.header("x-failed-recipients"):
-        return subject or phrase or bool(_STATUS.search(told))
+        return subject or phrase or bool(STATUS.search(told))
     if mail.header("return-path").strip() == "<>" and phrase:
         return True
-    return subject and (phrase or bool(_STATUS.search(told)) or not told.strip())
+    return subject and (phrase or bool(STATUS.search(told)) or not told.strip())
 
 
 def _telling_line(text: str) -> str:
     """The line with a status, else the one with a telling phrase, else the first words."""
     lines = [line.strip() for line in text.split("\n")[:200] if line.strip()]
-    for pattern in (_STATUS, _CODE, bounce_marks.PHRASE):
+    for pattern in (STATUS, CODE, bounce_marks.PHRASE):
         for line in lines:
             if pattern.search(line[:1000]):
                 return line
@@ -225,25 +225,6 @@ def _telling_line(text: str) -> str:
 
 def _first_words(text: str) -> str:
     return next((line.strip() for line in text[:2000].split("\n") if line.strip()), "")
-
-
-def _recipients_of(mail: InboundMail, told: str) -> tuple[str, ...]:
-    """Whom the text names: neither the daemon itself nor the one the report is sent to."""
-    named = _ADDRESS.findall(mail.header("x-failed-recipients"))
-    if not named:
-        not_meant = {mail.from_email.lower(), *(email.lower() for _, email in mail.to)}
-        not_meant |= {one.lower() for one in _ADDRESS.findall(reported_message_id(mail))}
-        lines = [line for line in told.split("\n")[:_MAX_LINES] if not bounce_marks.QUOTED_HEADER.match(line)]
-        first = [found[1] for line in lines if (found := _LEADING_ADDRESS.match(line))]
-        # A line that begins with an address reports on it; elsewhere stand people to ask as well.
-        named = _meant(first, not_meant) or _meant(_ADDRESS.findall("\n".join(lines)), not_meant)
-    return tuple(dict.fromkeys(_lower_domain(one) for one in named))[:20]
-
-
-def _meant(addresses: list[str], not_meant: set[str]) -> list[str]:
-    plain = [_TYPED.sub("", one).strip(".'") for one in addresses]
-    named = [one for one in plain if one.lower() not in not_meant and not bounce_marks.DAEMON.match(one)]
-    return [one for one in named if not bounce_marks.PERHAPS_DAEMON.match(one)] or named
 
 
 def reported_message_id(mail: InboundMail) -> str:

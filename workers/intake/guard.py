@@ -13,17 +13,9 @@ from dataclasses import dataclass
 from email.feedparser import BytesFeedParser
 
 from workers.errors import UnreadableMail
+from workers.intake.mending import HEADER_LINE, LINE_END, mended
 
 _CHUNK = 32 * 1024
-_LINE_END = re.compile(rb"\r\n|\r|\n")
-_HEADER_LINE = re.compile(rb"[!-9;-~]{1,200}[ \t]*:")
-_BLANK_LINE = re.compile(rb"\r\n\r\n|\n\n|\r\r|\n\r\n")
-_KNOWN_HEADER = re.compile(
-    rb"(?:from|to|cc|subject|date|message-id|mime-version|content-[a-z-]{2,30}|reply-to|in-reply-to|"
-    rb"references|return-path|received|sender|delivered-to|dkim-signature|x-[a-z0-9-]{1,60})[ \t]*:",
-    re.IGNORECASE,
-)
-_EVERY_MAIL = frozenset((b"message-id", b"mime-version", b"content-type", b"date"))
 _BOUNDARY = re.compile(rb"boundary[*0-9]*[ \t]*=[ \t\r\n]*\"?([^\"\r\n;]{1,200})", re.IGNORECASE)
 _DASHES = re.compile(rb"[\r\n]--([^\r\n]{0,210})")
 _MIME_NAMES = (b"content-type", b"content-disposition", b"content-transfer-encoding", b"mime-version")
@@ -58,6 +50,23 @@ QUICK_LIMITS = Limits(seconds=0.25)
 """For a first reading: what takes longer must not keep others waiting."""
 
 
+class _Part(email.message.Message):
+    """A part whose attached mails and reports the standard parser leaves as they came.
+
+    It would take them apart, and nobody could say again which bytes were sent; what is nested in them costs
+    nothing either.
+    """
+
+    def get_content_type(self) -> str:
+        """The media type as the parser is to see it; `media_type` tells the true one."""
+        kind = super().get_content_type()
+        return "application/octet-stream" if kind.startswith("message/") else kind
+
+    def get_content_maintype(self) -> str:
+        """Its first half."""
+        return self.get_content_type().partition("/")[0]
+
+
 class TooSlow(UnreadableMail):
     """Reading a mail has taken longer than it may."""
 
@@ -82,11 +91,12 @@ def parse_tree(raw: bytes, limits: Limits, deadline: Deadline) -> email.message.
     """The MIME tree (RFC 2045) of a mail, by the standard parser under caps.
 
     Repairs what mail systems really break first: leading blank lines, an mbox "From " line, a byte-order
-    mark, header lines folded without the leading space. Raises UnreadableMail with the cap that was exceeded.
+    mark, an indented first line, header lines folded without the leading space.
+    Raises UnreadableMail with the cap that was exceeded.
     """
-    raw = _mended(raw)
+    raw = mended(raw)
     _check_before(raw, limits)
-    parser: BytesFeedParser[email.message.Message] = BytesFeedParser(policy=email.policy.compat32)
+    parser: BytesFeedParser[email.message.Message] = BytesFeedParser(_Part, policy=email.policy.compat32)
     for at in range(0, len(raw), _CHUNK):
         parser.feed(raw[at : at + _CHUNK])
         deadline.check()
@@ -101,6 +111,11 @@ def parse_tree(raw: bytes, limits: Limits, deadline: Deadline) -> email.message.
         if depth > limits.depth:
             raise UnreadableMail("its parts are nested too deeply")
     return tree
+
+
+def media_type(part: email.message.Message) -> str:
+    """The media type as its header has it, without parameters (RFC 2045 section 5.2)."""
+    return email.message.Message.get_content_type(part)
 
 
 def walk(tree: email.message.Message) -> Iterator[tuple[email.message.Message, int]]:
@@ -161,71 +176,14 @@ def _check_headers(raw: bytes, limits: Limits) -> None:
     """Length of the top header block, of each header and the number of lines (RFC 5322 section 2.2)."""
     at, length, lines = 0, 0, 0
     while at < len(raw):
-        found = _LINE_END.search(raw, at)
+        found = LINE_END.search(raw, at)
         end = found.start() if found else len(raw)
         if end == at:
             return
         length = length + end - at if raw[at : at + 1] in (b" ", b"\t") else end - at
         lines += 1
         if end > limits.header_block or length > limits.header or lines > limits.header_lines:
-            if lines == 1 and not _HEADER_LINE.match(raw, at):
+            if lines == 1 and not HEADER_LINE.match(raw, at):
                 return  # no header block at all: a body that begins with one long line
             raise UnreadableMail("its header is too long")
         at = found.end() if found else len(raw)
-
-
-def _mended(raw: bytes) -> bytes:
-    """The mail with a header block the standard parser reads to its end."""
-    raw = raw.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n")
-    first = raw[:5]
-    if first in (b"From ", b">From"):
-        found = _LINE_END.search(raw)
-        raw = raw[found.end() :] if found else raw
-    raw = _rejoined(raw)
-    end = _header_end(raw)
-    block = raw[:end]
-    lines = block.splitlines(keepends=True)
-    if all(line[:1] in (b" ", b"\t") or _HEADER_LINE.match(line) for line in lines):
-        return raw
-    last = max((at for at, line in enumerate(lines) if _HEADER_LINE.match(line)), default=-1)
-    if last <= 0 or not _HEADER_LINE.match(lines[0]):
-        return raw
-    # A stray line between headers is the rest of the header above it, folded by somebody without a space.
-    # After the last header it is the body, whose blank line is missing.
-    mended = [
-        line if line[:1] in (b" ", b"\t") or _HEADER_LINE.match(line) else b" " + line
-        for line in lines[:last]
-    ]
-    return b"".join(mended) + b"".join(lines[last:]) + raw[end:]
-
-
-def _rejoined(raw: bytes) -> bytes:
-    """The mail without a blank line that tears its header block in two.
-
-    Only where what follows is wholly made of headers every mail has and the first half lacks: a person's
-    text may begin with "To: …" as well.
-    """
-    found = _BLANK_LINE.search(raw[: 256 * 1024])
-    if found is None:
-        return raw
-    rest = raw[found.end() : found.end() + 64 * 1024]
-    following = _BLANK_LINE.search(rest)
-    second = rest[: following.start()] if following else b""
-    names = _names(second)
-    torn = len(names) >= 2 and bool(names & _EVERY_MAIL) and not (names & _names(raw[: found.start()]))
-    lines = second.splitlines()
-    if not torn or not all(line[:1] in (b" ", b"\t") or _KNOWN_HEADER.match(line) for line in lines):
-        return raw
-    return raw[: found.start()] + found[0][: len(found[0]) // 2] + raw[found.end() :]
-
-
-def _names(block: bytes) -> set[bytes]:
-    return {
-        line.partition(b":")[0].strip().lower() for line in block.splitlines() if _HEADER_LINE.match(line)
-    }
-
-
-def _header_end(raw: bytes) -> int:
-    """Where the first blank line begins; a mail without one is headers to its end, up to a bound."""
-    found = _BLANK_LINE.search(raw[: 1024 * 1024])
-    return found.start() if found else 0

@@ -1,22 +1,20 @@
 """The parts of a MIME tree: which of them are the text, and which are attachments."""
 
 import binascii
-import email.errors
 import email.message
+import email.policy
 import hashlib
 import mimetypes
 import re
 from dataclasses import dataclass, field
-from email.generator import BytesGenerator
-from io import BytesIO
 
 from workers.intake.charset import decode, scrub
-from workers.intake.guard import Deadline, Limits, children
-from workers.intake.headers import decode_words, raw_value
+from workers.intake.file_names import file_name, harmless, neutral_name, parameter
+from workers.intake.guard import Deadline, Limits, children, media_type
+from workers.intake.headers import raw_value
 from workers.intake.transfer import base64_bytes, base64_text_bytes, quoted_printable_bytes
+from workers.intake.uuencode import without_files
 
-_MAX_NAME = 200
-_UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*\u202a-\u202e\u2066-\u2069]+')
 _TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,80}/[a-z0-9!#$&^_.+-]{1,120}\Z")
 _META = re.compile(rb"<meta[^>]{1,200}charset\s{0,5}=\s{0,5}[\"']?([\w:.-]{2,40})", re.IGNORECASE)
 _UUENCODE = ("x-uuencode", "uuencode", "uue", "x-uue")
@@ -27,11 +25,6 @@ _WARNINGS = {
     "application/pgp-encrypted": "encrypted",
     "message/partial": "partial",
 }
-_EXTENSIONS = {"application/pdf": ".pdf", "image/jpeg": ".jpg", "image/png": ".png", "text/plain": ".txt"}
-
-
-# A parameter is text, or charset, language and text as RFC 2231 has it.
-_Parameter = str | tuple[str | None, str | None, str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +71,7 @@ class _Collector:
         name = file_name(part)
         content = part_bytes(part)
         if kind in ("text/plain", "text/html") and not _is_attached(part, name):
-            self._take_text(part, kind, content)
+            self._take_text(part, kind, self._without_files(content) if kind == "text/plain" else content)
         elif kind.startswith("multipart/"):
             self._take_text(part, "text/plain", content)  # a multipart without boundary is one text
         else:
@@ -86,7 +79,15 @@ class _Collector:
                 self.named.append((part, kind, content))
             if kind in _WARNINGS:
                 self.warnings.append(_WARNINGS[kind])
-            self._attach(part, kind, name, content)
+            self._attach(kind, name, content)
+
+    def _without_files(self, content: bytes) -> bytes:
+        """The text alone; files that are written into it become attachments."""
+        text, files = without_files(content)
+        for file in files:
+            name = harmless(decode(file.name).text)
+            self._attach(mimetypes.guess_type(name)[0] or "application/octet-stream", name, file.content)
+        return text
 
     def finish(self) -> None:
         """Take a named text for the body where there is no other; it stays an attachment, too."""
@@ -112,11 +113,11 @@ class _Collector:
         self.flowed = self.flowed or (kind == "text/plain" and _is_flowed(part))
         (self.html if kind == "text/html" else self.plain).append(text)
 
-    def _attach(self, part: email.message.Message, kind: str, name: str, content: bytes) -> None:
+    def _attach(self, kind: str, name: str, content: bytes) -> None:
         number = len(self.attachments) + 1
         self.attachments.append(
             Attachment(
-                name=name or _neutral_name(part, kind, number),
+                name=name or neutral_name(content, kind, number),
                 content_type=kind,
                 size=len(content),
                 sha256=hashlib.sha256(content).hexdigest(),
@@ -154,35 +155,20 @@ def _joined(pieces: list[str], limit: int) -> str:
 
 def content_type(part: email.message.Message) -> str:
     """The media type in lower case; what is none counts as text/plain, as RFC 2045 section 5.2 has it."""
-    kind = part.get_content_type().lower()
+    kind = media_type(part).lower()
     return kind if _TYPE.match(kind) else "text/plain"
 
 
 def charset_label(part: email.message.Message) -> str | None:
     """The charset parameter as it was written, or None."""
-    value = _parameter(part, "content-type", "charset")
+    value = parameter(part, "content-type", "charset")
     if isinstance(value, tuple):
         value = value[2]
     return value.strip() or None if value else None
 
 
-def _parameter(part: email.message.Message, header: str, key: str) -> _Parameter:
-    """A parameter of a MIME header. Raw 8-bit text in it is decoded first: the standard parser would turn it
-    into question marks.
-    """
-    raw = raw_value(part, header)
-    probe = email.message.Message()
-    probe[header] = raw if raw.isascii() else decode(raw.encode("ascii", "surrogateescape")).text
-    try:
-        return probe.get_param(key, header=header)
-    except (ValueError, LookupError, TypeError):
-        return None
-
-
 def part_bytes(part: email.message.Message) -> bytes:
-    """The decoded bytes of a part (RFC 2045 section 6), forgiving; an attached mail as it was sent."""
-    if part.is_multipart():
-        return _serialised(part)
+    """The decoded bytes of a leaf (RFC 2045 section 6), forgiving; an attached mail as it was sent."""
     encoding = raw_value(part, "content-transfer-encoding").strip().lower().strip("\"';")
     if encoding in _UUENCODE:
         return _undecoded(part)  # the one encoding the standard parser reads well enough
@@ -205,28 +191,6 @@ def _undecoded(part: email.message.Message) -> bytes:
     return data if isinstance(data, bytes) else b""
 
 
-def _serialised(part: email.message.Message) -> bytes:
-    pieces = []
-    for child in children(part):
-        out = BytesIO()
-        try:
-            BytesGenerator(out, mangle_from_=False, maxheaderlen=0).flatten(child)
-        except (
-            ValueError,
-            LookupError,
-            TypeError,
-            AttributeError,
-            KeyError,
-            RecursionError,
-            email.errors.MessageError,
-        ):
-            out = BytesIO(
-                "".join(f"{key}: {value}\n" for key, value in child.raw_items()).encode("utf-8", "replace")
-            )
-        pieces.append(out.getvalue())
-    return b"".join(pieces)
-
-
 def _is_attached(part: email.message.Message, name: str) -> bool:
     return _is_attachment(part) or bool(name)
 
@@ -236,37 +200,5 @@ def _is_attachment(part: email.message.Message) -> bool:
 
 
 def _is_flowed(part: email.message.Message) -> bool:
-    value = _parameter(part, "content-type", "format")
+    value = parameter(part, "content-type", "format")
     return isinstance(value, str) and value.strip().lower() == "flowed"
-
-
-def file_name(part: email.message.Message) -> str:
-    """The file name of a part (RFC 2183, RFC 2231, or an RFC 2047 word as many mailers write it), made
-    harmless: no path, no control or direction characters, no leading dot, at most 200 characters.
-    """
-    for header, key in (("content-disposition", "filename"), ("content-type", "name")):
-        value = _parameter(part, header, key)
-        if isinstance(value, tuple):
-            text = decode(value[2].encode("latin-1", "replace"), value[0]).text
-        else:
-            text = decode_words(value) if value else ""
-        name = _harmless(text)
-        if name:
-            return name
-    return ""
-
-
-def _harmless(text: str) -> str:
-    text = _UNSAFE.sub("_", scrub(text).replace("\\", "/").rpartition("/")[2]).strip(" .")
-    if len(text) > _MAX_NAME:
-        stem, dot, extension = text.rpartition(".")
-        text = f"{stem[: _MAX_NAME - 12]}.{extension[:10]}" if dot else text[:_MAX_NAME]
-    return text
-
-
-def _neutral_name(part: email.message.Message, kind: str, number: int) -> str:
-    if kind == "message/rfc822":
-        subject = next((decode_words(raw_value(inner, "subject")) for inner in children(part)), "")
-        return f"{_harmless(subject)[:100] or f'message-{number}'}.eml"
-    extension = _EXTENSIONS.get(kind) or mimetypes.guess_extension(kind) or ".bin"
-    return f"attachment-{number}{extension}"

@@ -8,13 +8,15 @@ from collections.abc import Collection, Iterable
 from dataclasses import asdict
 from typing import Any
 
+from workers.errors import UnreadableMail
 from workers.intake.bounces import Bounce, read_bounce
 from workers.intake.complaints import read_complaint
 from workers.intake.filters import Kind, classify
 from workers.intake.forwards import read_forward
-from workers.intake.guard import DEFAULT_LIMITS, Limits
+from workers.intake.guard import DEFAULT_LIMITS, QUICK_LIMITS, Limits
 from workers.intake.html import sanitise
 from workers.intake.mail import InboundMail, parse_mail
+from workers.intake.mending import header_of
 from workers.text import mask_email, mask_free_text, mask_name
 
 PREVIEW = 400
@@ -31,6 +33,11 @@ _TEXTS = (
     "from_email", "from_name", "subject", "text", "html", "html_safe", "reply", "message_id", "in_reply_to",
 )  # fmt: skip
 _LISTS = ("to", "cc", "reply_to", "references", "attachments", "reasons")
+_SAID_BY_HEADER = (
+    "from_email", "from_name", "to", "cc", "reply_to", "subject", "date", "message_id", "in_reply_to",
+    "references",
+)  # fmt: skip
+_HEADING = 16 * 1024
 _NOTHING = ("date", "bounce", "complaint", "forwarded")
 _FLAGS = ("quote_cut", "take_in", "automatic", "may_answer")
 
@@ -103,11 +110,21 @@ def view_of(
     }
 
 
-def unreadable_view(reason: str) -> dict[str, Any]:
-    """The record of a mail that could not be read: the same keys, empty, and why."""
+def unreadable_view(reason: str, raw: bytes = b"") -> dict[str, Any]:
+    """The record of a mail that could not be read: the same keys, empty but for what the first 16 KB of the
+    header of `raw` say, and why.
+    """
     empty: dict[str, Any] = dict.fromkeys(_TEXTS, "") | {key: [] for key in _LISTS}
     empty |= dict.fromkeys(_NOTHING) | dict.fromkeys(_FLAGS, False)
-    return {"kind": UNREADABLE, "reason": reason, **empty, "warnings": [reason]}
+    return {"kind": UNREADABLE, "reason": reason, **empty, **_heading(raw), "warnings": [reason]}
+
+
+def _heading(raw: bytes) -> dict[str, Any]:
+    try:
+        read = view_of(parse_mail(header_of(raw, _HEADING), QUICK_LIMITS))
+    except UnreadableMail:
+        return {}
+    return {key: read[key] for key in _SAID_BY_HEADER}
 
 
 def _people(pairs: Iterable[tuple[str, str]]) -> list[dict[str, str]]:

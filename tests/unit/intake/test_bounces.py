@@ -158,3 +158,60 @@ def test_a_report_inside_a_gateways_disclaimer_is_found() -> None:
     found = bounce_of(raw)
     assert found is not None
     assert (found.status, found.recipients) == ("5.1.1", ("lin@qq.example",))
+
+
+def from_daemon(
+    body: str, subject: str = "Mail Delivery Problem", sender: str = "MAILER-DAEMON@aol.example"
+) -> Bounce:
+    raw = f"From: Mail Delivery Subsystem <{sender}>\nTo: support@help.example\nSubject: {subject}\n\n{body}"
+    found = bounce_of(raw)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("body", "recipients"),
+    [
+        (
+            "Your mail to the following recipients could not be delivered because they\nare not accepting mail from support@help.example:\n\tlinxiaoyu\n",
+            ("linxiaoyu@aol.example",),
+        ),
+        (
+            "The following addresses had permanent fatal errors\nlin@new.example\n    (expanded from: <lin@shop.example>)\n",
+            ("lin@new.example", "lin@shop.example"),
+        ),
+        (
+            "The address to which your message was addressed, lin@shop.example, is none of ours.\n\nYou may find people by the following:\n\n  Judy Li   +1 925 555 0100   judy@aol.example\n",
+            ("lin@shop.example",),
+        ),
+        (
+            "Sorry, unable to deliver your message to lin@shop.example for\nthe following reason:\n\n 552 Quota violation for xu@shop.example\n",
+            ("lin@shop.example", "xu@shop.example"),
+        ),
+        ("Mailbox exceeds allowed size: lin@shop.example\n\nOriginal message follows.\n", ("lin@shop.example",)),
+    ],
+)  # fmt: skip
+def test_whom_a_report_in_prose_speaks_of(body: str, recipients: tuple[str, ...]) -> None:
+    assert from_daemon(body).recipients == recipients
+
+
+def test_a_report_may_say_above_all_recipients_what_happened() -> None:
+    raw = (
+        dsn("failed", "4.7.0", "Sender not approved")
+        .replace("Action: failed\n", "")
+        .replace("Reporting-MTA: dns; mx.example\n", "Reporting-MTA: dns; mx.example\nAction: failed\n")
+    )
+    found = bounce_of(raw)
+    assert found is not None
+    assert (found.action, found.status, found.recipients) == ("failed", "4.7.0", ("lin@qq.example",))
+    silent = bounce_of(dsn("failed", "4.7.0", "Not now").replace("Action: failed\n", ""))
+    assert silent is not None
+    assert (silent.action, silent.is_delayed) == ("delayed", True)
+
+
+def test_a_report_from_nobody_needs_no_subject() -> None:
+    found = bounce_of(
+        "Return-Path: <>\nFrom: <>\nTo: support@help.example\n\nYou sent mail to lin@shop.example. That's not a valid user here."
+    )
+    assert found is not None
+    assert found.recipients == ("lin@shop.example",)

@@ -14,8 +14,8 @@ from email.message import Message
 from typing import Any
 
 from workers.errors import InvalidInput
+from workers.intake.file_names import file_name
 from workers.intake.outside import Outside
-from workers.intake.parts import file_name
 from workers.intake.providers.calls import HookAnswer, HookRequest
 from workers.intake.providers.mail.account import MailAccount, need_known, need_login
 from workers.intake.providers.mail.fields import at, objects_in, piece, text_at
