@@ -85,10 +85,11 @@ class Policy(Desk):
         if document.limits_for or document.category_limits:
             tables = by_weight((*document.limits_for, *document.category_limits))
             fitting = [table for table in tables if fits(table, case)]
-        yield from (table for table in fitting if isinstance(table, LimitsFor) and table.in_special_periods)
         if document.special_periods:
             today = self.calendar.local_date(start)
-            yield from (each for each in document.special_periods if each.first_day <= today <= each.last_day)
+            periods = [each for each in document.special_periods if each.first_day <= today <= each.last_day]
+            firm = [each for each in fitting if isinstance(each, LimitsFor) and each.in_special_periods]
+            yield from (*firm, *periods) if periods else ()
         yield from fitting
 
     def limit_at(self, clock: SlaClock, about: Case | Priority, start: datetime) -> datetime | None:
