@@ -20,6 +20,7 @@ from models.vocabulary import Role
 from workers.directory import normal_email, normal_phone, region_of, staff_by_email
 from workers.errors import Conflict, Forbidden, InvalidInput
 from workers.history import record
+from workers.locks import held
 from workers.text import mask_contact
 from workers.unit_of_work import UnitOfWork
 
@@ -142,12 +143,13 @@ async def lift(uow: UnitOfWork, row: BlockedSender, why: str, *, by: Staff) -> N
 
     Raises Conflict when it was lifted or is over already.
     """
+    ticket = await _held(uow, row)
+    await uow.session.refresh(row, with_for_update=True)
     now = uow.clock.now()
     if row.lifted_at is not None or (row.until is not None and row.until <= now):
         raise Conflict("this block is over already")
     row.lifted_at, row.lifted_by, row.lift_reason = now, by.id, why
     log.info("sender_unblocked", block=str(row.id), by=by.number, why=why)
-    ticket = await _held(uow, row)
     if ticket is not None:
         await record(uow, ticket, "sender_unblocked", by=by, facts={"scope": row.scope, "why": why})
 
@@ -155,7 +157,7 @@ async def lift(uow: UnitOfWork, row: BlockedSender, why: str, *, by: Staff) -> N
 async def _held(uow: UnitOfWork, row: BlockedSender) -> Ticket | None:
     if row.ticket_id is None:
         return None
-    return await uow.session.scalar(select(Ticket).where(Ticket.id == row.ticket_id).with_for_update())
+    return await uow.session.scalar(held(select(Ticket).where(Ticket.id == row.ticket_id)))
 
 
 def standing(uow: UnitOfWork) -> tuple[ColumnElement[bool], ...]:

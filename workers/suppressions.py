@@ -5,7 +5,7 @@ Staff are never on this list: an escalation that does not reach one of them goes
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -21,6 +21,7 @@ from models.tickets import Ticket
 from models.vocabulary import Medium, TicketState
 from workers.errors import Conflict
 from workers.history import record
+from workers.locks import held
 from workers.unit_of_work import UnitOfWork
 
 log = structlog.get_logger(__name__)
@@ -76,6 +77,7 @@ async def suppress(
     rule = RULES[reason]
     now = uow.clock.now()
     until = now + rule.lasts if rule.lasts else None
+    about = [ticket] if ticket is not None else await _open_tickets(uow, address_hash)
     old = await _same(uow, address_hash, channel, reason)
     if old is not None and (old.until is None or old.until > now):
         old.until = until
@@ -97,7 +99,7 @@ async def suppress(
         return None
     facts = {"channel": channel.value, "reason": reason, "scope": rule.scope}
     facts |= {"until": until.isoformat()} if until else {}
-    await _note(uow, row, "suppressed", facts, by=by, ticket=ticket)
+    await _note(uow, row, "suppressed", facts, about, by=by)
     return row
 
 
@@ -115,17 +117,20 @@ async def lift(uow: UnitOfWork, row: Suppression, why: str, *, by: Staff | None 
 
     Raises Conflict when it was lifted or is over already.
     """
+    about = await _open_tickets(uow, row.address_hash)
+    await uow.session.refresh(row, with_for_update=True)
     now = uow.clock.now()
     if row.lifted_at is not None or (row.until is not None and row.until <= now):
         raise Conflict("this suppression is over already")
     row.lifted_at, row.lift_reason = now, why
     row.lifted_by = by.id if by else None
     facts = {"channel": row.channel.value, "reason": row.reason, "why": why}
-    await _note(uow, row, "suppression_lifted", facts, by=by)
+    await _note(uow, row, "suppression_lifted", facts, about, by=by)
 
 
 async def started_again(uow: UnitOfWork, address_hash: bytes) -> bool:
     """The customer takes their STOP back; gives whether there was one. What else stands is left standing."""
+    await _open_tickets(uow, address_hash)
     row = await _same(uow, address_hash, Medium.SMS, "stop")
     if row is None:
         return False
@@ -172,20 +177,20 @@ async def _note(
     row: Suppression,
     kind: str,
     facts: dict[str, Any],
+    about: Iterable[Ticket],
     *,
     by: Staff | None,
-    ticket: Ticket | None = None,
 ) -> None:
-    """Say it in the program's log and in the log of each ticket that is about this customer now."""
+    """Say it in the program's log and in the log of each ticket it is about."""
     log.info(kind, suppression=str(row.id), by=by.number if by else None, **facts)
-    about = [ticket] if ticket is not None else await _open_tickets(uow, row.address_hash)
     for each in about:
         await record(uow, each, kind, by=by, facts=facts, notification_id=row.notification_id)
 
 
 async def _open_tickets(uow: UnitOfWork, address_hash: bytes) -> list[Ticket]:
+    """The tickets that are about this address's customer now, locked before what they are told of."""
     whose = select(Customer.id).where(
         or_(Customer.email_hash == address_hash, Customer.phone_hash == address_hash)
     )
     query = select(Ticket).where(Ticket.customer_id.in_(whose), Ticket.state != TicketState.CLOSED)
-    return list(await uow.session.scalars(query.order_by(Ticket.id).with_for_update()))
+    return list(await uow.session.scalars(held(query.order_by(Ticket.id))))

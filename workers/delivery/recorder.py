@@ -13,6 +13,7 @@ import structlog
 
 from workers.channels.port import Outcome
 from workers.delivery.outcome import Sending, record_outcomes
+from workers.locks import repeated
 from workers.unit_of_work import Workshop
 
 log = structlog.get_logger(__name__)
@@ -65,8 +66,7 @@ class Recorder:
         if not outcomes:
             return
         try:
-            async with self._workshop.begin() as uow:
-                await record_outcomes(uow, self._sendings, outcomes)
+            await self._recorded(outcomes)
         except Exception:
             log.exception("outcomes_not_written", rows=len(outcomes))
             if len(outcomes) == 1:
@@ -75,12 +75,14 @@ class Recorder:
             for outcome in outcomes:
                 await self._write([outcome])
 
+    async def _recorded(self, outcomes: Sequence[Outcome]) -> None:
+        await repeated(self._workshop, lambda uow: record_outcomes(uow, self._sendings, outcomes))
+
     async def _write_bare(self, outcome: Outcome) -> None:
         """One outcome that cannot be written as it is: without the other side's words, but written."""
         bare = replace(outcome, text="", host="", provider_id=None)
         try:
-            async with self._workshop.begin() as uow:
-                await record_outcomes(uow, self._sendings, [bare])
+            await self._recorded([bare])
         except Exception:
             # The row stays `sending`; when its lease ends it is said to be unknown, which is the truth.
             log.exception("outcome_not_written", notification=str(outcome.id))

@@ -22,6 +22,7 @@ from models.vocabulary import Medium, NotificationState
 from workers.errors import Conflict, NotFound
 from workers.history import record
 from workers.ledger.finding import Wanted, matching
+from workers.locks import held
 from workers.unit_of_work import UnitOfWork
 
 AT_ONCE = 500
@@ -70,9 +71,7 @@ async def hold(uow: UnitOfWork, ident: UUID) -> Notification:
 
 async def _held(uow: UnitOfWork, ids: Sequence[UUID]) -> list[Notification]:
     whose = select(Notification.ticket_id).where(Notification.id.in_(ids))
-    await uow.session.execute(
-        select(Ticket).where(Ticket.id.in_(whose)).order_by(Ticket.id).with_for_update()
-    )
+    await uow.session.execute(held(select(Ticket).where(Ticket.id.in_(whose)).order_by(Ticket.id)))
     rows = await uow.session.scalars(
         select(Notification)
         .where(Notification.id.in_(ids))

@@ -9,13 +9,14 @@ from sqlalchemy import select
 from models.tickets import Ticket, TicketMessage
 from models.vocabulary import TicketState
 from workers.errors import Conflict, NotFound, Unavailable
+from workers.locks import held
 from workers.unit_of_work import UnitOfWork
 
 
 async def ticket_by_number(uow: UnitOfWork, number: str, *, hold: bool = True) -> Ticket:
     """The ticket with this number, its row locked until the transaction ends if `hold`. Raises NotFound."""
     query = select(Ticket).where(Ticket.number == number.strip().upper())
-    ticket = await uow.session.scalar(query.with_for_update() if hold else query)
+    ticket = await uow.session.scalar(held(query) if hold else query)
     if ticket is None:
         raise NotFound(f"there is no ticket {number[:24]}", hint="numbers look like CS202405200001")
     return ticket
@@ -24,7 +25,7 @@ async def ticket_by_number(uow: UnitOfWork, number: str, *, hold: bool = True) -
 async def ticket_by_id(uow: UnitOfWork, ident: UUID, *, hold: bool = True) -> Ticket:
     """As `ticket_by_number`, by id."""
     query = select(Ticket).where(Ticket.id == ident)
-    ticket = await uow.session.scalar(query.with_for_update() if hold else query)
+    ticket = await uow.session.scalar(held(query) if hold else query)
     if ticket is None:
         raise NotFound("there is no such ticket")
     return ticket

@@ -113,7 +113,7 @@ async def lift_block(
     """Requests from there are taken again; the row stays as history."""
     async with parts.workshop.begin() as uow:
         by = await acting(uow, calling.staff)
-        row = await uow.session.get(BlockedSender, ident, with_for_update=True)
+        row = await uow.session.get(BlockedSender, ident)
         if row is None:
             raise NotFound("there is no such block")
         await lift(uow, row, reason.value, by=by)

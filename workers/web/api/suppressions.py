@@ -133,7 +133,7 @@ async def lift_suppression(
     """The address may be written to again as far as this reason goes; the row stays as history."""
     async with parts.workshop.begin() as uow:
         by = await acting(uow, calling.staff)
-        row = await uow.session.get(Suppression, ident, with_for_update=True)
+        row = await uow.session.get(Suppression, ident)
         if row is None:
             raise NotFound("there is no such suppression")
         await lift(uow, row, reason.value, by=by)
