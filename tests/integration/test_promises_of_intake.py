@@ -78,6 +78,21 @@ async def test_a_reply_to_that_names_somebody_else_makes_nobody_a_reflector(back
         assert len(await _mails(house, "receipt")) == 1
 
 
+async def test_a_mail_that_its_domain_disowns_is_a_request_which_only_a_person_answers(
+    backend: Backend,
+) -> None:
+    async with open_house(backend) as house:
+        failed = {"Authentication-Results": "mx.help.example; dmarc=fail header.from=shop.example"}
+        await house.mail("lin@shop.example", "Please send the invoice again", headers=failed)
+        assert not house.mails_to("lin@shop.example")
+        (receipt,) = await house.notifications("receipt")
+        assert (receipt.state, receipt.reason) == (NotificationState.SUPPRESSED, "sender_disowned")
+        assert "sender_disowned" in await house.log_kinds()
+        told = text_of(await house.mail_of("assignment"))
+        assert "DMARC" in told
+        assert "Please send the invoice again" in told
+
+
 async def test_a_forged_colleague_makes_nobody_a_reflector(backend: Backend) -> None:
     async with open_house(backend) as house:
         words = (

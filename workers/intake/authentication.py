@@ -21,10 +21,24 @@ def sender_failed(headers: Mapping[str, tuple[str, ...]], verdicts: object, serv
     DMARC decides where it was checked. Else SPF or DKIM has to fail and none of them to pass: a forwarded
     mail loses one of both.
     """
-    told = [_of_server(value, servers) for value in headers.get("authentication-results", ())]
+    return any(_disproved(results) for results in _told(headers, verdicts, servers))
+
+
+def dmarc_failed(headers: Mapping[str, tuple[str, ...]], verdicts: object, servers: Collection[str]) -> bool:
+    """Whether the domain of From disowns the mail (RFC 7489), as a trusted server or the provider found.
+
+    SPF and DKIM alone say nothing of From, and a mailbox that is forwarded here breaks them.
+    """
+    return any(results.get("dmarc", set()) & _FAILED for results in _told(headers, verdicts, servers))
+
+
+def _told(
+    headers: Mapping[str, tuple[str, ...]], verdicts: object, servers: Collection[str]
+) -> Iterator[dict[str, set[str]]]:
+    for value in headers.get("authentication-results", ()):
+        yield _of_server(value, servers)
     if isinstance(verdicts, Mapping):
-        told.append(_of_provider(verdicts))
-    return any(_disproved(results) for results in told)
+        yield _of_provider(verdicts)
 
 
 def _disproved(results: Mapping[str, set[str]]) -> bool:

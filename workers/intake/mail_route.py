@@ -19,6 +19,7 @@ from workers.errors import InvalidInput
 from workers.history import record
 from workers.intake.bounces import is_daemon, read_bounce, read_returned
 from workers.intake.complaints import read_complaint
+from workers.intake.doubts import DMARC_FAILED, SENDER_DISOWNED, disowned_by, doubted
 from workers.intake.filed import Filed
 from workers.intake.filters import Traits, classify
 from workers.intake.finding import reply_link, ticket_of_messages
@@ -72,7 +73,7 @@ async def mail_in(uow: UnitOfWork, row: IntakeEvent, event: Event, mail: Inbound
         return await _from_customer(uow, row, mail, traits, ticket, known=known)
     if traits.kind in NEVER_A_REQUEST and not event.wanted:
         return Filed(EventState.DONE, kind=traits.kind, reason=_why(traits))
-    return await _new_request(uow, row, mail, traits)
+    return await _new_request(uow, row, event, mail, traits)
 
 
 async def _bounced(
@@ -211,16 +212,20 @@ async def rated(uow: UnitOfWork, ticket: Ticket, text: str, source: str, asked: 
     return True
 
 
-async def _new_request(uow: UnitOfWork, row: IntakeEvent, mail: InboundMail, traits: Traits) -> Filed:
+async def _new_request(
+    uow: UnitOfWork, row: IntakeEvent, event: Event, mail: InboundMail, traits: Traits
+) -> Filed:
     request = await _request(uow, row, mail)
-    if not traits.may_answer:
+    disowned = disowned_by(uow, event, mail) or DMARC_FAILED in traits.reasons
+    if disowned:
+        request = doubted(uow, request)
+    elif not traits.may_answer:
         request = replace(request, silence="loop_guard")
     colleague = await staff_by_email(uow, mail.from_email)
     if colleague is not None or mail.from_email.lower() == uow.settings.mail_from.lower():
         passed_on = read_forward(mail)
         if passed_on is not None and not traits.automatic:
-            forged = "dmarc_failed" in traits.reasons
-            request = _passed_on(uow, request, passed_on, silence="loop_guard" if forged else None)
+            request = _passed_on(uow, request, passed_on, silence="loop_guard" if disowned else None)
     same = await tickets.first_of_same(uow, str(request.contact.email), request.subject)
     if same is not None:
         await tickets.collect(
@@ -228,6 +233,8 @@ async def _new_request(uow: UnitOfWork, row: IntakeEvent, mail: InboundMail, tra
         )
         return Filed(EventState.DONE, kind=traits.kind, reason="same_subject", ticket_id=same.id)
     ticket = await tickets.open_ticket(uow, request)
+    if disowned:
+        await record(uow, ticket, SENDER_DISOWNED)
     if mail.message_id and request.message_id is None:
         await tickets.remember_message(uow, ticket, mail.message_id)
     return Filed(EventState.DONE, kind=traits.kind, ticket_id=ticket.id)

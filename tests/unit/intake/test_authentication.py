@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.intake.authentication import sender_failed
+from workers.intake.authentication import dmarc_failed, sender_failed
 
 OURS = ("mx.help.example",)
 
@@ -57,3 +57,15 @@ def test_a_providers_own_verdict_counts_always(verdicts: object, failed: bool) -
 @given(st.text(st.sampled_from("mx.help.example;=()dmarc fail spf"), max_size=200))
 def test_any_header_is_read(header: str) -> None:
     assert sender_failed({"authentication-results": (header,)}, None, OURS) in (True, False)
+
+
+def test_only_dmarc_of_a_trusted_server_or_the_provider_disowns_a_customers_mail() -> None:
+    def told(value: str, verdicts: object = None) -> bool:
+        return dmarc_failed({"authentication-results": (value,)}, verdicts, ["mx.help.example"])
+
+    assert told("mx.help.example; spf=pass; dmarc=fail (p=none) header.from=shop.example")
+    assert not told("mx.elsewhere.example; dmarc=fail")
+    assert not told("mx.help.example; spf=fail; dkim=fail")
+    assert told("", {"dmarc": "fail"})
+    assert not told("", {"spf": "fail", "dkim": "none"})
+    assert not told("", {"dmarc": "pass"})
