@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, String, UniqueConstraint
+from sqlalchemy import JSON, Index, String, UniqueConstraint, text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, enum_column, new_id, reference
@@ -33,6 +33,8 @@ class Survey(Base):
     invited_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     answered_at: Mapped[datetime | None]
+    revised_at: Mapped[datetime | None]
+    asked_back_at: Mapped[datetime | None]
     anonymous: Mapped[bool] = mapped_column(default=False)
     policy_version_id: Mapped[UUID] = mapped_column(reference("policy_versions.id"))
 
@@ -40,17 +42,34 @@ class Survey(Base):
 class SurveyAnswer(Base):
     """The customer's scores and own words. Rows are never changed or deleted (the database refuses it).
 
-    A fully anonymous answer has no `survey_id` and only the day of `at`: nobody can link it back.
+    Who completes or changes an answer makes a new `version`; the latest one counts, those before it tell how
+    it was. One that is not `final` lacks the overall score. A fully anonymous answer has no `survey_id` and
+    only a day, that on which it left the ballot box with others: nobody can link it back.
     """
 
     __tablename__ = "survey_answers"
+    __table_args__ = (Index(None, "survey_id", "version", unique=True),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    survey_id: Mapped[UUID | None] = mapped_column(reference("surveys.id"), index=True, unique=True)
+    survey_id: Mapped[UUID | None] = mapped_column(reference("surveys.id"))
+    version: Mapped[int] = mapped_column(default=1, server_default=text("1"))
+    final: Mapped[bool] = mapped_column(default=True, server_default=true())
     at: Mapped[datetime]
     category: Mapped[Category] = mapped_column(enum_column(Category))
     scores: Mapped[dict[str, int]] = mapped_column(JSON)
     source: Mapped[str] = mapped_column(String(16))
+    data_key_id: Mapped[UUID] = mapped_column(reference("data_keys.id"))
+    words_sealed: Mapped[bytes | None]
+
+
+class AnonymousAnswer(Base):
+    """A fully anonymous answer in the ballot box, where it waits for others to leave with."""
+
+    __tablename__ = "anonymous_answers"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    category: Mapped[Category] = mapped_column(enum_column(Category))
+    scores: Mapped[dict[str, int]] = mapped_column(JSON)
     data_key_id: Mapped[UUID] = mapped_column(reference("data_keys.id"))
     words_sealed: Mapped[bytes | None]
 
