@@ -1,20 +1,22 @@
-"""What a transaction for many mails has looked up beforehand, so that none of them asks again.
+"""What a transaction for many mails or alarms has looked up beforehand, so that none of them asks again.
 
-Each look-up of its own would first write what the mail before has changed: asked for together, and with
+Each look-up of its own would first write what the one before has changed: asked for together, and with
 nothing asked in between, all rows of all mails are written at the end, one statement per table.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from models.base import Base
 from models.deadlines import Deadline
-from models.people import Customer, Staff, Team
+from models.notifications import Notification
+from models.people import Absence, Customer, Duty, Staff, Team
 
 UNIQUE = {
     "customers": "email_hash",
@@ -26,25 +28,74 @@ UNIQUE = {
 HASHES = ("message_hash", "recipient_hash", "email_hash")
 
 
+@dataclass(frozen=True, slots=True)
+class OfTickets:
+    """What was looked up about tickets that the transaction has locked.
+
+    `rows` are kept, so that the session finds them by their ids without asking. `under_way`: (ticket, kind of
+    deadline that its acceptance meets) of messages being sent; kind "" for one that was accepted and is not
+    judged yet. `replaced`: (ticket, "kind:reason", beginning) of breached deadlines that ended with a reason.
+    """
+
+    ids: frozenset[UUID]
+    rows: Sequence[Base]
+    under_way: Set[tuple[UUID, str]]
+    replaced: Set[tuple[UUID, str, datetime]]
+
+
 @dataclass(slots=True)
 class Ahead:
     """Read at the transaction's beginning: active staff by number, teams by id, customers by keyed hash of
-    their address, and (table, keyed hash) of what is not there. `note` keeps it true.
+    their address, (table, keyed hash) of what is not there. `note` keeps it true.
+
+    Absences and duties of now, what somebody on the staff heard of breaches within a minute, and digests that
+    are being gathered by their keys, are kept here once asked for.
     """
 
     staff: Sequence[Staff]
     teams: Sequence[Team]
     customers: dict[bytes, Customer]
     absent: set[tuple[str, bytes]]
+    absences: Sequence[Absence] | None = None
+    duties: Sequence[Duty] | None = None
+    breaches: dict[UUID, list[Notification]] = field(default_factory=dict)
+    digests: dict[str, Notification] = field(default_factory=dict)
+    of_tickets: OfTickets | None = None
     numbers: dict[str, deque[int]] = field(default_factory=lambda: defaultdict(deque))
+    turns: dict[str, int] = field(default_factory=dict)
     _made: dict[UUID, Base] = field(default_factory=dict)
     _keys: set[tuple[str, Any]] = field(default_factory=set)
     _deadlines: dict[UUID, list[Deadline]] = field(default_factory=lambda: defaultdict(list))
+    _told: dict[UUID, list[tuple[UUID | None, datetime]]] = field(default_factory=dict)
 
     def fits(self, row: Base) -> bool:
-        """Whether `row` belongs to nothing older than this transaction: its keys are taken for new."""
+        """Whether `row` belongs to nothing older than this transaction, or to a ticket that it has locked and
+        whose keys it knows: its keys are taken for new.
+        """
         ticket_id = row.__dict__.get("ticket_id")
-        return ticket_id is None or ticket_id in self._made
+        return ticket_id is None or ticket_id in self._made or self.holds(ticket_id)
+
+    def holds(self, ticket_id: UUID) -> bool:
+        """Whether this ticket is locked, and `of_tickets` knows of it."""
+        return self.of_tickets is not None and ticket_id in self.of_tickets.ids
+
+    def take_keys(self, table: str, keys: Iterable[Any]) -> None:
+        """These unique keys of a table (the column that UNIQUE names) are taken already."""
+        self._keys.update((table, key) for key in keys)
+
+    def take_told(
+        self, deadline_ids: Iterable[UUID], told: Iterable[tuple[UUID | None, UUID | None, datetime]]
+    ) -> None:
+        """(deadline, staff, when) is all that anybody was told of these deadlines."""
+        self._told.update((ident, []) for ident in deadline_ids)
+        for deadline_id, staff_id, at in told:
+            if deadline_id is not None:
+                self._told[deadline_id].append((staff_id, at))
+
+    def told(self, deadline_id: UUID, since: datetime) -> set[UUID | None] | None:
+        """Whom of the staff something was told of a deadline at `since` or later; None: ask."""
+        known = self._told.get(deadline_id)
+        return None if known is None else {staff_id for staff_id, at in known if at >= since}
 
     def knows(self, row: Base) -> bool:
         """Whether this transaction has made a row of the same unique key."""
@@ -62,6 +113,10 @@ class Ahead:
             self.customers[row.email_hash] = row
         if isinstance(row, Deadline):
             self._deadlines[row.ticket_id].append(row)
+            if self.of_tickets is not None:
+                self._told[row.id] = []
+        if isinstance(row, Notification) and row.deadline_id in self._told:
+            self._told[row.deadline_id].append((row.staff_id, row.created_at))
         for name in HASHES:
             if values.get(name) is not None:
                 self.absent.discard((row.__tablename__, values[name]))

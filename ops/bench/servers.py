@@ -8,7 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +46,7 @@ class Postgres:
         """What `query` finds in `database`."""
 
         async def ask() -> list[Any]:
-            connection = await _connect(self.server.port, database)
+            connection = await connect(self.server.port, database)
             try:
                 return list(await connection.fetch(query))
             finally:
@@ -58,13 +58,33 @@ class Postgres:
         """Run statements, separated by semicolons, in one session of `database`."""
 
         async def execute() -> None:
-            connection = await _connect(self.server.port, database)
+            connection = await connect(self.server.port, database)
             try:
                 await connection.execute(statements)
             finally:
                 await connection.close()
 
         asyncio.run(execute())
+
+    def copy_in(
+        self,
+        database: str,
+        table: str,
+        columns: list[str],
+        records: Iterable[tuple[Any, ...]],
+        before: str = "",
+    ) -> None:
+        """COPY `records` into a table, in binary; `before`: statements that its session runs first."""
+
+        async def copy() -> None:
+            connection = await connect(self.server.port, database)
+            try:
+                await connection.execute(before)
+                await connection.copy_records_to_table(table, columns=columns, records=records)
+            finally:
+                await connection.close()
+
+        asyncio.run(copy())
 
     def copy(self, template: str, name: str) -> None:
         """Make the database `name` from `template`, to which nobody may be connected.
@@ -154,7 +174,8 @@ def _sink_version(program: str | None) -> str:
         return "smtp-sink of Postfix"
 
 
-async def _connect(port: int, database: str) -> Any:
+async def connect(port: int, database: str) -> Any:
+    """A connection of asyncpg's to a server on this machine; whoever asks closes it."""
     return await asyncpg.connect(
         host="127.0.0.1", port=port, user=servers.OWNER, database=database, ssl=False
     )

@@ -19,7 +19,8 @@ from tests.callers import LILEI, handler_of, new_request, resolved
 from tests.conftest import Backend
 from tests.fakes import MONDAY_MORNING
 from tests.house import API_KEY, House, open_house
-from workers import alarms, in_force
+from workers import in_force
+from workers.alarms import firing
 from workers.boot import Installation
 from workers.errors import Conflict
 from workers.policy import READY_MADE, Policy, load_policy, parse_policy
@@ -336,15 +337,15 @@ async def test_an_alarm_claimed_just_before_its_answer_is_not_heard(backend: Bac
     async with open_house(backend) as house:
         await new_request(house)
         row = (await house.deadlines())["first_response"]
-        token = new_id()
+        house.clock.set(at(19))
         async with house.workshop.begin() as uow:
-            # What is left when an answer read the row, an alarm claimed it, and the answer was written then.
+            assert [found.id for found in await firing._due(uow, [row.id])] == [row.id]
+        async with house.workshop.begin() as uow:
+            # An answer was written after the alarm was found and before its ticket was locked.
             await uow.session.execute(
                 update(Deadline)
                 .where(Deadline.id == row.id)
-                .values(state=DeadlineState.MET, met_at=uow.clock.now(), due_at=None, lease_token=token)
+                .values(state=DeadlineState.MET, met_at=uow.clock.now(), due_at=None)
             )
-        house.clock.set(at(19))
-        async with house.workshop.begin() as uow:
-            assert await alarms._lock(uow, [(row.id, token)]) == []
+            assert await firing._due(uow, [row.id]) == []
         assert row.lane is Lane.NORMAL

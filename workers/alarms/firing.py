@@ -7,24 +7,25 @@ Alarms and answers take the ticket's row lock first, so they never overtake each
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
 from sqlalchemy import select
 
+from models.base import new_id
 from models.deadlines import Deadline
 from models.tickets import Ticket
 from models.vocabulary import DeadlineKind, Lane
+from workers.alarms.looking_ahead import look_ahead
 from workers.deadlines import loaded, stored
 from workers.history import record
 from workers.policy import Alarm
-from workers.promises import claim, pause, retry_pause, settle
+from workers.promises import hold, pause, retry_pause, settle, still_claimable
 from workers.unit_of_work import UnitOfWork, Workshop
 
 log = structlog.get_logger(__name__)
 
-LEASE = timedelta(seconds=60)
 BATCH = 100
 WORTHLESS_AFTER_LIMIT = frozenset({"warning", "acceptance_reminder"})
 
@@ -47,65 +48,69 @@ def change_plan(uow: UnitOfWork, row: Deadline, left: Sequence[Alarm]) -> None:
         uow.ring("deadlines", row.lane, row.due_at)
 
 
-async def fire(workshop: Workshop, lane: Lane, handlers: Mapping[DeadlineKind, Handler]) -> int:
-    """Claim a batch of due alarms and act on each; gives how many were claimed (BATCH = ring again).
+async def fire(
+    workshop: Workshop, lane: Lane, handlers: Mapping[DeadlineKind, Handler], since: datetime | None = None
+) -> int:
+    """Act on a batch of due alarms in one transaction; gives how many were taken (BATCH = ring again).
 
-    A handler that fails costs only its own row a pause: the rest of the batch is done one by one.
+    Nothing here leaves the house, so the transaction is the claim: a worker that dies lets go of all it had
+    at once. A handler that fails costs only its own row a pause: the rest of the batch is done one by one.
+    Nothing due before `since` (promise time) is looked at, if it is given (`workers.promises.hold`).
     """
-    async with workshop.begin() as uow:
-        claimed = [
-            (row.id, row.lease_token) for row in await claim(uow, Deadline, lane, limit=BATCH, lease=LEASE)
-        ]
-    if not claimed:
-        return 0
+    taken: list[UUID] = []
     try:
-        await _fire_together(workshop, claimed, handlers)
-    except Exception:
-        log.exception("alarms_one_by_one", lane=lane.value, rows=len(claimed))
-        for one in claimed:
-            await _fire_alone(workshop, one, handlers)
-    return len(claimed)
-
-
-_Claimed = tuple[UUID, UUID | None]
-
-
-async def _fire_together(
-    workshop: Workshop, claimed: Sequence[_Claimed], handlers: Mapping[DeadlineKind, Handler]
-) -> None:
-    async with workshop.begin() as uow:
-        for row in await _lock(uow, claimed):
-            await _hear(uow, row, handlers[row.kind])
-
-
-async def _fire_alone(workshop: Workshop, one: _Claimed, handlers: Mapping[DeadlineKind, Handler]) -> None:
-    try:
-        await _fire_together(workshop, [one], handlers)
-    except Exception:
-        log.exception("alarm_failed", deadline=str(one[0]))
         async with workshop.begin() as uow:
-            for row in await _lock(uow, [one]):
+            taken = await hold(uow, Deadline, Ticket, Deadline.ticket_id, lane, limit=BATCH, since=since)
+            await _hear_all(uow, taken, handlers)
+    except Exception:
+        if not taken:
+            raise
+        log.exception("alarms_one_by_one", lane=lane.value, rows=len(taken))
+        for one in taken:
+            await _fire_alone(workshop, one, handlers)
+    return len(taken)
+
+
+async def _hear_all(uow: UnitOfWork, taken: Sequence[UUID], handlers: Mapping[DeadlineKind, Handler]) -> None:
+    """Act on those of `taken` that are due still; their tickets are locked."""
+    rows = await _due(uow, taken)
+    if len(rows) > 1:
+        uow.ahead = await look_ahead(uow, rows)
+    for row in rows:
+        await _hear(uow, row, handlers[row.kind])
+
+
+async def _fire_alone(workshop: Workshop, one: UUID, handlers: Mapping[DeadlineKind, Handler]) -> None:
+    try:
+        async with workshop.begin() as uow:
+            await _lock_ticket(uow, one)
+            await _hear_all(uow, [one], handlers)
+    except Exception:
+        log.exception("alarm_failed", deadline=str(one))
+        async with workshop.begin() as uow:
+            await _lock_ticket(uow, one)
+            for row in await _due(uow, [one]):
+                row.tries += 1
                 pause(row, retry_pause(row.tries), uow.clock)
 
 
-async def _lock(uow: UnitOfWork, claimed: Sequence[_Claimed]) -> list[Deadline]:
-    """The claimed rows that are still ours, their tickets locked first and in one order (no deadlocks).
+async def _lock_ticket(uow: UnitOfWork, ident: UUID) -> None:
+    ticket = select(Deadline.ticket_id).where(Deadline.id == ident).scalar_subquery()
+    await uow.session.execute(select(Ticket.id).where(Ticket.id == ticket).with_for_update())
 
-    A row may have been settled by an answer that read it just before it was claimed: it is not due then.
+
+async def _due(uow: UnitOfWork, idents: Sequence[UUID]) -> list[Deadline]:
+    """Those that are due and free, marked as claimed for as long as the transaction lasts.
+
+    An answer may have settled one of them just before its ticket was locked.
     """
-    ids = [ident for ident, _ in claimed]
-    tokens = {token for _, token in claimed}
-    tickets = select(Deadline.ticket_id).where(Deadline.id.in_(ids))
-    await uow.session.execute(
-        select(Ticket).where(Ticket.id.in_(tickets)).order_by(Ticket.id).with_for_update()
-    )
-    rows = await uow.session.scalars(
-        select(Deadline)
-        .where(Deadline.id.in_(ids), Deadline.lease_token.in_(tokens), Deadline.due_at.is_not(None))
-        .order_by(Deadline.due_at)
-        .execution_options(populate_existing=True)
-    )
-    return [row for row in rows if (row.id, row.lease_token) in claimed]
+    if not idents:
+        return []
+    found = select(Deadline).where(Deadline.id.in_(idents), *still_claimable(Deadline, uow.clock))
+    rows = list(await uow.session.scalars(found.order_by(Deadline.due_at)))
+    for row in rows:
+        row.lease_token = new_id()
+    return rows
 
 
 async def _hear(uow: UnitOfWork, row: Deadline, handler: Handler) -> None:
