@@ -20,6 +20,7 @@ from models.base import Base, new_id
 from models.notifications import Notification, NotificationBody
 from models.vocabulary import Lane, Medium, NotificationState
 from workers.channels.port import Channel, Outcome, Outgoing
+from workers.delivery.digests import lines_of
 from workers.delivery.identity import return_path
 from workers.delivery.outcome import WORKER_LOST, Sending, recover_lost, tell_above
 from workers.delivery.prepare import Preparer, Ready
@@ -100,6 +101,7 @@ class Courier:
             await vault.warm(uow.session, {row.data_key_id for row in rows})
             stored = await self._stored(uow, rows)
             sealers, broken = await sealers_of(uow, rows)
+            lines = await lines_of(uow, [row for row in rows if row.id not in stored])
         ready: dict[UUID, Ready] = {}
         now = self._workshop.clock.now()
         for place, row in enumerate(rows):
@@ -111,7 +113,7 @@ class Courier:
                     recipient = sealer.text(row.recipient_sealed, "notifications.recipient")
                     ready[row.id] = Ready(sealer.open(stored[row.id], BODY), recipient, kept=True)
                 else:
-                    ready[row.id] = self._preparer.prepare(row, sealer, now)
+                    ready[row.id] = self._preparer.prepare(row, sealer, now, lines.get(row.id))
             except (CloseloopError, ValueError) as error:
                 log.exception("rendering_failed", notification=str(row.id), kind=row.kind, error=str(error))
                 broken[row.id] = "rendering_failed"

@@ -13,6 +13,7 @@ from models.notifications import Notification
 from models.vocabulary import HUMAN_MESSAGES, Medium
 from workers.channels.sms.payload import sms_payload
 from workers.delivery.compose import MailParts, compose
+from workers.delivery.digests import Lines
 from workers.delivery.dkim import Signer
 from workers.delivery.echoes import echo_headers
 from workers.delivery.identity import needs_same_sender, reply_address, subject_tag, tagged
@@ -49,8 +50,11 @@ class Preparer:
         domain = settings.mail_from.rpartition("@")[2]
         self._signer = Signer.load(settings.dkim, domain) if settings.dkim else None
 
-    def prepare(self, row: Notification, sealer: Sealer, now: datetime) -> Ready:
-        """Render `row` with its sealed facts. Raises TemplateError, InvalidInput or a sealer's error."""
+    def prepare(self, row: Notification, sealer: Sealer, now: datetime, lines: Lines | None = None) -> Ready:
+        """Render `row` with its sealed facts, a digest with its `lines`.
+
+        Raises TemplateError, InvalidInput or a sealer's error.
+        """
         recipient = sealer.text(row.recipient_sealed, "notifications.recipient")
         facts = sealer.json(row.facts_sealed, "notifications.facts")
         holder = Holder(row.ticket_id, row.staff_id, row.customer_id)
@@ -61,6 +65,9 @@ class Preparer:
         }
         facts["locale"] = row.locale
         facts["links"] = {**dict.fromkeys(row.links), **{name: url for name, (url, _) in minted.items()}}
+        if lines is not None:
+            facts.update(lines.facts)
+            facts["links"].update(lines.urls)
         if row.channel is Medium.CHAT:
             payload = self._renderer.render_chat(row.kind, row.locale, facts).encode()
         elif row.channel is Medium.SMS:
@@ -68,7 +75,8 @@ class Preparer:
             payload = sms_payload(self._settings.sms_url, text, row.kind, row.locale, facts)
         else:
             payload = self._mail(row, facts, recipient, now)
-        return Ready(payload, recipient, links=[link for _, link in minted.values()])
+        links = [link for _, link in minted.values()]
+        return Ready(payload, recipient, links=[*links, *(lines.links if lines else ())])
 
     def _mail(self, row: Notification, facts: Mapping[str, Any], recipient: str, now: datetime) -> bytes:
         rendered = self._rendered(row, facts)

@@ -19,6 +19,7 @@ from models.notifications import Notification
 from models.people import Customer
 from models.surveys import Survey
 from models.vocabulary import Medium, NotificationState
+from workers.delivery.digests import DIGEST, members_of
 from workers.delivery.prepare import SURVEY_KINDS
 from workers.locks import hold
 from workers.promises import release, settle
@@ -28,6 +29,7 @@ from workers.unit_of_work import UnitOfWork
 INVITATION = "csat_invitation"
 QUIET_HOURS = "quiet_hours"
 FATIGUE_CAP = "fatigue_cap"
+NOTHING_LEFT = "nothing_left"
 ON_ITS_WAY = (NotificationState.CLAIMED, NotificationState.SENDING)
 
 
@@ -56,6 +58,7 @@ async def silences(
     """Those of `rows`, just claimed, that are too late, not live, not wanted, channelless or ill-mannered."""
     held = await unwanted(uow, rows, SURVEY_KINDS)
     ended = await _ended(uow, rows)
+    lines = await members_of(uow, [row.id for row in rows if row.kind == DIGEST])
     now = uow.clock.now()
     silent: dict[UUID, Silence] = {}
     for row in rows:
@@ -65,6 +68,8 @@ async def silences(
             silent[row.id] = Silence(NotificationState.HELD, "test_mode")
         elif row.deadline_id in ended:
             silent[row.id] = Silence(NotificationState.SUPPRESSED, ended[row.deadline_id])
+        elif row.kind == DIGEST and not lines[row.id]:
+            silent[row.id] = Silence(NotificationState.SUPPRESSED, NOTHING_LEFT)
         elif row.id in held:
             silent[row.id] = Silence(NotificationState.SUPPRESSED, f"suppressed_{held[row.id]}")
         elif row.channel not in channels:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
 
@@ -34,12 +34,7 @@ async def breach(uow: UnitOfWork, row: Deadline, alarm: Alarm) -> timedelta | No
     ticket = await uow.session.get_one(Ticket, row.ticket_id)
     if await _answer_under_way(uow, ticket, row.kind):
         return PATIENCE
-    row.state = DeadlineState.BREACHED
-    row.breached_at = row.limit_at
-    ticket.attention = True
-    if not await _counted_before(uow, row):
-        ticket.overdue_count += 1
-    await record(uow, ticket, "breached", facts={"clock": row.kind.value, "limit_at": iso(row.limit_at)})
+    await _note_breach(uow, ticket, row)
     ladder = await start_ladder(uow, ticket, row)
     policy = await uow.policy_of(ticket.policy_version_id)
     telling = await breach_telling(uow, ticket, row, level=0)
@@ -49,8 +44,30 @@ async def breach(uow: UnitOfWork, row: Deadline, alarm: Alarm) -> timedelta | No
     return None
 
 
+async def judge_passed(uow: UnitOfWork, ticket: Ticket, row: Deadline, now: datetime) -> None:
+    """Before another clock takes its place: one that runs and whose limit has passed is breached, although
+    its check has not come round to it. Nobody is told: what takes its place will tell them, if it is missed.
+    """
+    if row.state is not DeadlineState.RUNNING or row.limit_at is None or row.limit_at > now:
+        return
+    if any(alarm["step"] == "breach" for alarm in row.alarms):
+        await _note_breach(uow, ticket, row)
+
+
+async def _note_breach(uow: UnitOfWork, ticket: Ticket, row: Deadline) -> None:
+    row.state = DeadlineState.BREACHED
+    row.breached_at = row.limit_at
+    ticket.attention = True
+    if not await _counted_before(uow, row):
+        ticket.overdue_count += 1
+    await record(uow, ticket, "breached", facts={"clock": row.kind.value, "limit_at": iso(row.limit_at)})
+
+
 async def _counted_before(uow: UnitOfWork, row: Deadline) -> bool:
     """Whether this very clock was overdue already before it was re-planned, or an answer to it bounced."""
+    if uow.ahead is not None and uow.ahead.of_tickets is not None and uow.ahead.holds(row.ticket_id):
+        known = uow.ahead.of_tickets.replaced
+        return any((row.ticket_id, f"{row.kind.value}:{why}", row.started_at) in known for why in REPLACED)
     replaced = select(Deadline.id).where(
         Deadline.ticket_id == row.ticket_id,
         Deadline.kind == row.kind,
@@ -71,6 +88,9 @@ async def _first_team(uow: UnitOfWork, ticket: Ticket) -> list[Staff]:
 
 async def _answer_under_way(uow: UnitOfWork, ticket: Ticket, kind: DeadlineKind) -> bool:
     """Whether a message that would meet this deadline is being sent, or was sent and is not yet judged."""
+    if uow.ahead is not None and uow.ahead.of_tickets is not None and uow.ahead.holds(ticket.id):
+        known = uow.ahead.of_tickets.under_way
+        return (ticket.id, kind.value) in known or (ticket.id, "") in known
     sending = await uow.session.scalar(
         select(func.count()).where(
             Notification.ticket_id == ticket.id,

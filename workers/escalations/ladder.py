@@ -5,7 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import UUID
 
+from sqlalchemy import select
+
 from models.deadlines import Deadline
+from models.notifications import Notification
 from models.people import Staff
 from models.tickets import Ticket
 from models.vocabulary import DeadlineKind, DeadlineState, Lane
@@ -65,6 +68,34 @@ async def acknowledge(uow: UnitOfWork, ticket: Ticket, staff: Staff, ladder_id: 
     if chosen:
         await record(uow, ticket, "acknowledged", by=staff, facts={"ladders": len(chosen)})
     return len(chosen)
+
+
+async def climbing(uow: UnitOfWork, digest_id: UUID) -> list[Deadline]:
+    """The ladders that lines of a digest tell of and that nobody has stopped yet, by ticket."""
+    told = select(Notification.deadline_id).where(Notification.digest_id == digest_id)
+    rows = await uow.session.scalars(
+        select(Deadline)
+        .where(Deadline.id.in_(told), Deadline.kind == DeadlineKind.ESCALATION)
+        .where(Deadline.ended_reason.is_(None))
+        .order_by(Deadline.ticket_id, Deadline.id)
+    )
+    return list(rows)
+
+
+async def acknowledge_digest(uow: UnitOfWork, digest_id: UUID, staff: Staff) -> list[str]:
+    """Somebody takes on all that a digest lists; gives the numbers of the tickets whose ladders stopped."""
+    ladders: dict[UUID, list[UUID]] = {}
+    for row in await climbing(uow, digest_id):
+        ladders.setdefault(row.ticket_id, []).append(row.id)
+    # In the order in which alarms lock tickets, so that neither waits for the other in a circle.
+    found = await uow.session.scalars(
+        select(Ticket).where(Ticket.id.in_(ladders)).order_by(Ticket.id).with_for_update()
+    )
+    stopped = []
+    for ticket in found.all():
+        counts = [await acknowledge(uow, ticket, staff, ladder) for ladder in ladders[ticket.id]]
+        stopped += [ticket.number] if any(counts) else []
+    return stopped
 
 
 async def stop_ladder(uow: UnitOfWork, row: Deadline, reason: str) -> None:

@@ -17,7 +17,7 @@ from models.tickets import Ticket
 from models.vocabulary import Lane
 from workers.directory import people_for
 from workers.history import record
-from workers.notifications import Notice, notify, staff_recipient, staff_ticket_facts
+from workers.notifications import Notice, notify_gathered, staff_recipient, staff_ticket_facts
 from workers.unit_of_work import UnitOfWork
 
 LINK_HOURS = 72
@@ -46,9 +46,13 @@ async def tell(
     *,
     also: Iterable[Staff] = (),
 ) -> list[Staff]:
-    """Write one notice per person whom the roles mean (and `also`); the log says when there is nobody."""
+    """Write one notice per person whom the roles mean (and `also`); the log says when there is nobody.
+
+    Breaches of the night, and many at once, become one mail to each person (`notify_gathered`).
+    """
     people = await people_for(uow, ticket, roles)
     people += [person for person in also if person not in people]
+    rules = (await uow.policy_of(ticket.policy_version_id)).document
     common = await staff_ticket_facts(uow, ticket)
     told = await _just_told(uow, row)
     for person in people:
@@ -67,7 +71,13 @@ async def tell(
             survey_id=row.survey_id,
             merged=person.id in told,
         )
-        await notify(uow, staff_recipient(uow, person), notice)
+        await notify_gathered(
+            uow,
+            staff_recipient(uow, person),
+            notice,
+            storm_from=rules.escalation.storm_from,
+            apart=rules.calendar.around_the_clock,
+        )
     if not people:
         await record(
             uow, ticket, "nobody_to_tell", facts={"notification": telling.kind, "roles": list(roles)}
@@ -78,6 +88,9 @@ async def tell(
 async def _just_told(uow: UnitOfWork, row: Deadline) -> set[UUID | None]:
     """Who heard of this a moment ago: several rungs in one go (after an outage) are one mail to a person."""
     since = uow.clock.now() - ONE_GO
+    known = uow.ahead.told(row.id, since) if uow.ahead is not None else None
+    if known is not None:
+        return known
     rows = await uow.session.scalars(
         select(Notification.staff_id).where(
             Notification.deadline_id == row.id, Notification.created_at >= since

@@ -15,13 +15,15 @@ from models.tickets import TicketMessage
 from workers import senders
 from workers.ahead import Ahead
 from workers.directory import normal_email
+from workers.directory.presence import SOON, absences_from, duties_from
 from workers.errors import InvalidInput
 from workers.intake.mail import InboundMail
 from workers.unit_of_work import UnitOfWork
 
 
 async def look_ahead(uow: UnitOfWork, mails: Sequence[InboundMail]) -> Ahead:
-    """Staff, teams, and what is known of these mails' senders and ids, by six queries."""
+    """Staff, teams, and what is known of these mails' senders and ids, by eight queries."""
+    now = uow.clock.now()
     addresses = list(_addresses(mails))
     hashes = {uow.vault.lookup("email", address) for address in addresses}
     ids = {uow.vault.lookup("message-id", mail.message_id) for mail in mails if mail.message_id}
@@ -39,6 +41,8 @@ async def look_ahead(uow: UnitOfWork, mails: Sequence[InboundMail]) -> Ahead:
         teams=(await uow.session.scalars(select(Team).order_by(Team.id))).all(),
         customers=known,
         absent=absent,
+        absences=await absences_from(uow, now, now + SOON),
+        duties=await duties_from(uow, now, now + SOON),
     )
 
 

@@ -45,6 +45,19 @@ async def ticket_facts(uow: UnitOfWork, ticket: Ticket, *, masked: bool = False)
     return facts
 
 
+def house_facts(uow: UnitOfWork, locale: str) -> dict[str, Any]:
+    """Facts of a message that belongs to no ticket: the team's zone, name, hours and address."""
+    team = uow.policy.teams.get(uow.policy.default_team)
+    return {
+        "zone": uow.settings.timezone,
+        "team": {
+            "name": team.for_locale(locale) if team else uow.policy.default_team,
+            "hours": uow.policy.calendar.hours_text(locale),
+            "address": uow.settings.mail_from,
+        },
+    }
+
+
 async def staff_ticket_facts(uow: UnitOfWork, ticket: Ticket) -> dict[str, Any]:
     """Facts of a ticket for staff: the customer only as a mask, free text masked too (row A2)."""
     return await ticket_facts(uow, ticket, masked=True)

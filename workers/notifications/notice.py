@@ -54,8 +54,12 @@ class Notice:
     data_key_id: UUID | None = None
 
 
-async def notify(uow: UnitOfWork, to: Recipient, notice: Notice) -> Notification | None:
+async def notify(
+    uow: UnitOfWork, to: Recipient, notice: Notice, *, digest: Notification | None = None
+) -> Notification | None:
     """Write the row (and ring when the transaction commits). None when this reason was told already.
+
+    With `digest` it is a line of that mail and is not sent by itself.
 
     In test mode messages to anybody but staff are kept as `held` with the reason `test_mode`; going live
     never releases them.
@@ -70,6 +74,8 @@ async def notify(uow: UnitOfWork, to: Recipient, notice: Notice) -> Notification
     if notice.silenced is None and await braked(uow, to, notice.kind, ticket):
         notice = replace(notice, silenced=LOOP_BRAKE)
     state, reason = _first_state(uow, to, notice)
+    if digest is not None and state is NotificationState.QUEUED:
+        state, reason = NotificationState.MERGED, digest.kind
     waits = state is NotificationState.QUEUED
     facts = {
         **notice.facts,
@@ -92,6 +98,7 @@ async def notify(uow: UnitOfWork, to: Recipient, notice: Notice) -> Notification
         staff_id=to.staff_id,
         customer_id=to.customer_id,
         meets=notice.meets,
+        digest_id=digest.id if digest is not None and state is NotificationState.MERGED else None,
         data_key_id=data_key_id,
         recipient_sealed=sealer.seal(to.address, "notifications.recipient"),
         recipient_hash=address_hash(uow, to),

@@ -20,6 +20,7 @@ from workers.followups import followup_by_id, name_owner
 from workers.notifications import staff_ticket_facts
 from workers.text import mask_free_text
 from workers.unit_of_work import UnitOfWork
+from workers.web import digest_pages
 from workers.web.pages import form_fields, own_url, page
 from workers.web.parts import Parts
 
@@ -43,8 +44,10 @@ SOON = timedelta(minutes=30)
 async def show(request: Request, parts: Parts, token: str) -> Response:
     """What this link would do, and to which ticket. Nothing is written, however often it is opened."""
     async with parts.workshop.read() as uow:
-        link = await links.find(uow, token, ACTIONS)
+        link = await links.find(uow, token, [*ACTIONS, digest_pages.PURPOSE])
         person = await _person(uow, link)
+        if link.purpose == digest_pages.PURPOSE:
+            return await digest_pages.show(uow, request, link, person)
         ticket = await tickets.ticket_by_id(uow, _ticket_id(link), hold=False)
         try:
             links.check(uow, link)
@@ -61,8 +64,11 @@ async def act(request: Request, parts: Parts, token: str) -> Response:
     """Do it, and use the link up, in one transaction. What no longer applies leaves the link as it was."""
     given = await form_fields(request)
     async with parts.workshop.read() as uow:
-        link = await links.find(uow, token, ACTIONS)
+        link = await links.find(uow, token, [*ACTIONS, digest_pages.PURPOSE])
         person = await _person(uow, link)
+    if link.purpose == digest_pages.PURPOSE:
+        return await digest_pages.act(parts, request, token, person)
+    async with parts.workshop.read() as uow:
         ticket = await tickets.ticket_by_id(uow, _ticket_id(link), hold=False)
         errors = _mistakes(uow, link, given)
         if errors:

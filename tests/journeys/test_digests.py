@@ -1,0 +1,100 @@
+"""Many breaches at once are one mail to each person, by urgency; one or all are acknowledged from it."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+
+import pytest
+
+from models.vocabulary import NotificationState
+from tests.conftest import Backend
+from tests.house import PUBLIC, House, link_in, open_house, text_of
+
+pytestmark = pytest.mark.anyio
+
+CAROL = "carol@help.example"
+DIGEST = "个工单已超时"
+STORM = 6
+
+
+async def _open(house: House, number: int, priority: str = "medium") -> str:
+    body = {
+        "contact": {"email": f"customer{number}@shop.example", "name": f"Customer {number}"},
+        "subject": f"Order {number}",
+        "description": "It has not arrived.",
+        "priority": priority,
+        "category": "other",
+    }
+    return str((await house.api("POST", "/tickets", body))["number"])
+
+
+async def _limit(house: House, number: str) -> datetime:
+    limit = (await house.deadlines(number))["first_response"].limit_at
+    assert limit is not None
+    return limit
+
+
+async def _taken(house: House, numbers: list[str]) -> list[str]:
+    return [number for number in numbers if "acknowledged" in await house.log_kinds(number)]
+
+
+async def test_a_storm_and_a_night_are_one_mail_each(backend: Backend) -> None:
+    async with open_house(backend) as house:
+        numbers = [await _open(house, each) for each in range(STORM)]
+        urgent = await _open(house, 99, "urgent")
+        # All of them at once, as after an outage: the urgent one is neither merged nor delayed.
+        await house.pass_time(until=await _limit(house, numbers[0]))
+        assert [mail for mail in house.mails_to(CAROL, "已超时") if urgent in mail.message["Subject"]]
+        assert not house.mails_to(CAROL, DIGEST)
+        await house.pass_time(timedelta(minutes=1))
+        (digest,) = house.mails_to(CAROL, DIGEST)
+        assert str(digest.message["Subject"]).startswith(f"{STORM} {DIGEST}")
+        listed = re.findall(r"CS\d{12,}", text_of(digest))
+        assert sorted(set(listed)) == sorted(numbers)
+        merged = [
+            row
+            for row in await house.notifications("breach")
+            if row.digest_id is not None and row.state is NotificationState.MERGED
+        ]
+        assert {row.reason for row in merged} == {"breach_digest"}
+        assert not house.mails_to(CAROL, f"[{numbers[0]}]")
+
+        # One by its own link: opening it changes nothing, the button does.
+        await house.tap(link_in(digest, "t", 1))
+        taken = re.findall(
+            rf"(CS\d+)(?:(?!CS\d).)*?{re.escape(link_in(digest, 't', 1))}", text_of(digest), re.S
+        )
+        assert "acknowledged" in await house.log_kinds(taken[-1])
+        left = [number for number in numbers if number != taken[-1]]
+        assert not await _taken(house, left)
+
+        # The others climb, and level 1 is a digest again.
+        await house.pass_time(until=await _limit(house, numbers[0]) + timedelta(hours=15, minutes=30))
+        await house.pass_time(timedelta(minutes=1))
+        again = house.mails_to(CAROL, DIGEST)
+        assert len(again) == 2
+        assert set(re.findall(r"CS\d{12,}", text_of(again[1]))) == set(left)
+        page = await house.web.get(link_in(again[1], "t", 0).removeprefix(PUBLIC))
+        assert page.status_code == 200
+        assert all(number in page.text for number in left)
+        assert not await _taken(house, left)
+        await house.tap(link_in(again[1], "t", 0))
+        assert await _taken(house, left) == left
+        assert (await house.web.get(link_in(again[1], "t", 0).removeprefix(PUBLIC))).status_code == 410
+
+        # What is found at night waits for opening time; what was answered until then is left out.
+        await house.pass_time(until=house.clock.now().replace(hour=1) + timedelta(days=1))
+        late = [await _open(house, 10 + each) for each in range(3)]
+        evening = (await _limit(house, late[0])).replace(hour=13)
+        await house.pass_time(timedelta(minutes=2))
+        before = len(house.mails_to(CAROL, DIGEST))
+        await house.pass_time(until=evening)
+        assert len(house.mails_to(CAROL, DIGEST)) == before
+        assert not [mail for number in late for mail in house.mails_to(CAROL, f"[{number}] 首次响应已超时")]
+        handler = (await house.mail_of("assignment")).recipient
+        await house.api("POST", f"/tickets/{late[2]}/answer", {"text": "It is on its way."}, by=handler)
+        await house.pass_time(timedelta(minutes=3))
+        await house.pass_time(timedelta(hours=12))
+        (morning,) = house.mails_to(CAROL, DIGEST)[before:]
+        assert set(re.findall(r"CS\d{12,}", text_of(morning))) & set(late) == set(late[:2])
