@@ -4,14 +4,16 @@ import json
 from collections.abc import Callable, MutableMapping
 from importlib.resources import files
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
+from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, StrictUndefined, Template
 from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from workers.errors import TemplateError
 from workers.rendering import filters
+from workers.rendering.flat import flat
 from workers.rendering.images import Images
 from workers.rendering.styles import Styles
 
@@ -22,6 +24,7 @@ _REFUSED_FILTERS = ("center", "format", "indent", "pprint", "random", "urlize", 
 _REFUSED_METHODS = frozenset(
     {"center", "ljust", "rjust", "zfill", "expandtabs", "format", "format_map", "translate"}
 )
+_OF_EACH_DICTIONARY = frozenset(dir(dict))
 
 
 def shipped_folder() -> Path:
@@ -33,6 +36,25 @@ class Sandbox(ImmutableSandboxedEnvironment):
     """Jinja's sandbox, tightened: no operator and no method that makes a huge text from a short one."""
 
     intercepted_binops = frozenset({"*", "**", "%"})
+    labels: filters.Labels = MappingProxyType({})
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._whole: dict[str, Template] = {}
+
+    def whole(self, name: str) -> Template:
+        """The template in one piece (see `flat`); not to be extended. Raises what `get_template` raises."""
+        known = self._whole.get(name)
+        if known is None:
+            assert self.loader is not None
+            source, filename, _ = self.loader.get_source(self, name)
+            tree = flat(self.parse(source, name, filename), name, self, self._words)
+            code = self.compile(tree, name, filename)
+            known = self._whole[name] = Template.from_code(self, code, self.make_globals(None))
+        return known
+
+    def _words(self, locale: str, group: str, code: str) -> str | None:
+        return self.labels.get(locale, {}).get(group, {}).get(code)
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         """Only numbers may be multiplied, and nothing raised to a power."""
@@ -42,7 +64,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """As in Jinja, but a fact of a plain dictionary is found without failing as an attribute first."""
-        if type(obj) is dict and attribute in obj and not hasattr(dict, attribute):
+        if type(obj) is dict and attribute in obj and attribute not in _OF_EACH_DICTIONARY:
             return obj[attribute]
         return super().getattr(obj, attribute)
 
@@ -81,7 +103,7 @@ class _StyledLoader(BaseLoader):
         return self._loader.list_templates()
 
 
-def build_environment(overrides: Path | None, images: Images) -> Environment:
+def build_environment(overrides: Path | None, images: Images) -> Sandbox:
     """A sandboxed environment over the shipped templates, shadowed file by file by those in `overrides`.
     `images` are those that mails may show.
 
@@ -102,7 +124,8 @@ def build_environment(overrides: Path | None, images: Images) -> Environment:
     environment.loader = _StyledLoader(loader, Styles(css), images)
     for name in _REFUSED_FILTERS:
         environment.filters.pop(name, None)
-    filters.install(environment, {locale: load_labels(locale, overrides) for locale in LOCALES})
+    environment.labels = {locale: load_labels(locale, overrides) for locale in LOCALES}
+    filters.install(environment, environment.labels)
     return environment
 
 

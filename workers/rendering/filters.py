@@ -54,10 +54,11 @@ def _moment_words(value: str | datetime, zone: str, chinese: bool, offset: bool)
     if at.tzinfo is None:
         raise TemplateError("a time has no zone", "give UTC, e.g. 2024-05-20T06:30:00+00:00")
     local = at.astimezone(_zone(zone))
+    clock = f"{local.hour:02}:{local.minute:02}"  # a third of what strftime takes
     if chinese:
-        text = f"{local.month}月{local.day}日 {local:%H:%M}"
+        text = f"{local.month}月{local.day}日 {clock}"
     else:
-        text = f"{local.day} {_MONTHS[local.month - 1]} {local:%H:%M}"
+        text = f"{local.day} {_MONTHS[local.month - 1]} {clock}"
     return f"{text} ({_offset(local)})" if offset else text
 
 

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from jinja2 import TemplateNotFound, TemplateSyntaxError, UndefinedError
+from jinja2 import TemplateNotFound, TemplateRuntimeError, TemplateSyntaxError, UndefinedError
 from jinja2.exceptions import SecurityError
 
 from workers.errors import TemplateError
@@ -24,6 +24,15 @@ _SMS_LIMIT = 1_000
 _CHAT_LIMIT = 4_000
 _BODY_LIMIT = 1_000_000
 _BASE_SAMPLE = "email/_base/sample.json"
+_MISTAKES = (
+    TypeError,
+    ValueError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    RecursionError,
+    TemplateRuntimeError,
+)
 _BLANK_LINES = re.compile(r"\n(?:[ \t]*\n)+")
 
 
@@ -140,8 +149,9 @@ class Renderer:
 
     def _render(self, name: str, locale: str, facts: Mapping[str, Any], limit: int = _BODY_LIMIT) -> str:
         try:
-            template = self._environment.get_template(name)
-            return _within(template.generate({**facts, "locale": locale}), limit, name)
+            template = self._environment.whole(name)
+            context = template.new_context({**facts, "locale": locale})
+            return _within(template.root_render_func(context), limit, name)
         except TemplateError as error:
             if error.message.startswith(name):
                 raise
@@ -155,7 +165,7 @@ class Renderer:
             raise TemplateError(f"{where}, line {error.lineno}: {error.message}") from error
         except SecurityError as error:
             raise TemplateError(f"{name}: refused by the sandbox: {error}") from error
-        except (TypeError, ValueError, LookupError, ArithmeticError, AttributeError, OverflowError) as error:
+        except _MISTAKES as error:
             # Their texts may quote facts, that is a customer's data: only the kind is told.
             raise TemplateError(f"{name}: {type(error).__name__} while rendering") from error
 
