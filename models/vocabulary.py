@@ -88,6 +88,7 @@ class DeadlineKind(StrEnum):
     FOLLOWUP_START = "followup_start"
     FOLLOWUP_DUE = "followup_due"
     CHAT_POST = "chat_post"
+    ASSIGNMENT = "assignment"
     PROGRESS = "progress"
     WAITING = "waiting"
 

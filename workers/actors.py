@@ -58,6 +58,8 @@ HANDLERS: Mapping[DeadlineKind, alarms.Handler] = {
     DeadlineKind.FOLLOWUP_START: followups.start_alarm,
     DeadlineKind.FOLLOWUP_DUE: followups.due_alarm,
     DeadlineKind.CHAT_POST: tickets.chat_alarm,
+    DeadlineKind.WAITING: tickets.waiting_alarm,
+    DeadlineKind.ASSIGNMENT: tickets.assignment_alarm,
 }
 
 

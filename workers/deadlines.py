@@ -8,7 +8,7 @@ each other.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -130,7 +130,23 @@ async def meet(
     rows = [row for row in await open_ones(uow, ticket, [kind]) if followup_id in (None, row.followup_id)]
     if not rows:
         return None
-    row = rows[-1]
+    verdict = await _judge(uow, rows[-1], at)
+    undone = await _undo_replaced(uow, ticket, rows[-1], at) if ticket.overdue_count else False
+    return replace(verdict, breach_undone=verdict.breach_undone or undone)
+
+
+async def meet_earlier(uow: UnitOfWork, ticket: Ticket, kind: DeadlineKind, at: datetime) -> Verdict | None:
+    """What met the newest deadline of a kind proves to have happened earlier, at `at`: judge it anew.
+
+    None when it has not been met yet, or not later than that.
+    """
+    row = await _newest(uow, ticket, kind)
+    if row is None or row.met_at is None or row.met_at <= at:
+        return None
+    return await _judge(uow, row, at)
+
+
+async def _judge(uow: UnitOfWork, row: Deadline, at: datetime) -> Verdict:
     in_time = row.limit_at is None or at <= row.limit_at
     undone = in_time and row.state is DeadlineState.BREACHED
     row.met_at = at
@@ -145,6 +161,27 @@ async def meet(
     return Verdict(row, in_time, undone)
 
 
+async def _undo_replaced(uow: UnitOfWork, ticket: Ticket, met: Deadline, at: datetime) -> bool:
+    """An answer that is heard of late may lie within a limit that was replaced after it had passed: that was
+    no breach either. Gives whether there was one.
+    """
+    rows = await uow.session.scalars(
+        select(Deadline).where(
+            Deadline.ticket_id == ticket.id,
+            Deadline.kind == met.kind,
+            Deadline.started_at == met.started_at,
+            Deadline.state == DeadlineState.BREACHED,
+            Deadline.met_at.is_(None),
+            Deadline.ended_reason == "replanned",
+            Deadline.limit_at >= at,
+        )
+    )
+    found = list(rows) if met.state is DeadlineState.MET else []
+    for row in found:
+        row.state, row.breached_at = DeadlineState.WITHDRAWN, None
+    return bool(found)
+
+
 async def withdraw(
     uow: UnitOfWork, ticket: Ticket, kinds: Iterable[DeadlineKind], reason: str
 ) -> list[Deadline]:
@@ -157,18 +194,22 @@ async def unjudge(uow: UnitOfWork, ticket: Ticket, kind: DeadlineKind, reason: s
 
     A breach stays a breach. Gives the deadline, whose limit the caller may arm anew.
     """
-    row = await uow.session.scalar(
-        select(Deadline)
-        .where(Deadline.ticket_id == ticket.id, Deadline.kind == kind)
-        .order_by(Deadline.generation.desc())
-        .limit(1)
-    )
+    row = await _newest(uow, ticket, kind)
     if row is None or row.met_at is None:
         return None
     row.met_at, row.ended_reason = None, reason
     if row.state is DeadlineState.MET:
         row.state = DeadlineState.WITHDRAWN
     return row
+
+
+async def _newest(uow: UnitOfWork, ticket: Ticket, kind: DeadlineKind) -> Deadline | None:
+    return await uow.session.scalar(
+        select(Deadline)
+        .where(Deadline.ticket_id == ticket.id, Deadline.kind == kind)
+        .order_by(Deadline.generation.desc())
+        .limit(1)
+    )
 
 
 async def withdraw_for(
@@ -184,7 +225,7 @@ async def withdraw_rows(uow: UnitOfWork, rows: list[Deadline], reason: str) -> l
     for row in rows:
         if row.state is not DeadlineState.BREACHED or row.kind is DeadlineKind.ESCALATION:
             row.state = DeadlineState.WITHDRAWN
-        row.ended_reason = reason
+        row.ended_reason, row.paused_at = reason, None
         settle(row)
     await notifications.cancel(uow, reason, deadline_ids=[row.id for row in rows])
     return rows

@@ -25,7 +25,11 @@ TEAM_ROLES = ("supervisor", "substitute", "head")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """A new member of staff; `team` is a team's name."""
+    """A new member of staff; `team` is a team's name.
+
+    `open_limit`: how many tickets they may have in progress before they get no new one; None: as the policy
+    says for their team.
+    """
 
     number: str
     name: str
@@ -37,6 +41,8 @@ class Person:
     locale: str | None = None
     absent_until: datetime | None = None
     active: bool = True
+    senior: bool = False
+    open_limit: int | None = None
 
 
 PERSON_FIELDS = frozenset(field.name for field in fields(Person)) - {"number"}
@@ -70,6 +76,8 @@ async def add_person(uow: UnitOfWork, person: Person) -> Staff:
         locale=person.locale,
         active=person.active,
         absent_until=person.absent_until,
+        senior=person.senior,
+        open_limit=person.open_limit,
     )
     if not await uow.insert_new(row):
         raise Conflict("there is a member of staff with this number or address already")

@@ -83,6 +83,22 @@ class UnitOfWork:
             number = waiting.popleft()
         return f"{prefix or series}{number:0{width}d}"
 
+    async def draw_turn(self, series: str) -> int:
+        """Whose turn it is in `series`, counted from 1: the next one for whoever draws, in any process.
+
+        With `ahead` the first is drawn and the rest counted on from it, so that a transaction for many asks
+        once. As with numbers, one that is drawn by a transaction that fails stays unused.
+        """
+        if self.ahead is None:
+            return await self._workshop.next_number(self.session, series)
+        turns = self.ahead.turns
+        if series in turns:
+            turns[series] += 1
+        else:
+            with self.session.no_autoflush:
+                turns[series] = await self._workshop.next_number(self.session, series)
+        return turns[series]
+
     async def insert_new(self, row: Base) -> bool:
         """Insert `row` unless one of its unique keys is taken: INSERT … ON CONFLICT DO NOTHING.
 

@@ -1,6 +1,5 @@
 """Who is who: customers by their contacts, staff by number or address, and whom a role means on a ticket."""
 
-from workers.directory.choosing import next_handler
 from workers.directory.colleagues import ensure_administrator, staff_by_email, staff_by_number, team_named
 from workers.directory.contacts import is_email, normal_email, normal_phone, region_of
 from workers.directory.customers import Contact, find_or_make_customer
@@ -12,7 +11,6 @@ __all__ = [
     "ensure_administrator",
     "find_or_make_customer",
     "is_email",
-    "next_handler",
     "normal_email",
     "normal_phone",
     "on_duty",

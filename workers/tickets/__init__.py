@@ -1,12 +1,14 @@
 """The life of a ticket, from received to closed. Each step happens in the caller's transaction."""
 
-from workers.tickets.assigning import accept, assign, latest_resolution, name_cooperation, transfer, triage
+from workers.tickets.accepting import accept, latest_resolution
+from workers.tickets.assigning import assign, assignment_alarm, name_cooperation, transfer, triage
 from workers.tickets.changing_policy import Applied, apply_policy, try_policy
 from workers.tickets.chatting import chat_alarm
+from workers.tickets.choosing import next_handler
 from workers.tickets.collecting import first_of_same
 from workers.tickets.customer import begins_anew, collect, customer_wrote
 from workers.tickets.dismissing import dismiss, undo_dismissal
-from workers.tickets.extending import decide_request, extend, request_escalation
+from workers.tickets.extending import decide_request, extend, promised_time, request_escalation
 from workers.tickets.finishing import (
     close,
     confirm,
@@ -30,6 +32,7 @@ from workers.tickets.responding import (
     take_back,
     tell_not_sent,
 )
+from workers.tickets.waiting import resume, wait, waiting_alarm
 
 __all__ = [
     "Applied",
@@ -40,6 +43,7 @@ __all__ = [
     "answer",
     "apply_policy",
     "assign",
+    "assignment_alarm",
     "begins_anew",
     "chat_alarm",
     "close",
@@ -57,16 +61,19 @@ __all__ = [
     "message_bounced",
     "missing_for_closing",
     "name_cooperation",
+    "next_handler",
     "note",
     "open_ticket",
     "phone_feedback",
     "progress",
+    "promised_time",
     "record_first_response",
     "remember_message",
     "reopen",
     "replan_batch",
     "request_escalation",
     "resolve",
+    "resume",
     "take_back",
     "tell_commands",
     "tell_not_sent",
@@ -77,4 +84,6 @@ __all__ = [
     "try_close",
     "try_policy",
     "undo_dismissal",
+    "wait",
+    "waiting_alarm",
 ]

@@ -1,43 +1,113 @@
-"""Who handles a ticket: assignment by rule, triage, acceptance with an expected time, transfer."""
+"""Who handles a ticket: assignment by rule, triage, transfer, lead and cooperating departments."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from models.deadlines import Deadline
 from models.people import Customer, Staff, Team
 from models.tickets import Ticket
-from models.vocabulary import Category, DeadlineKind, Priority, Role, TicketState
+from models.vocabulary import Category, DeadlineKind, DeadlineState, Priority, Role, TicketState
 from workers import deadlines, escalations
-from workers.directory import next_handler, team_named
-from workers.errors import Conflict, Forbidden, InvalidInput
+from workers.directory import people_for, team_named
+from workers.errors import Forbidden, InvalidInput
 from workers.history import record
 from workers.notifications import Notice, notify, staff_recipient, staff_ticket_facts
+from workers.policy import Alarm
 from workers.text import mask_free_text
-from workers.tickets.clocks import OPENING, case_of, running_limits, start_clock, start_clocks
-from workers.tickets.first_response import settle_verdict
+from workers.tickets.choosing import back_at, choose_handler
+from workers.tickets.clocks import case_of, judged_by, replace_clocks, running_limits, start_clocks
 from workers.tickets.loading import must_be_open
+from workers.tickets.retiming import change_priority, follow_case
 from workers.unit_of_work import UnitOfWork
+
+TRY_AGAIN = timedelta(minutes=15)
 
 
 async def assign(uow: UnitOfWork, ticket: Ticket) -> None:
-    """Give the ticket to a person of the team that its category belongs to, and tell them.
+    """Give the ticket to a person of the team that the assignment rules say, and tell them.
 
-    With nobody there it stays `to_assign`, and its log says so.
+    With nobody there it stays `to_assign`: its log says so, the team's supervisor hears of it at once, and it
+    is tried again in a while.
     """
     policy = await uow.policy_of(ticket.policy_version_id)
     customer = await uow.the(Customer, ticket.customer_id)
-    rule = policy.assignment(ticket.category, ticket.subkind, customer.level, ticket.priority)
+    facts = (ticket.category, ticket.subkind, customer.level, ticket.priority, ticket.channel)
+    rule = policy.assignment(*facts)
     team = await team_named(uow, rule.team)
-    person = await next_handler(uow, team, ticket.subkind) if team else None
-    if team is None or person is None:
+    if team is None:
         await record(uow, ticket, "nobody_to_assign")
         return
     ticket.team_id, ticket.first_team_id = team.id, ticket.first_team_id or team.id
     ticket.cooperating = list(rule.together_with)
-    _hand_to(uow, ticket, person)
-    await record(uow, ticket, "assigned", facts={"to": person.number, "team": team.name})
-    await _tell_handler(uow, ticket, person, "assignment", {"history": ""})
+    choice = await choose_handler(uow, team, rule, policy, kind=ticket.subkind)
+    if choice.person is None:
+        await _wait(uow, ticket, team, choice.why)
+        return
+    hand_to(uow, ticket, choice.person)
+    await record(uow, ticket, "assigned", facts={"to": choice.person.number, "team": team.name})
+    await _tell_handler(uow, ticket, choice.person, "assignment", {"history": ""})
+
+
+async def _wait(uow: UnitOfWork, ticket: Ticket, team: Team, why: str) -> None:
+    """Nobody of the team can take it on: say so once for each opening, and try again."""
+    now = uow.clock.now()
+    again = await deadlines.arm(
+        uow,
+        ticket,
+        DeadlineKind.ASSIGNMENT,
+        fact=ticket.id,
+        generation=await deadlines.next_generation(uow, ticket, DeadlineKind.ASSIGNMENT),
+        started_at=now,
+        limit_at=None,
+        alarms=[Alarm(await _next_try(uow, ticket, team), "assign", ("supervisor",))],
+    )
+    await record(uow, ticket, "nobody_to_assign", facts={"team": team.name, "why": why or "nobody"})
+    notice = Notice(
+        kind="unassigned",
+        fact=ticket.id.hex,
+        ticket=ticket,
+        generation=ticket.opening,
+        facts={
+            **await staff_ticket_facts(uow, ticket),
+            "limits": await running_limits(uow, ticket),
+            "wanted": team.name,
+            "why": why,
+        },
+        lane=deadlines.lane_of(ticket),
+        deadline_id=again.id if again else None,
+    )
+    for person in await people_for(uow, ticket, ["supervisor"]):
+        await notify(uow, staff_recipient(uow, person), notice)
+
+
+async def _next_try(uow: UnitOfWork, ticket: Ticket, team: Team) -> datetime:
+    """In a quarter of an hour in which the ticket is served, or when the first absent colleague is back."""
+    policy, soon = await uow.policy_of(ticket.policy_version_id), uow.clock.now() + TRY_AGAIN
+    if not policy.around_the_clock(ticket.priority):
+        soon = policy.calendar.next_opening(soon)
+    back = await back_at(uow, team)
+    return min(soon, back) if back else soon
+
+
+async def assignment_alarm(uow: UnitOfWork, row: Deadline, alarm: Alarm) -> timedelta | None:
+    """A ticket that nobody could take on is tried again, until somebody has it."""
+    ticket = await uow.session.get_one(Ticket, row.ticket_id)
+    team = await uow.session.get(Team, ticket.team_id) if ticket.team_id else None
+    if team is not None and ticket.handler_id is None and ticket.state is TicketState.TO_ASSIGN:
+        policy = await uow.policy_of(ticket.policy_version_id)
+        customer = await uow.the(Customer, ticket.customer_id)
+        facts = (ticket.category, ticket.subkind, customer.level, ticket.priority, ticket.channel)
+        choice = await choose_handler(uow, team, policy.assignment(*facts), policy, kind=ticket.subkind)
+        if choice.person is None:
+            deadlines.add_alarm(row, Alarm(await _next_try(uow, ticket, team), alarm.step, alarm.roles))
+            return None
+        hand_to(uow, ticket, choice.person)
+        await record(uow, ticket, "assigned", facts={"to": choice.person.number, "team": team.name})
+        await _tell_handler(uow, ticket, choice.person, "assignment", {"history": ""})
+    row.state, row.ended_reason = DeadlineState.WITHDRAWN, "assigned"
+    return None
 
 
 async def triage(
@@ -63,80 +133,9 @@ async def triage(
     after = {"priority": ticket.priority.value, "category": ticket.category.value}
     await record(uow, ticket, "triaged", by=by, facts={"before": before, "after": after})
     if ticket.handler_id is None:
+        await deadlines.withdraw(uow, ticket, [DeadlineKind.ASSIGNMENT], "replanned")
         await assign(uow, ticket)
-
-
-async def change_priority(uow: UnitOfWork, ticket: Ticket, priority: Priority) -> None:
-    """Set the priority and re-plan every clock that still runs, from the opening of the ticket.
-
-    A resolution time that a person has promised stays promised.
-    """
-    ticket.priority = priority
-    withdrawn = await deadlines.withdraw(uow, ticket, OPENING, "replanned")
-    for row in withdrawn:
-        await escalations.settle_late(uow, ticket, row, "replanned")
-        promised = ticket.expected_resolution_at
-        if row.kind is DeadlineKind.RESOLUTION and promised is not None:
-            await start_clock(uow, ticket, row.kind, row.started_at, promised)
-        else:
-            await start_clocks(uow, ticket, [row.kind], ticket.opened_at)
-    moved = {row.kind.value: row.limit_at.isoformat() for row in withdrawn if row.limit_at}
-    await record(uow, ticket, "replanned", facts={"priority": priority.value, "limits_before": moved})
-
-
-async def accept(uow: UnitOfWork, ticket: Ticket, by: Staff, expected_at: datetime | None = None) -> datetime:
-    """The handler takes the ticket on and says until when it will be resolved; gives that time.
-
-    By default the policy's own time (row B6). Raises InvalidInput when a later one is given: that is an
-    extension and needs a reason. Raises Conflict when somebody else handles the ticket, or its result has
-    been given.
-    """
-    must_be_open(ticket)
-    if ticket.resolved_at is not None:
-        raise Conflict(f"the result of {ticket.number} has been given", hint="there is nothing to accept")
-    if ticket.handler_id is None:
-        _hand_to(uow, ticket, by)
-    if ticket.handler_id != by.id:
-        raise Conflict(
-            f"ticket {ticket.number} is handled by somebody else", hint="have it transferred to you"
-        )
-    now = uow.clock.now()
-    latest = await latest_resolution(uow, ticket, now)
-    expected = expected_at or latest
-    if not now < expected <= latest:
-        raise InvalidInput(
-            f"the expected resolution must lie between now and {latest.isoformat()}",
-            hint="ask for an extension with a reason when more time is needed",
-        )
-    ticket.accepted_at, ticket.expected_resolution_at = now, expected
-    ticket.state = TicketState.IN_PROGRESS
-    verdict = await deadlines.meet(uow, ticket, DeadlineKind.ACCEPTANCE, now)
-    if verdict is not None:
-        await settle_verdict(uow, ticket, verdict)
-    await set_resolution_limit(uow, ticket, expected, "accepted")
-    await record(uow, ticket, "accepted", by=by, facts={"expected_resolution_at": expected.isoformat()})
-    return expected
-
-
-async def set_resolution_limit(uow: UnitOfWork, ticket: Ticket, limit: datetime, reason: str) -> None:
-    """Let the resolution clock end at `limit`; the clock before it is withdrawn with its reason."""
-    running = await deadlines.open_ones(uow, ticket, [DeadlineKind.RESOLUTION])
-    if running and running[-1].limit_at == limit:
-        return
-    for row in await deadlines.withdraw(uow, ticket, [DeadlineKind.RESOLUTION], reason):
-        await escalations.settle_late(uow, ticket, row, reason)
-    await start_clock(uow, ticket, DeadlineKind.RESOLUTION, uow.clock.now(), limit)
-
-
-async def latest_resolution(uow: UnitOfWork, ticket: Ticket, now: datetime) -> datetime:
-    """Until when a resolution may be promised at `now` without asking for more time.
-
-    The running resolution limit where the policy has one, else the policy's default from acceptance on.
-    """
-    running = await deadlines.open_ones(uow, ticket, [DeadlineKind.RESOLUTION])
-    limits = [row.limit_at for row in running if row.limit_at is not None and row.limit_at > now]
-    policy = await uow.policy_of(ticket.policy_version_id)
-    return limits[-1] if limits else policy.expected_resolution(await case_of(uow, ticket, now), now)
+    await follow_case(uow, ticket, "triaged")
 
 
 async def transfer(
@@ -155,12 +154,15 @@ async def transfer(
     now = uow.clock.now()
     ticket.team_id = team.id if team else (to.team_id or ticket.team_id)
     ticket.transferred_at = now
-    _hand_to(uow, ticket, to)
+    await deadlines.withdraw(uow, ticket, [DeadlineKind.ASSIGNMENT], "transferred")
+    hand_to(uow, ticket, to)
     facts = {"from": before.number if before else None, "to": to.number}
-    entry = await record(uow, ticket, "transferred", by=by, facts=facts, words={"reason": reason})
+    facts |= judged_by(ticket, await case_of(uow, ticket, now))
+    entry = await record(uow, ticket, "transferred", by=by, at=now, facts=facts, words={"reason": reason})
     if ticket.first_response_at is None:
-        await deadlines.withdraw(uow, ticket, [DeadlineKind.ACCEPTANCE], "transferred")
+        await replace_clocks(uow, ticket, [DeadlineKind.ACCEPTANCE], "transferred", now)
         await start_clocks(uow, ticket, [DeadlineKind.ACCEPTANCE], now)
+    await follow_case(uow, ticket, "transferred")
     extra = {"from_name": before.name if before else by.name, "to_name": to.name}
     extra["reason"] = mask_free_text(reason)
     await _tell_handler(uow, ticket, to, "transfer", extra, fact=entry.id.hex)
@@ -176,9 +178,11 @@ async def name_cooperation(
     await record(
         uow, ticket, "cooperation_named", by=by, facts={"lead": lead.name, "cooperating": cooperating}
     )
+    await follow_case(uow, ticket, "cooperation_named")
 
 
-def _hand_to(uow: UnitOfWork, ticket: Ticket, person: Staff) -> None:
+def hand_to(uow: UnitOfWork, ticket: Ticket, person: Staff) -> None:
+    """The ticket is this person's from now on."""
     now = uow.clock.now()
     ticket.handler_id, ticket.assigned_at = person.id, now
     person.last_assigned_at = now

@@ -1,16 +1,21 @@
-"""Which deadlines a ticket has, by its policy."""
+"""Which deadlines a ticket has, by its policy, and what ends them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
+from sqlalchemy import select
+
+from models.deadlines import Deadline
 from models.people import Customer, Team
-from models.tickets import Ticket
+from models.tickets import Ticket, TicketEntry
 from models.vocabulary import DeadlineKind
-from workers import deadlines
+from workers import deadlines, escalations
 from workers.directory import team_named
 from workers.policy import Case, SlaClock
+from workers.tickets.pauses import Pause, pauses_in
 from workers.unit_of_work import UnitOfWork
 
 OPENING = (DeadlineKind.FIRST_RESPONSE, DeadlineKind.ACCEPTANCE, DeadlineKind.PLAN, DeadlineKind.RESOLUTION)
@@ -38,18 +43,43 @@ async def case_of(uow: UnitOfWork, ticket: Ticket, start: datetime) -> Case:
     )
 
 
+def judged_by(ticket: Ticket, case: Case) -> Mapping[str, Any]:
+    """What the log keeps wherever clocks are planned, so that limits can be recomputed from it alone."""
+    return {
+        "policy": str(ticket.policy_version_id),
+        "case": {
+            "priority": case.priority.value,
+            "category": case.category.value if case.category else None,
+            "customer_level": case.customer_level,
+            "team": case.team,
+            "channel": case.channel.value if case.channel else None,
+        },
+    }
+
+
 async def start_clocks(
-    uow: UnitOfWork, ticket: Ticket, kinds: Sequence[DeadlineKind], start: datetime
+    uow: UnitOfWork,
+    ticket: Ticket,
+    kinds: Sequence[DeadlineKind],
+    start: datetime,
+    *,
+    case: Case | None = None,
 ) -> dict[str, datetime | None]:
-    """Arm the next generation of these clocks from `start`; gives each one's limit (None: it has none)."""
+    """Arm the next generation of these clocks from `start`; gives each one's limit (None: it has none).
+
+    `case` is that of the ticket, where the caller has it at hand.
+    """
     policy = await uow.policy_of(ticket.policy_version_id)
-    case = await case_of(uow, ticket, start)
+    case = case or await case_of(uow, ticket, start)
+    pauses = await pauses_of(uow, ticket)
     limits: dict[str, datetime | None] = {}
     for kind in kinds:
-        limit = policy.limit_at(SlaClock(kind.value), case, start)
-        limits[kind.value] = limit
+        clock = SlaClock(kind.value)
+        limit = policy.limit_at(clock, case, start)
         if limit is not None:
-            await start_clock(uow, ticket, kind, start, limit, promised=False)
+            limit = policy.after_pauses(clock, case, start, limit, pauses)
+            await start_clock(uow, ticket, kind, start, limit, case=case)
+        limits[kind.value] = limit
     return limits
 
 
@@ -60,13 +90,11 @@ async def start_clock(
     start: datetime,
     limit: datetime,
     *,
-    promised: bool = True,
+    case: Case | None = None,
 ) -> None:
-    """Arm the next generation of one clock; `promised`: its limit was agreed, not the policy's own."""
+    """Arm the next generation of one clock that ends at `limit`: the policy's own, or one that was agreed."""
     policy = await uow.policy_of(ticket.policy_version_id)
-    agreed = limit if promised else None
-    case = await case_of(uow, ticket, start)
-    alarms = policy.alarms(SlaClock(kind.value), case, start, limit=agreed)
+    case = case or await case_of(uow, ticket, start)
     await deadlines.arm(
         uow,
         ticket,
@@ -75,8 +103,36 @@ async def start_clock(
         generation=await deadlines.next_generation(uow, ticket, kind),
         started_at=start,
         limit_at=limit,
-        alarms=alarms,
+        alarms=policy.alarms(SlaClock(kind.value), case, start, limit=limit),
     )
+
+
+async def replace_clocks(
+    uow: UnitOfWork, ticket: Ticket, kinds: Sequence[DeadlineKind], reason: str, now: datetime
+) -> list[Deadline]:
+    """End the open clocks of these kinds, for others to take their place; gives them.
+
+    One whose limit had passed is a breach, whether its check has come round to saying so or not.
+    """
+    rows = await deadlines.open_ones(uow, ticket, kinds)
+    for row in rows:
+        await escalations.judge_passed(uow, ticket, row, now)
+    await deadlines.withdraw_rows(uow, rows, reason)
+    for row in rows:
+        await escalations.settle_late(uow, ticket, row, reason)
+    return rows
+
+
+async def pauses_of(uow: UnitOfWork, ticket: Ticket) -> tuple[Pause, ...]:
+    """When the customer was waited for, in time order; a wait that goes on ends now for this purpose."""
+    if not ticket.waits:
+        return ()
+    lines = await uow.session.execute(
+        select(TicketEntry.kind, TicketEntry.at)
+        .where(TicketEntry.ticket_id == ticket.id, TicketEntry.kind.in_(("waiting", "resumed")))
+        .order_by(TicketEntry.id)
+    )
+    return pauses_in([(kind, at) for kind, at in lines], uow.clock.now())
 
 
 async def running_limits(uow: UnitOfWork, ticket: Ticket) -> dict[str, str | None]:

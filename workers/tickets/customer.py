@@ -11,10 +11,12 @@ from workers import deadlines, escalations
 from workers.history import record
 from workers.notifications import Notice, staff_ticket_facts
 from workers.text import mask_free_text
-from workers.tickets.assigning import assign, change_priority
+from workers.tickets.assigning import assign
 from workers.tickets.finishing import confirm, reopen
 from workers.tickets.loading import remember_message
 from workers.tickets.responding import tell_handler
+from workers.tickets.retiming import change_priority
+from workers.tickets.waiting import end_wait
 from workers.unit_of_work import UnitOfWork
 
 THREAD_LENGTH = 10
@@ -51,6 +53,8 @@ async def customer_wrote(
     facts = {} if decides else {"sender": "other"}
     entry = await record(uow, ticket, "customer_wrote", actor="customer", facts=facts, words={"text": text})
     await _remember(uow, ticket, message_id)
+    if decides:
+        await end_wait(uow, ticket, "customer_wrote")
     if not decides:
         pass
     elif ticket.state in (TicketState.AWAITING_FEEDBACK, TicketState.RESOLVED, TicketState.CLOSED):

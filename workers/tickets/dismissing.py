@@ -18,6 +18,7 @@ from workers.errors import Conflict
 from workers.history import record
 from workers.notifications import cancel
 from workers.tickets.first_response import settle_verdict
+from workers.tickets.waiting import end_wait
 from workers.unit_of_work import UnitOfWork
 
 MET_MEANWHILE = (
@@ -57,6 +58,7 @@ async def _close(uow: UnitOfWork, ticket: Ticket, by: Staff, reason: NoRequest, 
         raise Conflict(
             f"the customer has rated ticket {ticket.number}", hint="a request that was rated is a request"
         )
+    await end_wait(uow, ticket, "dismissed")
     asked = await _withdraw_survey(uow, ticket)
     facts: dict[str, Any] = {
         "reason": reason.value,

@@ -16,8 +16,9 @@ from workers.errors import Conflict, Forbidden, InvalidInput, NotFound
 from workers.history import record
 from workers.notifications import Notice, notify, staff_recipient, staff_ticket_facts
 from workers.text import mask_free_text
-from workers.tickets.assigning import set_resolution_limit
+from workers.tickets.accepting import set_resolution_limit
 from workers.tickets.loading import must_be_open
+from workers.tickets.waiting import clocks_running
 from workers.unit_of_work import UnitOfWork
 
 DECIDERS = frozenset({Role.SUPERVISOR, Role.ADMINISTRATOR})
@@ -29,17 +30,25 @@ async def extend(uow: UnitOfWork, ticket: Ticket, by: Staff, reason: str, until:
     A supervisor's own extension is approved at once; anybody else's is decided by the supervisor.
     Raises Conflict when the time is up already.
     """
-    now = uow.clock.now()
-    if ticket.expected_resolution_at is None:
-        raise Conflict(
-            f"ticket {ticket.number} has not been accepted", hint="accept it with an expected time first"
-        )
-    if now >= ticket.expected_resolution_at:
+    if await promised_time(uow, ticket) <= uow.clock.now():
         raise Conflict("the expected resolution time is up", hint="make an escalation request instead")
     entry = await request_escalation(uow, ticket, by, reason, resources="", until=until)
     if by.role in DECIDERS:
         await decide_request(uow, ticket, by, entry.id, approved=True)
     return entry
+
+
+async def promised_time(uow: UnitOfWork, ticket: Ticket) -> datetime:
+    """Until when a resolution is promised; while the customer is waited for: if they answered now.
+
+    Raises Conflict when nothing has been promised yet.
+    """
+    async with clocks_running(uow, ticket):
+        if ticket.expected_resolution_at is None:
+            raise Conflict(
+                f"ticket {ticket.number} has not been accepted", hint="accept it with an expected time first"
+            )
+        return ticket.expected_resolution_at
 
 
 async def request_escalation(
@@ -113,14 +122,14 @@ async def decide_request(
     )
     if any(facts.get("request") == str(request_id) for facts in decided):
         raise Conflict("this request has been decided already")
-    facts = {"request": str(request_id), "approved": approved}
-    await record(
-        uow, ticket, "escalation_decided", by=by, facts=facts, words={"note": note} if note else None
-    )
+    facts, now = {"request": str(request_id), "approved": approved}, uow.clock.now()
     until = request.facts.get("new_expected_at")
-    if approved and until and ticket.resolved_at is None:
-        ticket.expected_resolution_at = datetime.fromisoformat(until)
-        await set_resolution_limit(uow, ticket, ticket.expected_resolution_at, "extended")
+    async with clocks_running(uow, ticket):
+        words = {"note": note} if note else None
+        await record(uow, ticket, "escalation_decided", by=by, at=now, facts=facts, words=words)
+        if approved and until and ticket.resolved_at is None:
+            ticket.expected_resolution_at = datetime.fromisoformat(until)
+            await set_resolution_limit(uow, ticket, ticket.expected_resolution_at, "extended", now)
     asker = await uow.session.get(Staff, request.staff_id) if request.staff_id else None
     if asker is not None and asker.id != by.id:
         await _tell_decision(uow, ticket, asker, request, approved, note)

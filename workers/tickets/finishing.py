@@ -25,10 +25,11 @@ from workers.notifications import (
 )
 from workers.policy import Alarm, Policy
 from workers.text import mask_free_text
-from workers.tickets.clocks import OPENING, case_of, start_clock, start_clocks
+from workers.tickets.clocks import OPENING, case_of, judged_by, start_clock, start_clocks
 from workers.tickets.first_response import meets_first_response, record_first_response, settle_verdict
 from workers.tickets.loading import must_be_open
 from workers.tickets.responding import tell_handler
+from workers.tickets.waiting import end_wait
 from workers.unit_of_work import UnitOfWork
 
 LINK_HOURS = 24 * 30
@@ -51,10 +52,11 @@ async def resolve(
         )
     if not cause.strip() or not solution.strip():
         raise InvalidInput("a result needs its cause and its solution")
+    await end_wait(uow, ticket, "resolved")
     now = uow.clock.now()
     ticket.state, ticket.resolved_at = TicketState.AWAITING_FEEDBACK, now
     result = {"cause": cause, "solution": solution, "precautions": precautions}
-    await record(uow, ticket, "resolved", by=by, words=result)
+    await record(uow, ticket, "resolved", by=by, at=now, words=result)
     for kind in FINISHED_BY_RESULT:
         verdict = await deadlines.meet(uow, ticket, kind, now)
         if verdict is not None:
@@ -200,22 +202,26 @@ async def reopen(
         .where(Survey.ticket_id == ticket.id, Survey.opening == ticket.opening, Survey.state == "invited")
         .values(state="withdrawn")
     )
+    await uow.session.execute(
+        update(Deadline)
+        .where(Deadline.ticket_id == ticket.id, Deadline.ended_reason == NOT_A_TICKET)
+        .values(ended_reason="reopened")
+    )
     ticket.opening += 1
     ticket.opened_at = now
     ticket.state = TicketState.IN_PROGRESS if ticket.handler_id else TicketState.TO_ASSIGN
     ticket.resolved_at = ticket.feedback_at = ticket.confirmed_at = ticket.closed_at = None
     ticket.confirmed_by = ticket.unconfirmed_reason = ticket.rated_at = ticket.unrated_reason = None
     ticket.close_reason = None
-    words = {"note": note} if note else None
-    await record(
-        uow, ticket, "reopened", by=by, facts={"reason": reason, "opening": ticket.opening}, words=words
-    )
     policy = await uow.policy_of(ticket.policy_version_id)
     again = await _clocks_again(uow, ticket, policy)
-    limits = await start_clocks(uow, ticket, OPENING if unanswered else again, now)
+    case = await case_of(uow, ticket, now)
+    facts = {"reason": reason, "opening": ticket.opening, **judged_by(ticket, case)}
+    await record(uow, ticket, "reopened", by=by, at=now, facts=facts, words={"note": note} if note else None)
+    limits = await start_clocks(uow, ticket, OPENING if unanswered else again, now, case=case)
     ticket.expected_resolution_at = limits.get(DeadlineKind.RESOLUTION.value)
     if ticket.expected_resolution_at is None:
-        ticket.expected_resolution_at = policy.expected_resolution(await case_of(uow, ticket, now), now)
+        ticket.expected_resolution_at = policy.expected_resolution(case, now)
         await start_clock(uow, ticket, DeadlineKind.RESOLUTION, now, ticket.expected_resolution_at)
 
 

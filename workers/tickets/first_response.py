@@ -92,6 +92,7 @@ async def _respond(
 ) -> bool:
     """It happened at `at`: judge it; `again`: it answers a later opening than the first."""
     facts: dict[str, Any] = {"channel": channel.value}
+    earlier = ticket.first_response_at is not None and not again
     if again:
         facts["opening"] = ticket.opening
     else:
@@ -100,7 +101,8 @@ async def _respond(
     asked_for = policy.respond_by(ticket.priority)
     if asked_for and channel not in asked_for:
         facts["asked_for"] = [medium.value for medium in asked_for]
-    verdict = await deadlines.meet(uow, ticket, DeadlineKind.FIRST_RESPONSE, at)
+    meet = deadlines.meet_earlier if earlier else deadlines.meet
+    verdict = await meet(uow, ticket, DeadlineKind.FIRST_RESPONSE, at)
     accepted = await deadlines.meet(uow, ticket, DeadlineKind.ACCEPTANCE, at)
     in_time = verdict.in_time if verdict else True
     entry = await record(

@@ -27,7 +27,7 @@ from workers.notifications import (
 )
 from workers.tickets.assigning import assign
 from workers.tickets.chatting import post_to_chat
-from workers.tickets.clocks import OPENING, start_clocks
+from workers.tickets.clocks import OPENING, case_of, judged_by, start_clocks
 from workers.tickets.collecting import subject_hash
 from workers.tickets.loading import remember_message
 from workers.unit_of_work import UnitOfWork
@@ -65,13 +65,15 @@ async def open_ticket(uow: UnitOfWork, request: Request) -> Ticket:
     number = await _draw_number(uow, request.received_at)
     customer = await find_or_make_customer(uow, request.contact)
     ticket = await _write(uow, request, customer, number)
+    case = await case_of(uow, ticket, ticket.received_at)
     facts: dict[str, Any] = {"channel": request.channel.value, "claimed_sender": request.claimed}
+    facts |= judged_by(ticket, case)
     if request.earlier is not None:
         facts["earlier"] = request.earlier.number
     await record(uow, ticket, "received", actor="customer", at=request.received_at, facts=facts)
     if request.message_id:
         await remember_message(uow, ticket, request.message_id)
-    limits = await start_clocks(uow, ticket, OPENING, ticket.received_at)
+    limits = await start_clocks(uow, ticket, OPENING, ticket.received_at, case=case)
     await assign(uow, ticket)
     first_response = limits.get(DeadlineKind.FIRST_RESPONSE.value)
     await _send_receipt(uow, ticket, first_response, request.silence)

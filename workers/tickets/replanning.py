@@ -24,8 +24,10 @@ from workers.alarms import change_plan, plan_of
 from workers.history import record
 from workers.locks import held
 from workers.notifications import CANCELLABLE
-from workers.policy import Alarm, Policy, SlaClock
-from workers.tickets.clocks import OPENING, case_of
+from workers.policy import Alarm, Case, Policy, SlaClock
+from workers.tickets.clocks import OPENING, case_of, judged_by, pauses_of
+from workers.tickets.pauses import Pause
+from workers.tickets.waiting import clocks_running
 from workers.unit_of_work import UnitOfWork
 
 log = structlog.get_logger(__name__)
@@ -108,6 +110,12 @@ async def replan(uow: UnitOfWork, ticket: Ticket, version_id: UUID, change: int)
     """
     if ticket.policy_version_id == version_id:
         return ()
+    async with clocks_running(uow, ticket):
+        return await _bring_under(uow, ticket, version_id, change)
+
+
+async def _bring_under(uow: UnitOfWork, ticket: Ticket, version_id: UUID, change: int) -> tuple[Shift, ...]:
+    now = uow.clock.now()
     old, new = await uow.policy_of(ticket.policy_version_id), await uow.policy_of(version_id)
     ticket.policy_version_id = version_id
     ticket.special_period = new.special_period(ticket.received_at)
@@ -118,15 +126,16 @@ async def replan(uow: UnitOfWork, ticket: Ticket, version_id: UUID, change: int)
         .with_for_update()
         .execution_options(populate_existing=True)
     )
-    work = _Work(uow, ticket, old, new, list(known))
+    work = _Work(uow, ticket, old, new, list(known), now, await pauses_of(uow, ticket))
     shifts = await work.do()
     facts = {
         "change": change,
         "from": _named(old),
         "to": _named(new),
         "clocks": [shift.facts() for shift in shifts],
+        **judged_by(ticket, await case_of(uow, ticket, ticket.opened_at)),
     }
-    await record(uow, ticket, REASON, facts=facts)
+    await record(uow, ticket, REASON, at=now, facts=facts)
     return tuple(shifts)
 
 
@@ -143,9 +152,11 @@ class _Work:
     old: Policy
     new: Policy
     rows: list[Deadline]
+    now: datetime
+    pauses: tuple[Pause, ...]
 
     async def do(self) -> list[Shift]:
-        now = self.uow.clock.now()
+        now = self.now
         awaited = {row.kind for row in self.rows if row.met_at is None and row.ended_reason is None}
         shifts: list[Shift | None] = []
         for row in [row for row in self.rows if row.state is DeadlineState.RUNNING]:
@@ -166,13 +177,13 @@ class _Work:
         clock, name, before = SlaClock(row.kind.value), row.kind.value, row.limit_at
         facts = (clock, await case_of(self.uow, self.ticket, row.started_at), row.started_at)
         promised = row.kind is DeadlineKind.RESOLUTION and before == self.ticket.expected_resolution_at
-        limit = before if promised else self.new.limit_at(*facts)
+        limit = before if promised else self._limit(*facts)
         if limit is None:
             await deadlines.withdraw_rows(self.uow, [row], REASON)
             return Shift(name, WITHDRAWN, before, None)
         if limit <= now:
             return Shift(name, KEPT, before, before)
-        alarms = self.new.alarms(*facts, limit=limit if promised else None)
+        alarms = self.new.alarms(*facts, limit=limit)
         if limit == before and list(alarms) == plan_of(row):
             return None
         heard = await self._heard(row)
@@ -180,16 +191,20 @@ class _Work:
         await self._arm(row.kind, row.started_at, limit, alarms, _skipped(alarms, heard, now))
         return Shift(name, ALARMS if limit == before else MOVED, before, limit)
 
+    def _limit(self, clock: SlaClock, case: Case, start: datetime) -> datetime | None:
+        limit = self.new.limit_at(clock, case, start)
+        return self.new.after_pauses(clock, case, start, limit, self.pauses) if limit else None
+
     async def _added(self, kind: DeadlineKind, now: datetime) -> Shift | None:
         """A clock that only the new version knows, if what it times has not happened yet."""
         ticket, clock, start = self.ticket, SlaClock(kind.value), self.ticket.opened_at
         facts = (clock, await case_of(self.uow, ticket, start), start)
-        limit = self.new.limit_at(*facts)
+        limit = self._limit(*facts)
         planned = kind is DeadlineKind.PLAN and ticket.planned_at is not None and ticket.planned_at >= start
         known_before = self.old.limit_for(*facts) is not None
         if limit is None or limit <= now or known_before or planned or ticket.resolved_at:
             return None
-        alarms = self.new.alarms(*facts)
+        alarms = self.new.alarms(*facts, limit=limit)
         heard = self._heard_before(kind, start)
         await self._arm(kind, start, limit, alarms, _skipped(alarms, heard, now))
         return Shift(kind.value, ADDED, None, limit)

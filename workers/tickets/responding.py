@@ -30,6 +30,7 @@ from workers.tickets.first_response import (
     undo_first_response,
 )
 from workers.tickets.loading import must_be_open
+from workers.tickets.waiting import clocks_running
 from workers.unit_of_work import UnitOfWork
 
 BEFORE_LIMIT = timedelta(seconds=20)
@@ -126,12 +127,13 @@ async def progress(
         raise InvalidInput("progress needs words: what was done or agreed")
     now = uow.clock.now()
     kind = "plan_given" if plan else "progress"
-    entry = await record(uow, ticket, kind, by=by, words={"text": text})
+    entry = await record(uow, ticket, kind, by=by, at=now, words={"text": text})
     if plan:
         ticket.planned_at = ticket.planned_at or now
-        verdict = await deadlines.meet(uow, ticket, DeadlineKind.PLAN, now)
-        if verdict is not None:
-            await settle_verdict(uow, ticket, verdict)
+        async with clocks_running(uow, ticket):
+            verdict = await deadlines.meet(uow, ticket, DeadlineKind.PLAN, now)
+            if verdict is not None:
+                await settle_verdict(uow, ticket, verdict)
     to = await customer_recipient(uow, ticket) if tell_customer else None
     if to is not None:
         facts = {

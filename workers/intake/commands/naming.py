@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from models.people import Staff, Team
-from workers.directory import next_handler
 from workers.intake.commands.refusal import Refused
 from workers.intake.commands.words import BLANKS, plain, trimmed
+from workers.tickets import next_handler
 from workers.unit_of_work import UnitOfWork
 
 LONGEST_NAME = 200

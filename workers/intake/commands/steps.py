@@ -67,9 +67,9 @@ async def _extend(task: Task) -> Result:
     """So much longer than promised until now."""
     ticket, now = task.ticket, task.uow.clock.now()
     limit, reason = _time(task.words)
-    promised = ticket.expected_resolution_at
-    if promised is None:
+    if ticket.expected_resolution_at is None:
         raise Refused("not_accepted")
+    promised = await tickets.promised_time(task.uow, ticket)
     if now >= promised:
         raise Refused("time_is_up")
     until = await _end(task, limit, promised)
