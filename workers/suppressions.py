@@ -15,6 +15,7 @@ import structlog
 from sqlalchemy import ColumnElement, or_, select
 
 from models.base import new_id
+from models.bulk import among
 from models.notifications import Notification, Suppression
 from models.people import Customer, Staff
 from models.tickets import Ticket
@@ -156,7 +157,7 @@ async def unwanted(
         return {}
     found = await uow.session.execute(
         select(Suppression.address_hash, Suppression.channel, Suppression.scope, Suppression.reason)
-        .where(Suppression.address_hash.in_(hashes), *standing(uow))
+        .where(among(uow.session, Suppression.address_hash, hashes), *standing(uow))
         .order_by(Suppression.scope, Suppression.id)
     )
     reasons: dict[tuple[bytes, Medium, str], str] = {}

@@ -19,6 +19,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.base import new_id
+from models.bulk import among
 from models.crypto import Erased, KeyRing, Sealer, Tampered, UnknownKey, keyed_hash, new_key
 from models.keys import DataKey
 from workers.errors import NotFound
@@ -68,7 +69,7 @@ class Vault:
             return
         found = await session.execute(
             select(DataKey.id, DataKey.ring_key, DataKey.wrapped).where(
-                DataKey.id.in_(lacking), DataKey.wrapped.is_not(None)
+                among(session, DataKey.id, lacking), DataKey.wrapped.is_not(None)
             )
         )
         for row in found:

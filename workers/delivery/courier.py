@@ -14,9 +14,10 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 
 from models.base import Base, new_id
+from models.bulk import among, insert_many
 from models.notifications import Notification, NotificationBody
 from models.vocabulary import Lane, Medium, NotificationState
 from workers.channels.port import Channel, Outcome, Outgoing
@@ -125,7 +126,7 @@ class Courier:
     async def _stored(self, uow: UnitOfWork, rows: Sequence[Notification]) -> dict[UUID, bytes]:
         found = await uow.session.execute(
             select(NotificationBody.notification_id, NotificationBody.body_sealed).where(
-                NotificationBody.notification_id.in_([row.id for row in rows])
+                among(uow.session, NotificationBody.notification_id, [row.id for row in rows])
             )
         )
         return {ident: body for ident, body in found}  # noqa: C416 - rows are no plain tuples to the type checker
@@ -173,7 +174,8 @@ class Courier:
             tokens = {row.lease_token for row in rows}
             ours = await uow.session.scalars(
                 update(Notification)
-                .where(Notification.id.in_([row.id for row in rows]), Notification.lease_token.in_(tokens))
+                .where(among(uow.session, Notification.id, [row.id for row in rows]))
+                .where(among(uow.session, Notification.lease_token, tokens))
                 .where(Notification.state == NotificationState.CLAIMED)
                 .where(Notification.free_at > uow.clock.machine() + longest)
                 .values(state=NotificationState.SENDING)
@@ -214,5 +216,4 @@ class Courier:
         # By table, not by object: a hundred mails are two statements, without the session's book-keeping.
         connection = await uow.session.connection()
         for table, made in (("delivery_attempts", attempts), ("notification_bodies", bodies)):
-            if made:
-                await connection.execute(insert(Base.metadata.tables[table]), made)
+            await insert_many(connection, Base.metadata.tables[table], made)

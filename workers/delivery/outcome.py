@@ -14,9 +14,10 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import bindparam, update
+from sqlalchemy import update
 
-from models.base import new_id
+from models.base import Base, new_id
+from models.bulk import update_many
 from models.intake import IntakeEvent
 from models.notifications import DeliveryAttempt, Notification
 from models.vocabulary import HUMAN_MESSAGES, EventState, Lane, Medium, NotificationState
@@ -28,6 +29,8 @@ from workers.unit_of_work import UnitOfWork
 
 log = structlog.get_logger(__name__)
 
+_ATTEMPTS = Base.metadata.tables["delivery_attempts"]
+_NOTIFICATIONS = Base.metadata.tables["notifications"]
 WORKER_LOST = "worker_lost"
 GIVE_UP_AFTER = timedelta(hours=48)
 LONGEST_WISH = 4 * 3600.0
@@ -49,19 +52,25 @@ async def record_outcomes(
 ) -> None:
     """Write a group of outcomes in bulk; a row whose lease was lost keeps what its new holder gives it."""
     now = uow.clock.now()
-    attempts, states, news = [], [], []
+    attempts: list[dict[str, Any]] = []
+    states: list[dict[str, Any]] = []
+    news: list[IntakeEvent] = []
     # By their ids, as staff take several messages at once (`workers.ledger`): nobody waits in a circle.
-    for outcome in sorted(outcomes, key=_by_id):
+    ordered = sorted(outcomes, key=_by_id)
+    for outcome in ordered:
         sending = sendings[outcome.id]
         values = _next_state(uow, sending.notification, outcome)
-        attempts.append(_attempt_values(sending, outcome, now))
-        states.append({"row_id": outcome.id, "row_token": sending.lease_token, **values})
+        attempts.append(_attempt_values(outcome, now))
+        states.append(values)
         event = _news(sending, values, now)
         if event is not None:
             news.append(event)
     connection = await uow.session.connection()
-    await connection.execute(_ATTEMPT_DONE, attempts)
-    await connection.execute(_STATE_DONE, states)
+    sent = [sendings[outcome.id] for outcome in ordered]
+    tries = [{"id": sending.attempt_id} for sending in sent]
+    leases = [{"id": sending.notification.id, "lease_token": sending.lease_token} for sending in sent]
+    await update_many(connection, _ATTEMPTS, tries, attempts)
+    await update_many(connection, _NOTIFICATIONS, leases, states)
     for event in news:
         await uow.insert_new(event)
         uow.ring("intake", event.lane, now)
@@ -71,90 +80,54 @@ def _by_id(outcome: Outcome) -> UUID:
     return outcome.id
 
 
-_ATTEMPT_DONE = (
-    update(DeliveryAttempt.__table__)  # type: ignore[arg-type]  # declared as FromClause, is a Table
-    .where(DeliveryAttempt.__table__.c.id == bindparam("row_id"))
-    .values(
-        {
-            name: bindparam(f"new_{name}")
-            for name in (
-                "finished_at",
-                "outcome",
-                "reason",
-                "code",
-                "text",
-                "host",
-                "tls",
-                "provider_id",
-                "seconds",
-            )
-        }
-    )
-)
-_STATE_DONE = (
-    update(Notification.__table__)  # type: ignore[arg-type]  # declared as FromClause, is a Table
-    .where(
-        Notification.__table__.c.id == bindparam("row_id"),
-        Notification.__table__.c.lease_token == bindparam("row_token"),
-    )
-    .values(
-        {
-            name: bindparam(f"new_{name}")
-            for name in ("state", "reason", "sent_at", "due_at", "free_at", "lease_token", "tries")
-        }
-    )
-)
-
-
-def _attempt_values(sending: Sending, outcome: Outcome, now: datetime) -> dict[str, Any]:
+def _attempt_values(outcome: Outcome, now: datetime) -> dict[str, Any]:
     return {
-        "row_id": sending.attempt_id,
-        "new_finished_at": outcome.accepted_at or now,
-        "new_outcome": outcome.verdict.value,
-        "new_reason": outcome.reason[:48],
-        "new_code": outcome.code,
-        "new_text": outcome.text[:500],
-        "new_host": outcome.host[:128],
-        "new_tls": outcome.tls,
-        "new_provider_id": outcome.provider_id,
-        "new_seconds": outcome.seconds,
+        "finished_at": outcome.accepted_at or now,
+        "outcome": outcome.verdict.value,
+        "reason": outcome.reason[:48],
+        "code": outcome.code,
+        "text": outcome.text[:500],
+        "host": outcome.host[:128],
+        "tls": outcome.tls,
+        "provider_id": outcome.provider_id,
+        "seconds": outcome.seconds,
     }
 
 
 def _next_state(uow: UnitOfWork, row: Notification, outcome: Outcome) -> dict[str, Any]:
     """The state after a try: see promise 5 (sent is not delivered, and unknown is said)."""
     over: dict[str, Any] = {
-        "new_due_at": None,
-        "new_free_at": None,
-        "new_lease_token": None,
-        "new_sent_at": None,
+        "due_at": None,
+        "free_at": None,
+        "lease_token": None,
+        "sent_at": None,
     }
-    over |= {"new_reason": outcome.reason[:64], "new_tries": row.tries}
+    over |= {"reason": outcome.reason[:64], "tries": row.tries}
     match outcome.verdict:
         case Verdict.SENT:
             sent = {
-                "new_state": NotificationState.SENT,
-                "new_reason": None,
-                "new_sent_at": outcome.accepted_at,
+                "state": NotificationState.SENT,
+                "reason": None,
+                "sent_at": outcome.accepted_at,
             }
             return {**over, **sent}
         case Verdict.REJECTED:
-            return {**over, "new_state": NotificationState.FAILED}
+            return {**over, "state": NotificationState.FAILED}
         case Verdict.UNKNOWN if row.channel is not Medium.EMAIL:
-            return {**over, "new_state": NotificationState.UNKNOWN}
+            return {**over, "state": NotificationState.UNKNOWN}
         case Verdict.NOT_STARTED:
             state = NotificationState.RETRYING if row.tries > 1 else NotificationState.QUEUED
             again: dict[str, Any] = {
-                "new_due_at": row.due_at,
-                "new_tries": max(0, row.tries - 1),
-                "new_reason": None,
+                "due_at": row.due_at,
+                "tries": max(0, row.tries - 1),
+                "reason": None,
             }
             if outcome.retry_after:  # it has to wait for its turn, which is no try
                 pause = timedelta(seconds=outcome.retry_after)
-                again |= {"new_free_at": uow.clock.machine() + pause, "new_reason": outcome.reason[:64]}
-            return {**over, **again, "new_state": state}
+                again |= {"free_at": uow.clock.machine() + pause, "reason": outcome.reason[:64]}
+            return {**over, **again, "state": state}
         case Verdict.RETRY if row.expires_at is not None and row.expires_at <= uow.clock.now():
-            return {**over, "new_state": NotificationState.EXPIRED, "new_reason": "too_late"}
+            return {**over, "state": NotificationState.EXPIRED, "reason": "too_late"}
         case _:
             return {**over, **_try_again(uow, row, outcome)}
 
@@ -164,12 +137,12 @@ def _try_again(uow: UnitOfWork, row: Notification, outcome: Outcome) -> dict[str
     # One try it gets in any case: where nobody was talked to (all are left alone), it has not had it.
     tried = bool(outcome.host) or outcome.reason.startswith("timeout")
     if tried and uow.clock.now() - (row.due_at or row.created_at) > GIVE_UP_AFTER:
-        return {"new_state": NotificationState.FAILED, "new_reason": f"gave_up_{outcome.reason}"[:64]}
+        return {"state": NotificationState.FAILED, "reason": f"gave_up_{outcome.reason}"[:64]}
     pause = min(outcome.retry_after or _pause(row, outcome), LONGEST_WISH)
     return {
-        "new_state": NotificationState.RETRYING,
-        "new_due_at": row.due_at,
-        "new_free_at": uow.clock.machine() + timedelta(seconds=pause),
+        "state": NotificationState.RETRYING,
+        "due_at": row.due_at,
+        "free_at": uow.clock.machine() + timedelta(seconds=pause),
     }
 
 
@@ -184,8 +157,8 @@ def _pause(row: Notification, outcome: Outcome) -> float:
 
 def _news(sending: Sending, values: Mapping[str, Any], now: datetime) -> IntakeEvent | None:
     row = sending.notification
-    what = news_of(row, values["new_state"], values["new_reason"])
-    return delivery_event(row, what, sending.attempt_id.hex, values["new_reason"], now) if what else None
+    what = news_of(row, values["state"], values["reason"])
+    return delivery_event(row, what, sending.attempt_id.hex, values["reason"], now) if what else None
 
 
 def news_of(row: Notification, state: NotificationState, reason: str | None) -> str | None:
