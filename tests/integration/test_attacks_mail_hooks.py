@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import pytest
@@ -18,6 +18,7 @@ from workers.errors import BadSignature, SettingsError
 from workers.intake.providers.calls import HookRequest
 from workers.intake.providers.mail.account import MailAccount, parse_account
 from workers.intake.providers.mail.registry import PROVIDERS, check_accounts, proved_by
+from workers.web.bodies import UNPROVED_BUDGET, Budget
 
 MEGABYTE = 1024 * 1024
 FORM = "application/x-www-form-urlencoded"
@@ -97,3 +98,33 @@ def test_what_is_not_set_proves_nothing() -> None:
             call = HookRequest("POST", f"{PUBLIC}/hooks/email/{name}{path}", shown, b"", NOW)
             with pytest.raises(BadSignature):
                 proved_by(PROVIDERS[name], call, [MailAccount(name)], NOTHING)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("name", ["brevo", "mailjet", "postmark", "sparkpost"])
+async def test_no_byte_is_read_of_who_has_no_login(backend: Backend, name: str) -> None:
+    read: list[int] = []
+
+    async def body() -> AsyncIterator[bytes]:
+        for piece in range(40):
+            read.append(piece)
+            yield b"x" * MEGABYTE
+
+    async with open_house(backend, settings={"email_hooks": tuple(ALL.values())}) as house:
+        answer = await house.web.post(f"/hooks/email/{name}", content=body())
+        assert (answer.status_code, read) == (PROVIDERS[name].refused, [])
+
+
+@pytest.mark.anyio
+async def test_what_nobody_has_proved_takes_up_a_bounded_part_of_the_memory(backend: Backend) -> None:
+    async with open_house(backend, settings={"email_hooks": tuple(ALL.values())}) as house:
+        budget: Budget = house.app.state.parts.unproved
+        with budget.share() as others:
+            others.take(UNPROVED_BUDGET - 100)
+            answer = await house.web.post("/hooks/email/mailgun", content=b"x" * 101)
+            assert (answer.status_code, "retry-after" in answer.headers) == (503, True)
+        # Given back, also by the one that was refused in between.
+        answer = await house.web.post("/hooks/email/mailgun", content=b"x" * 101)
+        assert answer.status_code == PROVIDERS["mailgun"].refused
+        with budget.share() as all_of_it:
+            all_of_it.take(UNPROVED_BUDGET)

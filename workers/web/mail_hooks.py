@@ -76,12 +76,16 @@ async def _taken(name: str, request: Request, parts: WebParts) -> Response:
         method=request.method,
         url=f"{parts.settings.public_url}{request.url.path}" + (f"?{query}" if query else ""),
         headers=dict(request.headers),
-        body=await read_body(request, WRAPPED_CAP),
+        body=b"",
         at=parts.workshop.clock.machine(),
     )
     try:
-        # Megabytes to be hashed, a certificate to be fetched: not on the loop that everybody waits for.
-        items = await asyncio.to_thread(_prove_and_read, provider, call, accounts, parts)
+        with parts.unproved.share() as share:
+            account = _proved_beforehand(provider, call, accounts, parts)
+            body = await read_body(request, WRAPPED_CAP, None if account else share)
+            call = replace(call, body=body)
+            # Megabytes to be hashed, a certificate to be fetched: not on the loop that everybody waits for.
+            items = await asyncio.to_thread(_prove_and_read, provider, call, account, accounts, parts)
     except BadSignature as error:
         status = STALE if isinstance(error, Stale) else provider.refused
         return problem_response(Problem(status, error.message, error.hint))
@@ -96,11 +100,29 @@ async def _taken(name: str, request: Request, parts: WebParts) -> Response:
     return Response(answer.body, status_code=answer.status, media_type=answer.media_type)
 
 
-def _prove_and_read(
+def _proved_beforehand(
     provider: MailProvider, call: HookRequest, accounts: Sequence[MailAccount], parts: WebParts
+) -> MailAccount | None:
+    """The account that proves the call by its address and headers alone; None where the body has to be read
+    for that. Raises BadSignature when nothing in the body could prove it either.
+    """
+    bodiless = [account for account in accounts if not provider.needs_body(account)]
+    try:
+        return proved_by(provider, call, bodiless, parts.outside) if bodiless else None
+    except BadSignature:
+        if len(bodiless) == len(accounts):
+            raise
+        return None
+
+
+def _prove_and_read(
+    provider: MailProvider,
+    call: HookRequest,
+    account: MailAccount | None,
+    accounts: Sequence[MailAccount],
+    parts: WebParts,
 ) -> Sequence[Item]:
-    account = proved_by(provider, call, accounts, parts.outside)
-    return provider.read(call, account)
+    return provider.read(call, account or proved_by(provider, call, accounts, parts.outside))
 
 
 def _event(name: str, call: HookRequest, item: Item) -> Event:

@@ -15,6 +15,7 @@ from workers.metrics import Metrics
 from workers.rendering import Renderer
 from workers.settings import Settings
 from workers.unit_of_work import Workshop
+from workers.web.bodies import Budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class WebParts:
     """All that the routes need, made by the composition root for the event loop that serves them.
 
     `broker_alive` says whether the broker answers; None: it lives in this process and cannot be away.
-    `outside` fetches what webhooks only name.
+    `outside` fetches what webhooks only name; `unproved` bounds what they may make us hold before that.
     """
 
     workshop: Workshop
@@ -31,6 +32,7 @@ class WebParts:
     metrics: Metrics
     broker_alive: Callable[[], Awaitable[bool]] | None = None
     outside: Outside = field(default_factory=lambda: Outside(Fetcher()))
+    unproved: Budget = field(default_factory=Budget)
     gathering: Gathering = field(init=False)
 
     def __post_init__(self) -> None:

@@ -21,7 +21,7 @@ from workers.errors import BadSignature, CloseloopError, InvalidInput, SettingsE
 from workers.intake.bounces import read_bounce
 from workers.intake.fetching import FetchRefused
 from workers.intake.mail import InboundMail, parse_mail
-from workers.intake.outside import Outside
+from workers.intake.outside import MOST_KEPT, Outside
 from workers.intake.provider_mail import bytes_at_hand
 from workers.intake.providers.mail import mandrill
 from workers.intake.providers.mail.account import parse_account
@@ -288,6 +288,20 @@ def test_a_certificate_from_anywhere_else_is_not_even_fetched(url: str) -> None:
     forged = replace(call, body=json.dumps(json.loads(call.body) | {"SigningCertURL": url}).encode())
     with pytest.raises(BadSignature):
         items_in(forged, Outside(web))
+    assert web.asked == []
+
+
+def test_made_up_certificates_push_out_no_real_one() -> None:
+    web = Shelf(**{signed.CERTIFICATE_URL: signed.certificate()})
+    outside = Outside(web)
+    items_in(signed.ses(NOW, signed.ses_mail()), outside)
+    for number in range(3 * MOST_KEPT):
+        url = signed.CERTIFICATE_URL.replace(".pem", f"{number}.pem")
+        web.answers[url] = FetchRefused("404")
+        with pytest.raises(FetchRefused):
+            outside.kept(url, hosts={signed.CERTIFICATE_URL.split("/")[2]}, cap=1)
+    web.asked.clear()
+    items_in(signed.ses(NOW, signed.ses_mail()), outside)
     assert web.asked == []
 
 

@@ -85,6 +85,10 @@ class Brevo:
         need_known(account, ("token", "key"), self.expected)
         need_login(account, self.expected)
 
+    def needs_body(self, account: MailAccount) -> bool:
+        """No: the login stands in the header or the address."""
+        return False
+
     def verify(self, call: HookRequest, account: MailAccount, outside: Outside) -> None:
         """By a bearer token, or as any login."""
         scheme, _, given = call.headers.get("authorization", "").strip().partition(" ")

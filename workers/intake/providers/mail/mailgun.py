@@ -54,6 +54,10 @@ class Mailgun:
         if not account.secret:
             raise SettingsError("mailgun: the webhook signing key is needed", self.expected)
 
+    def needs_body(self, account: MailAccount) -> bool:
+        """What is signed, or the signature itself, stands in the body."""
+        return True
+
     def verify(self, call: HookRequest, account: MailAccount, outside: Outside) -> None:
         """HMAC-SHA256 over timestamp and token, and a moment that is now."""
         try:

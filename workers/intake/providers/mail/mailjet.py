@@ -78,6 +78,10 @@ class Mailjet:
         need_known(account, ("token",), self.expected)
         need_login(account, self.expected)
 
+    def needs_body(self, account: MailAccount) -> bool:
+        """No: the login stands in the header or the address."""
+        return False
+
     def verify(self, call: HookRequest, account: MailAccount, outside: Outside) -> None:
         """By the login in the address."""
         need_proof(call, account)

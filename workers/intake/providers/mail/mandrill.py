@@ -71,6 +71,10 @@ class Mandrill:
         if not account.secret:
             raise SettingsError("mandrill: the webhook's key is needed", self.expected)
 
+    def needs_body(self, account: MailAccount) -> bool:
+        """What is signed, or the signature itself, stands in the body."""
+        return True
+
     def verify(self, call: HookRequest, account: MailAccount, outside: Outside) -> None:
         """HMAC-SHA1 over address and sorted fields."""
         given = call.headers.get("x-mandrill-signature", "")

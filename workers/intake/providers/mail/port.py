@@ -152,6 +152,12 @@ class MailProvider(Protocol):
         """Raises SettingsError for an account that could prove nothing."""
         ...
 
+    def needs_body(self, account: MailAccount) -> bool:
+        """Whether `verify` looks at the body for this account. If not, it is asked before the body is read,
+        and a stranger cannot make us hold megabytes.
+        """
+        ...
+
     def verify(self, call: HookRequest, account: MailAccount, outside: Outside) -> None:
         """Raises BadSignature unless the call comes from this account at the provider, now (`call.at`).
 

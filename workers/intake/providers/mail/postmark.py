@@ -70,6 +70,10 @@ class Postmark:
         need_known(account, ("token",), self.expected)
         need_login(account, self.expected)
 
+    def needs_body(self, account: MailAccount) -> bool:
+        """No: the login stands in the header or the address."""
+        return False
+
     def verify(self, call: HookRequest, account: MailAccount, outside: Outside) -> None:
         """By login."""
         proof.need_login(call, account)

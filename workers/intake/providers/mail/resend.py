@@ -70,6 +70,10 @@ class Resend:
         if len(_key(account.secret)) < SHORTEST_KEY:
             raise SettingsError("resend: the signing secret is needed, whsec_ and Base64", self.expected)
 
+    def needs_body(self, account: MailAccount) -> bool:
+        """What is signed, or the signature itself, stands in the body."""
+        return True
+
     def verify(self, call: HookRequest, account: MailAccount, outside: Outside) -> None:
         """HMAC-SHA256 over id, time and body; one of several signatures does, while a secret is replaced."""
         ident, stamp, given = (_header(call, name) for name in ("id", "timestamp", "signature"))

@@ -83,6 +83,10 @@ class SendGrid:
         except BadSignature as error:
             raise SettingsError("sendgrid: the public key cannot be read", self.expected) from error
 
+    def needs_body(self, account: MailAccount) -> bool:
+        """Only what is signed does; a login stands in the header."""
+        return not (account.user or account.option("token"))
+
     def verify(self, call: HookRequest, account: MailAccount, outside: Outside) -> None:
         """By the signature over timestamp and body, else by login."""
         if account.user or account.option("token"):

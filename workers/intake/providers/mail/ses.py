@@ -64,6 +64,10 @@ class Ses:
         if not topics or not all(sns.TOPIC.fullmatch(topic) for topic in topics):
             raise SettingsError("ses: the ARN of the SNS topic is needed", self.expected)
 
+    def needs_body(self, account: MailAccount) -> bool:
+        """What is signed, or the signature itself, stands in the body."""
+        return True
+
     def verify(self, call: HookRequest, account: MailAccount, outside: Outside) -> None:
         """The topic first: for a stranger's nothing is fetched."""
         try:

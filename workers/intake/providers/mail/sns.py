@@ -86,8 +86,7 @@ def _certificate(url: str, outside: Outside) -> bytes:
         host = (parts.hostname or "").lower()
     except ValueError:
         host, parts = "", urlsplit("")
-    plain = parts.scheme == "https" and not parts.query and parts.netloc.lower() == host
-    if not plain or not _HOST.fullmatch(host) or not _PATH.fullmatch(parts.path):
+    if url != f"https://{host}{parts.path}" or not _HOST.fullmatch(host) or not _PATH.fullmatch(parts.path):
         raise BadSignature("the certificate is not one of Amazon's")
     try:
         return outside.kept(url, hosts={host}, cap=_CERTIFICATE_CAP)

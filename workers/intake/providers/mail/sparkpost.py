@@ -81,6 +81,10 @@ class SparkPost:
         need_known(account, ("token",), self.expected)
         need_login(account, self.expected)
 
+    def needs_body(self, account: MailAccount) -> bool:
+        """No: the login stands in the header or the address."""
+        return False
+
     def verify(self, call: HookRequest, account: MailAccount, outside: Outside) -> None:
         """By the token in SparkPost's header, or as any login."""
         token, given = account.option("token"), call.headers.get(TOKEN, "")
