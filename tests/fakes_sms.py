@@ -25,6 +25,7 @@ _STATUS = {
     401: "Unauthorized",
     404: "Not Found",
     429: "Too Many Requests",
+    502: "Bad Gateway",
 }
 
 
@@ -44,7 +45,7 @@ class CaughtSms:
 @dataclass
 class Trouble:
     """What happens instead of 201. `status` 0: no answer at all (`hang` or hang up, after taking the
-    message in).
+    message in). `taken`: it is taken in although the answer is none of success.
     """
 
     status: int = 0
@@ -54,6 +55,7 @@ class Trouble:
     raw: bytes | None = None
     hang: bool = False
     cut_before_reading: bool = False
+    taken: bool = False
     delay: float = 0.0
     to: str | None = None
     times: int | None = None
@@ -123,6 +125,14 @@ class FakeTwilio:
         """Answer 201, later."""
         self.troubles.append(Trouble(201, delay=seconds, to=to, times=times))
 
+    def hangs_up_at_once(self) -> bool:
+        """Whether a connection ends before a byte of it was read."""
+        return any(t.cut_before_reading and t.fits("") for t in self.troubles)
+
+    def trouble_with(self, to: str) -> Trouble | None:
+        """What happens to the next message to this number; None: it is taken, and 201 is said."""
+        return next((t for t in self.troubles if not t.cut_before_reading and t.fits(to)), None)
+
     async def start(self) -> None:
         """Listen."""
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
@@ -154,7 +164,7 @@ class FakeTwilio:
         task = cast("asyncio.Task[None]", asyncio.current_task())
         self._talks.add(task)
         try:
-            if not any(t.cut_before_reading and t.fits("") for t in self.troubles):
+            if not self.hangs_up_at_once():
                 while await self._exchange(reader, writer):
                     pass
         except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
@@ -190,8 +200,10 @@ class FakeTwilio:
         return "Basic " + base64.b64encode(f"{self.sid}:{self.token}".encode()).decode()
 
     async def _message(self, form: dict[str, str], writer: asyncio.StreamWriter) -> bool:
-        trouble = next((t for t in self.troubles if not t.cut_before_reading and t.fits(form["To"])), None)
+        trouble = self.trouble_with(form["To"])
         if trouble is not None and trouble.status not in (0, 201):
+            if trouble.taken:
+                self._keep(form, answered=False)
             body = trouble.raw
             if body is None:
                 body = _error(trouble.status, trouble.code, trouble.message)

@@ -134,7 +134,7 @@ async def hold(
         .where(*conditions)
         .order_by(model.due_at)
         .limit(limit)
-        .with_for_update(of=owner, skip_locked=True)
+        .with_for_update(of=owner, skip_locked=True, key_share=True)
     )
     if since is not None:
         query = query.where(model.due_at >= since)

@@ -1,4 +1,4 @@
-"""The books: what the relay holds against what the ledger says."""
+"""The books: what relays and SMS providers hold against what the ledger says."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from sqlalchemy import select
 
 from models.intake import IntakeEvent
 from models.notifications import DeliveryAttempt, Notification
-from models.tickets import Ticket
-from models.vocabulary import NotificationState
+from models.tickets import Ticket, TicketEntry
+from models.vocabulary import Medium, NotificationState
+from ops.faults.judge_sms import SmsBooks
 from tests.fakes_smtp import CaughtMail
 from workers.unit_of_work import Workshop
 
@@ -76,22 +77,51 @@ class Books:
         return sum(count - 1 for count in Counter(mail.message_id for mail in self.mails).values())
 
 
-async def judge(workshop: Workshop, mails: Iterable[CaughtMail], requests: int) -> dict[str, Any]:
-    """Compare the `mails` at the relay and the `requests` that came in with the database's word."""
+async def sms_books(workshop: Workshop, numbers: Iterable[str]) -> SmsBooks:
+    """The books of the SMS; `numbers`: to whom the providers have taken one, as often as they have."""
+    arrived = Counter(workshop.vault.lookup("phone", number) for number in numbers)
     async with workshop.read() as uow:
+        rows = list(await uow.session.scalars(select(Notification).where(Notification.channel == Medium.SMS)))
+        ours = select(Notification.id).where(Notification.channel == Medium.SMS)
+        found = await uow.session.scalars(
+            select(DeliveryAttempt).where(DeliveryAttempt.notification_id.in_(ours))
+        )
+        again = await uow.session.scalars(
+            select(TicketEntry.notification_id).where(
+                TicketEntry.kind == "message_retried", TicketEntry.notification_id.in_(ours)
+            )
+        )
+        return SmsBooks(rows, list(found), arrived, Counter(ident for ident in again if ident is not None))
+
+
+async def judge(
+    workshop: Workshop, mails: Iterable[CaughtMail], numbers: Iterable[str], requests: int
+) -> dict[str, Any]:
+    """Compare the database's word with the `mails` at the relays, the `numbers` that the SMS providers have
+    taken messages for, and the `requests` that came in.
+    """
+    sms = await sms_books(workshop, numbers)
+    async with workshop.read() as uow:
+        by_mail = select(Notification).where(Notification.channel != Medium.SMS)
+        theirs = {row.id for row in sms.attempts}
         books = Books(
-            notifications=list(await uow.session.scalars(select(Notification))),
-            attempts=list(await uow.session.scalars(select(DeliveryAttempt))),
+            notifications=list(await uow.session.scalars(by_mail)),
+            attempts=[
+                row for row in await uow.session.scalars(select(DeliveryAttempt)) if row.id not in theirs
+            ],
             mails=list(mails),
         )
-        mail = select(IntakeEvent.id).where(IntakeEvent.source == "raw")
-        events = len(list(await uow.session.scalars(mail)))
+        asked = select(IntakeEvent.id).where(IntakeEvent.source.in_(("raw", "twilio")))
+        events = len(list(await uow.session.scalars(asked)))
         tickets = len(list(await uow.session.scalars(select(Ticket.id))))
+    decided = _twice([*books.notifications, *sms.notifications])
     faults = {
         "lost": books.lost() + _counted("events", requests, events) + _counted("tickets", requests, tickets),
-        "doubled_unsaid": books.unsaid() + books.booked_twice() + _twice(books.notifications),
+        "doubled_unsaid": books.unsaid() + books.booked_twice() + decided,
         "doubled_with_other_bytes": books.changed(),
-        "attempts_without_outcome": books.unfinished(),
+        "sms_lost": sms.lost(),
+        "sms_doubled": sms.doubled(),
+        "attempts_without_outcome": books.unfinished() + sms.unfinished(),
     }
     return {
         "requests": requests,
@@ -101,6 +131,11 @@ async def judge(workshop: Workshop, mails: Iterable[CaughtMail], requests: int) 
         "attempts": len(books.attempts),
         "outcomes": dict(sorted(Counter(str(row.outcome) for row in books.attempts).items())),
         "doubled_after_unknown": books.doubled(),
+        "sms": len(sms.notifications),
+        "sms_at_the_providers": sms.arrived.total(),
+        "sms_refused_for_good": sms.refused(),
+        "sms_unknown": len(sms.unknown()),
+        "sms_sent_again_by_a_person": sms.again.total(),
         **{name: found if found else 0 for name, found in faults.items()},
         "honest": not any(faults.values()),
     }

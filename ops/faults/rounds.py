@@ -19,18 +19,22 @@ from sqlalchemy import func, select
 from models.deadlines import Deadline
 from models.intake import IntakeEvent
 from models.notifications import DeliveryAttempt, Notification
+from models.people import Staff
 from ops.faults.crew import Crew
-from ops.faults.judge import judge
+from ops.faults.judge import judge, sms_books
 from ops.faults.relay import Moody
+from ops.faults.sms_provider import MoodyTwilio
 from tests.conftest import Backend
 from tests.fakes_smtp import ScriptedSmtp
+from workers import ledger
 from workers.boot import Installation
+from workers.intake.providers.sms.port import InboundSms
 from workers.intake.store import Event, content_id, store
 from workers.settings import load_settings
 from workers.unit_of_work import Workshop
 
 LEASE, PATIENCE = 4.0, 2.0
-RELAYS = 2
+RELAYS = PROVIDERS = 2
 """The second one gets what the first one does not take, in as bad a temper."""
 SUPPORT = "support@help.example"
 MAIL = (
@@ -42,7 +46,7 @@ MAIL = (
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`rounds` kills, `mails` requests before each; `crew` workers at a time; `seed` for the dice.
+    """`rounds` kills, `mails` and `texts` (SMS) that ask before each; `crew` workers at a time; `seed`: dice.
 
     A worker is killed when the relay has heard up to `furthest` commands more, or after up to `longest`
     seconds.
@@ -50,6 +54,7 @@ class Plan:
 
     rounds: int = 100
     mails: int = 6
+    texts: int = 2
     furthest: int = 60
     longest: float = 4.0
     crew: int = 1
@@ -68,7 +73,12 @@ async def play(
     scripts = [Moody(dice=random.Random(plan.seed + number)) for number in range(RELAYS)]
     async with AsyncExitStack() as stack:
         relays = [await stack.enter_async_context(ScriptedSmtp(script)) for script in scripts]
-        environ = _environment(backend, " ".join(relay.url for relay in relays))
+        phones = [
+            await stack.enter_async_context(MoodyTwilio(number, random.Random(plan.seed + 10 + number)))
+            for number in range(PROVIDERS)
+        ]
+        urls = (" ".join(each.url for each in each_kind) for each_kind in (relays, phones))
+        environ = _environment(backend, *urls)
         installation = Installation(load_settings(environ))
         await installation.prepare()
         workshop = installation.workshop()
@@ -78,9 +88,13 @@ async def play(
                 cut_off = await _war(workshop, crew, plan, relays, tick)
                 for script in scripts:
                     script.calm = True
+                for phone in phones:
+                    phone.calm = True
                 seconds = await _peace(workshop, crew, plan)
+                await _send_again(workshop, phones)
+                await _peace(workshop, crew, plan)
             mails = [mail for relay in relays for mail in relay.mails]
-            report = await judge(workshop, mails, plan.rounds * plan.mails)
+            report = await judge(workshop, mails, _taken(phones), plan.rounds * (plan.mails + plan.texts))
         finally:
             await workshop.engine.dispose()
             installation.close()
@@ -90,7 +104,7 @@ async def play(
         "seed": plan.seed,
         "workers_at_a_time": plan.crew,
         "attempts_under_way_at_a_kill": cut_off,
-        "faults_of_the_relays": dict(sorted(sum((script.played for script in scripts), Counter()).items())),
+        "faults": _played(*(each.played for each in scripts), *(each.played for each in phones)),
         "mails_at_each_relay": [len(relay.mails) for relay in relays],
         "seconds_to_catch_up": round(seconds, 1),
         **report,
@@ -107,6 +121,7 @@ async def _war(
         await crew.start()
     for number in range(plan.rounds):
         await _ask(workshop, range(number * plan.mails, (number + 1) * plan.mails))
+        await _ask_by_sms(workshop, range(number * plan.texts, (number + 1) * plan.texts))
         await crew.start()
         await _a_while(relays, dice.randrange(plan.furthest), dice.uniform(0.05, plan.longest))
         crew.kill(dice.choice(crew.alive))
@@ -132,6 +147,32 @@ async def _ask(workshop: Workshop, numbers: range) -> None:
         for number in numbers:
             raw = MAIL.format(number=number, to=SUPPORT).encode()
             await store(uow, Event("raw", content_id(raw, SUPPORT), "mail", raw, {"to": SUPPORT}))
+
+
+async def _ask_by_sms(workshop: Workshop, numbers: range) -> None:
+    """Requests by SMS, stored as a provider's webhook stores them; each from a number of its own."""
+    async with workshop.begin() as uow:
+        for number in numbers:
+            sms = InboundSms(f"+8613{number:09d}", "+15550100", f"Where is parcel {number}?", f"SM{number}")
+            await store(uow, Event("twilio", sms.key, "sms", b"", sms.envelope()))
+
+
+def _taken(phones: Sequence[MoodyTwilio]) -> list[str]:
+    """To whom the providers have taken a message, as often as they have."""
+    return [sms.to for phone in phones for sms in phone.messages]
+
+
+def _played(*each: Counter[str]) -> dict[str, int]:
+    return dict(sorted(sum(each, Counter()).items()))
+
+
+async def _send_again(workshop: Workshop, phones: Sequence[MoodyTwilio]) -> None:
+    """A person looks at what is unknown, and sends every second one again."""
+    unknown = (await sms_books(workshop, _taken(phones))).unknown()
+    for each in unknown[::2]:
+        async with workshop.begin() as uow:
+            by = (await uow.session.scalars(select(Staff).limit(1))).one()
+            await ledger.retry(uow, await ledger.hold(uow, each.id), by, confirm=True)
 
 
 async def _under_way(workshop: Workshop) -> set[Any]:
@@ -164,12 +205,13 @@ async def _promised(workshop: Workshop) -> int:
     return count
 
 
-def _environment(backend: Backend, smtp_url: str) -> Mapping[str, str]:
+def _environment(backend: Backend, smtp_url: str, sms_url: str) -> Mapping[str, str]:
     return {
         "CLOSELOOP_SECRET_KEYS": f"fault:{base64.b64encode(os.urandom(32)).decode()}",
         "CLOSELOOP_DATABASE_URL": backend.database_url,
         "CLOSELOOP_BROKER_URL": backend.broker_url,
         "CLOSELOOP_SMTP_URL": smtp_url,
+        "CLOSELOOP_SMS_URL": sms_url,
         "CLOSELOOP_MAIL_FROM": SUPPORT,
         "CLOSELOOP_PUBLIC_URL": "https://help.example",
         "CLOSELOOP_HOOK_TOKEN": "fault-hook-token-0123456789abcdef",

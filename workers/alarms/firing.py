@@ -20,6 +20,7 @@ from models.vocabulary import DeadlineKind, Lane
 from workers.alarms.looking_ahead import look_ahead
 from workers.deadlines import loaded, stored
 from workers.history import record
+from workers.locks import held
 from workers.policy import Alarm
 from workers.promises import hold, pause, retry_pause, settle, still_claimable
 from workers.unit_of_work import UnitOfWork, Workshop
@@ -96,7 +97,7 @@ async def _fire_alone(workshop: Workshop, one: UUID, handlers: Mapping[DeadlineK
 
 async def _lock_ticket(uow: UnitOfWork, ident: UUID) -> None:
     ticket = select(Deadline.ticket_id).where(Deadline.id == ident).scalar_subquery()
-    await uow.session.execute(select(Ticket.id).where(Ticket.id == ticket).with_for_update())
+    await uow.session.execute(held(select(Ticket.id).where(Ticket.id == ticket)))
 
 
 async def _due(uow: UnitOfWork, idents: Sequence[UUID]) -> list[Deadline]:
