@@ -22,7 +22,7 @@ MUST_ARRIVE = frozenset(
         "assignment", "transfer", "customer_reply", "acceptance_reminder", "first_response_warning",
         "plan_warning", "resolution_warning", "breach", "escalation_request", "answer_bounced", "phone_task",
         "survey_task", "low_score_alert", "followup_reminder", "followup_overdue", "followup_due",
-        "chat_not_posted",
+        "chat_not_posted", "waiting_over",
     }
 )  # fmt: skip
 """Messages to staff by which something is to be done. Others only tell one person of their own doing."""

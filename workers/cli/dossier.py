@@ -184,6 +184,7 @@ def _deadline(uow: UnitOfWork, row: Deadline, staff: dict[UUID, Staff]) -> dict[
         "verdict": _verdict(row),
         "started_at": local(uow, row.started_at),
         "limit_at": local(uow, row.limit_at),
+        "paused_at": local(uow, row.paused_at),
         "met_at": local(uow, row.met_at),
         "breached_at": local(uow, row.breached_at),
         "next_alarm_at": local(uow, row.due_at),

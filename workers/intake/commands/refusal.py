@@ -25,12 +25,14 @@ def refusal_of(command: str, error: CloseloopError, ticket: Ticket) -> Refused:
         return error
     if isinstance(error, Forbidden):
         return Refused("not_allowed")
-    if command in ("accept", "resolve") and ticket.resolved_at is not None:
+    if command in ("accept", "resolve", "wait") and ticket.resolved_at is not None:
         return Refused("result_given")
     return Refused(_REFUSED.get((command, type(error).__name__), "not_possible"))
 
 
-_OPEN_ONLY = frozenset({"accept", "extend", "transfer", "escalate", "resolve", "priority", "category"})
+_OPEN_ONLY = frozenset(
+    {"accept", "extend", "transfer", "escalate", "resolve", "priority", "category", "wait"}
+)
 _REFUSED = {
     ("accept", "Conflict"): "other_handler",
     ("extend", "InvalidInput"): "needs_reason",
@@ -40,6 +42,8 @@ _REFUSED = {
     ("plan", "InvalidInput"): "needs_words",
     ("resolve", "InvalidInput"): "needs_result",
     ("phone", "Conflict"): "answered_already",
+    ("wait", "Conflict"): "waits_already",
+    ("resume", "Conflict"): "does_not_wait",
     ("junk", "Conflict"): "not_dismissible",
     ("ticket", "Conflict"): "not_dismissed",
 }

@@ -141,6 +141,17 @@ async def _phone(task: Task) -> Result:
     return Result("phone")
 
 
+async def _wait(task: Task) -> Result:
+    """The customer has to answer first."""
+    entry = await tickets.wait(task.uow, task.ticket, task.by, task.words)
+    return Result("wait", at=datetime.fromisoformat(entry.facts["until"]))
+
+
+async def _resume(task: Task) -> Result:
+    await tickets.resume(task.uow, task.ticket, task.by)
+    return Result("resume")
+
+
 async def _junk(task: Task) -> Result:
     """It is no request; the first word may say why."""
     first, _, rest = task.words.partition(" ")
@@ -201,6 +212,8 @@ STEPS: Mapping[str, Callable[[Task], Awaitable[Result]]] = MappingProxyType(
         "priority": _priority,
         "category": _category,
         "phone": _phone,
+        "wait": _wait,
+        "resume": _resume,
         "junk": _junk,
         "ticket": _ticket,
         "help": _help,

@@ -24,6 +24,8 @@ _NAMES = {
     "phone": "phone call called 电话 已致电 致电",
     "junk": "junk spam dismiss not-a-ticket not-a-request 垃圾 垃圾邮件 不是工单 非工单 忽略",
     "ticket": "ticket request not-junk 是工单 恢复工单",
+    "wait": "wait waiting pending hold on-hold pause 等待 等待客户 等待客户回复 等客户 待客户回复 挂起 暂停",
+    "resume": "resume resumed continue unpause 恢复 恢复处理 恢复计时 继续 继续处理 客户已回复",
     "note": "note notes 备注 内部备注 内部",
     "help": "help commands 帮助 指令",
 }
@@ -32,7 +34,7 @@ NAMES: Mapping[str, str] = MappingProxyType(
 )
 """What is written after the number sign (NFKC, case folded) → the command."""
 
-ONE_LINE = frozenset({"accept", "priority", "category", "help"})
+ONE_LINE = frozenset({"accept", "priority", "category", "resume", "help"})
 """Commands that end with their line; the others go on until an empty line."""
 
 _LABELS = {

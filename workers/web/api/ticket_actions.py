@@ -84,6 +84,17 @@ class AnswerGiven(Given):
     text: str = Field(max_length=WORDS)
 
 
+class Wait(Given):
+    """The customer has to answer before work goes on."""
+
+    question: str = Field(
+        default="",
+        max_length=WORDS,
+        description="What the customer was asked; reminders to them quote it",
+        examples=["请把报错页面的截图发给我们"],
+    )
+
+
 class Cooperation(Given):
     """Who leads a request across departments, and who helps."""
 
@@ -213,6 +224,26 @@ async def acknowledge(number: str, parts: Parts, calling: Calling, response: Res
     """Somebody takes it on: the ladder stops."""
     async with acting_on(parts, number, calling) as act:
         await escalations.acknowledge(act.uow, act.ticket, act.by)
+    return await answered(parts, number, response)
+
+
+@router.post("/wait", summary="Wait for the customer")
+async def wait(
+    number: str, parts: Parts, calling: Calling, response: Response, given: Wait | None = None
+) -> TicketShown:
+    """挂起: the clocks that the policy's [waiting] names stand still until the customer writes, `resume` is
+    called, the result is given, or the policy's longest wait is over. 409 when it waits already.
+    """
+    async with acting_on(parts, number, calling) as act:
+        await tickets.wait(act.uow, act.ticket, act.by, given.question if given else "")
+    return await answered(parts, number, response)
+
+
+@router.post("/resume", summary="Wait for the customer no longer")
+async def resume(number: str, parts: Parts, calling: Calling, response: Response) -> TicketShown:
+    """The clocks run on, with as much time left as when they stopped. 409 when the ticket does not wait."""
+    async with acting_on(parts, number, calling) as act:
+        await tickets.resume(act.uow, act.ticket, act.by)
     return await answered(parts, number, response)
 
 

@@ -58,6 +58,11 @@ class DeadlineShown(BaseModel):
     started_at: datetime
     limit_at: datetime | None
     next_alarm_at: datetime | None = Field(description="When it is looked at next")
+    paused_at: datetime | None = Field(description="Since when it stands still, waiting for the customer")
+    left: Duration | None = Field(
+        description="Time on the clock to the limit; while it stands still, as much as when it stopped; "
+        "null once it is over or ended"
+    )
     met_at: datetime | None
     breached_at: datetime | None
     in_time: bool | None = Field(description="null while undecided")
@@ -149,6 +154,7 @@ class TicketShown(TicketSummary):
     unconfirmed_reason: str | None = Field(description="未确认原因")
     rated_at: datetime | None
     unrated_reason: str | None
+    waiting_since: datetime | None = Field(description="挂起: since when the customer is waited for")
     close_reason: str | None = Field(description="not_a_ticket where staff dismissed it; null otherwise")
     earlier: str | None = Field(description="Number of the closed ticket that this one takes further")
     missing_for_closing: list[str]

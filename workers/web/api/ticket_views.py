@@ -35,7 +35,7 @@ COPIED = (
     "occurred_at opened_at triaged_at assigned_at accepted_at expected_resolution_at transferred_at "
     "planned_at feedback_at confirmed_at rated_at "
     "opening locale special_period cooperating confirmed_by unconfirmed_reason unrated_reason "
-    "close_reason"
+    "close_reason waiting_since"
 )
 
 
@@ -132,6 +132,8 @@ def deadline_view(uow: UnitOfWork, row: Deadline, staff: dict[UUID, Staff]) -> D
         started_at=row.started_at,
         limit_at=row.limit_at,
         next_alarm_at=row.due_at,
+        paused_at=row.paused_at,
+        left=_left(uow, row),
         met_at=row.met_at,
         breached_at=row.breached_at,
         in_time=None if undecided else row.state is DeadlineState.MET,
@@ -140,6 +142,12 @@ def deadline_view(uow: UnitOfWork, row: Deadline, staff: dict[UUID, Staff]) -> D
         acknowledged_at=row.acknowledged_at,
         acknowledged_by=by.number if by else None,
     )
+
+
+def _left(uow: UnitOfWork, row: Deadline) -> Duration | None:
+    now = row.paused_at or uow.clock.now()
+    runs = row.state in (DeadlineState.RUNNING, DeadlineState.PAUSED)
+    return _between(uow, now, row.limit_at) if runs and row.limit_at and row.limit_at > now else None
 
 
 async def staff_by_ids(uow: UnitOfWork, ids: Iterable[UUID | None]) -> dict[UUID, Staff]:
