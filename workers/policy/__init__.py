@@ -8,9 +8,11 @@ from workers.policy.differences import Difference, differences
 from workers.policy.limit_parts import Case
 from workers.policy.limits import Limit
 from workers.policy.load import READY_MADE, load_policy, parse_policy
+from workers.policy.made_up import made_up_month
 from workers.policy.mistakes import Mistake, PolicyFileError
 from workers.policy.plan import Alarm, SlaClock
 from workers.policy.policy import Policy
+from workers.policy.replay import Outcome, Story, Tally, replay
 
 __all__ = [
     "READY_MADE",
@@ -22,15 +24,20 @@ __all__ = [
     "Followup",
     "Limit",
     "Mistake",
+    "Outcome",
     "Policy",
     "PolicyFileError",
     "Questionnaire",
     "SlaClock",
+    "Story",
     "Survey",
+    "Tally",
     "advice",
     "differences",
     "load_policy",
+    "made_up_month",
     "parse_policy",
+    "replay",
     "section",
     "sentence",
 ]
