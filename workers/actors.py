@@ -10,11 +10,11 @@ import dramatiq
 import structlog
 
 from models.base import Promised
-from models.deadlines import Deadline
+from models.deadlines import Deadline, Errand
 from models.intake import IntakeEvent
 from models.notifications import Notification
 from models.vocabulary import DeadlineKind, Lane
-from workers import alarms, escalations, followups, surveys, tickets
+from workers import alarms, errands, escalations, followups, surveys, tickets
 from workers.bells import Bell, Ring
 from workers.broker import actor_loop
 from workers.delivery.courier import BATCH as DELIVERY_BATCH
@@ -32,6 +32,7 @@ DESKS: Mapping[str, type[Promised]] = {
     "intake": IntakeEvent,
     "deadlines": Deadline,
     "delivery": Notification,
+    "errands": Errand,
 }
 ROUNDS = 20
 """Batches that one bell may work off before it rings again and lets others have the thread."""
@@ -97,6 +98,8 @@ class Bench:
                 return self._take_in, INTAKE_BATCH
             case "deadlines":
                 return self._fire, alarms.BATCH
+            case "errands":
+                return self._errands, errands.BATCH
             case _:
                 return self.courier.deliver, DELIVERY_BATCH
 
@@ -105,6 +108,9 @@ class Bench:
 
     async def _fire(self, lane: Lane) -> int:
         return await alarms.fire(self.workshop, lane, HANDLERS)
+
+    async def _errands(self, lane: Lane) -> int:
+        return await errands.fire(self.workshop, lane)
 
     async def aclose(self) -> None:
         """Close relay connections and the database engine."""

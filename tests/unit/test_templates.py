@@ -24,12 +24,12 @@ CUSTOMER = [
     "waiting_reminder",
 ]
 STAFF = [
-    "acceptance_reminder", "answer_bounced", "assignment", "breach", "chat_not_posted", "commands_read",
+    "acceptance_reminder", "answer_bounced", "assignment", "breach", "breach_digest", "chat_not_posted", "commands_read",
     "customer_reply",
     "escalation_decided", "escalation_request", "first_response_warning", "followup_due", "followup_overdue",
     "followup_reminder",
     "low_score_alert", "other_channel", "phone_task", "plan_warning", "reply_not_sent", "reply_on_hold", "resolution_warning",
-    "survey_task", "transfer", "unassigned", "waiting_over",
+    "review_reminder", "survey_task", "transfer", "unassigned", "waiting_over",
 ]  # fmt: skip
 SMS = ["csat_invitation", "csat_reminder", "progress_notice", "receipt", "reply_to_customer", "sms_help", "waiting_reminder"]
 CHAT = ["chat_new_request", "chat_test"]

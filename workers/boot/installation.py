@@ -29,6 +29,7 @@ from workers.delivery.courier import Courier
 from workers.delivery.prepare import Preparer
 from workers.delivery.sent import sent_since
 from workers.directory import ensure_administrator
+from workers.errands import ensure_mornings
 from workers.errors import SettingsError
 from workers.intake.fetching import Fetch, Fetcher
 from workers.intake.outside import Outside
@@ -129,6 +130,7 @@ class Installation:
                 log.warning("another_policy_in_force", change=change.number, policy=workshop.policy.name)
             async with workshop.begin() as uow:
                 await ensure_administrator(uow)
+                await ensure_mornings(uow)
         finally:
             await workshop.engine.dispose()
 

@@ -12,6 +12,7 @@ from workers import __version__
 from workers.cli import (
     checking,
     doctor,
+    duty_commands,
     explaining,
     intake,
     policy_commands,
@@ -61,7 +62,13 @@ def make_app() -> typer.Typer:
             app.command(name, rich_help_panel=panel)(command)
     for name, help_text, panel, group in (
         ("policy", "The SLA policy: check, compare, change while running.", LOOK, policy_commands.POLICY),
-        ("staff", "Who works here: add, list, import.", PEOPLE, roster_commands.STAFF),
+        (
+            "staff",
+            "Who works here: add, list, import, absent.",
+            PEOPLE,
+            {**roster_commands.STAFF, "absent": duty_commands.staff_absent},
+        ),
+        ("duty", "Who is on duty 值班 at night and on holidays.", PEOPLE, duty_commands.DUTY),
         ("team", "Teams and whom their escalations climb to.", PEOPLE, roster_commands.TEAM),
         ("intake", "What came in: read a file, list, show, run again.", IN, intake.INTAKE),
     ):

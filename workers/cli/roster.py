@@ -23,6 +23,8 @@ TITLES = {
     "team": ("组", "组别", "团队", "部门", "team"),
     "skills": ("技能", "skills"),
     "locale": ("语言", "locale", "language"),
+    "senior": ("资深", "senior"),
+    "open_limit": ("在办上限", "open limit", "open_limit"),
 }
 NEEDED = ("number", "name", "email")
 ROLES = {
@@ -40,6 +42,8 @@ LOCALES = {
     "zh_cn": "zh_CN",
     "中文": "zh_CN",
 }
+YES = frozenset({"yes", "y", "true", "1", "是", "资深", "senior"})
+NO = frozenset({"", "no", "n", "false", "0", "否"})
 NUMBER = re.compile(r"[A-Za-z]{1,6}\d{1,8}|\d{1,8}")
 TICKET_NUMBER = re.compile(r"CS(?:AT)?\d{11,}", re.IGNORECASE)
 LARGEST = 5_000_000
@@ -62,7 +66,7 @@ def read_roster(raw: bytes, *, region: str, domains: Collection[str] = ()) -> Ro
     """
     if len(raw) > LARGEST:
         raise InvalidInput(f"the file is larger than {LARGEST} bytes")
-    rows = csv.reader(io.StringIO(_text(raw), newline=""))
+    rows = csv.reader(io.StringIO(text_of(raw), newline=""))
     titles = _titles(next(rows, []))
     people: list[Person] = []
     mistakes: list[tuple[int, str]] = []
@@ -85,7 +89,8 @@ def read_roster(raw: bytes, *, region: str, domains: Collection[str] = ()) -> Ro
 
 
 def make_person(values: dict[str, str], *, region: str, domains: Collection[str] = ()) -> Person:
-    """A person from texts by field (number, name, email, phone, role, team, skills, locale).
+    """A person from texts by field (number, name, email, phone, role, team, skills,
+    locale, senior, open_limit).
 
     Raises InvalidInput naming the field that is wrong.
     """
@@ -117,10 +122,27 @@ def make_person(values: dict[str, str], *, region: str, domains: Collection[str]
         team=values.get("team") or None,
         skills=tuple(re.split(r"[\s,;，；、/]+", values["skills"])) if values.get("skills") else (),
         locale=LOCALES[locale],
+        senior=_yes(values.get("senior", "")),
+        open_limit=_open_limit(values.get("open_limit", "")),
     )
 
 
-def _text(raw: bytes) -> str:
+def _yes(text: str) -> bool:
+    if text.lower() not in YES | NO:
+        raise InvalidInput(f"{text[:24]} says neither that they are senior nor that not", hint="yes or no")
+    return text.lower() in YES
+
+
+def _open_limit(text: str) -> int | None:
+    if text and not (text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= 1000):
+        raise InvalidInput(
+            f"{text[:24]} is no limit of open tickets", hint="a number from 1 to 1000, or nothing"
+        )
+    return int(text) if text else None
+
+
+def text_of(raw: bytes) -> str:
+    """A file as text, in UTF-8 or GB18030, as spreadsheets save it. Raises InvalidInput."""
     for encoding in ENCODINGS:
         try:
             return raw.decode(encoding)

@@ -11,6 +11,7 @@ from workers.escalations.ladder import (
     start_ladder,
     stop_ladder,
 )
+from workers.escalations.on_call import on_call
 from workers.escalations.telling import Telling, link, tell
 from workers.escalations.warning import remind_to_accept, warn
 
@@ -25,6 +26,7 @@ __all__ = [
     "climbing",
     "judge_passed",
     "link",
+    "on_call",
     "remind_to_accept",
     "settle_late",
     "start_ladder",

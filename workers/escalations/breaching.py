@@ -16,6 +16,7 @@ from models.vocabulary import DeadlineKind, DeadlineState, EventState, Notificat
 from workers.directory import people_in_roles
 from workers.escalations.facts import breach_telling
 from workers.escalations.ladder import start_ladder
+from workers.escalations.on_call import on_call, roles_beside
 from workers.escalations.telling import iso, tell
 from workers.history import record
 from workers.policy import Alarm
@@ -28,8 +29,9 @@ REPLACED = ("replanned", "bounced")
 async def breach(uow: UnitOfWork, row: Deadline, alarm: Alarm) -> timedelta | None:
     """The limit has passed unmet: attention item 关注项, supervisor told, ladder begun.
 
-    Waits while a message that would meet the limit is on the wire or its acceptance not yet judged: it may
-    have been accepted in time.
+    Outside opening hours whoever is on duty hears it in place of those above the handler. Waits while a
+    message that would meet the limit is on the wire or its acceptance not yet judged: it may have been
+    accepted in time.
     """
     ticket = await uow.session.get_one(Ticket, row.ticket_id)
     if await _answer_under_way(uow, ticket, row.kind):
@@ -39,8 +41,10 @@ async def breach(uow: UnitOfWork, row: Deadline, alarm: Alarm) -> timedelta | No
     policy = await uow.policy_of(ticket.policy_version_id)
     telling = await breach_telling(uow, ticket, row, level=0)
     due_at = policy.tell_at(ticket.priority, uow.clock.now())
-    also = await _first_team(uow, ticket)
-    await tell(uow, ticket, ladder or row, alarm.roles, replace(telling, due_at=due_at), also=also)
+    duty = await on_call(uow, ticket, policy, due_at)
+    also = [*duty, *await _first_team(uow, ticket)]
+    roles = roles_beside(duty, alarm.roles)
+    await tell(uow, ticket, ladder or row, roles, replace(telling, due_at=due_at), also=also)
     return None
 
 

@@ -102,6 +102,22 @@ class Desk:
         """The date on which the standards are to be looked at again, if one is set."""
         return self.document.review.standards_on
 
+    def reviews_between(self, first: date, last: date) -> tuple[tuple[date, tuple[str, ...]], ...]:
+        """The dates from `first` to `last` (both included) on which something is to be reviewed, and what:
+        `standards` on their own date, or else like the `survey` on the first day of every so many months.
+        """
+        found = []
+        day = first
+        while day <= last:
+            regular = day.day == 1 and (day.month - 1) % self.document.review.every_months == 0
+            what = ("survey",) if regular else ()
+            if day == self.review_on or (regular and self.review_on is None):
+                what = ("standards", *what)
+            if what:
+                found.append((day, what))
+            day += timedelta(days=1)
+        return tuple(found)
+
     def category_of(self, text: str) -> Category | None:
         """The category a word means (code, label or alias, case ignored); None when nothing fits."""
         return next((code for code, part in self.categories.items() if _means(text, code, part)), None)

@@ -186,9 +186,13 @@ class Policy(Desk):
         """When a breach found at `at` is told: at once, or, at night and not urgent, at opening time."""
         if self.around_the_clock(priority) or not self.document.escalation.night_digest:
             return at
+        return self.calendar.next_opening(at) if self.after_hours(at) else at
+
+    def after_hours(self, at: datetime) -> bool:
+        """Whether nobody is at work at `at`."""
         # The closing moment itself is when most limits end; people are still there.
         closing = self.calendar.next_closing(at - timedelta(microseconds=1))
-        return at if closing == at else self.calendar.next_opening(at)
+        return closing != at and not self.calendar.is_open(at)
 
     # -- after the work ------------------------------------------------------------------------------------
 

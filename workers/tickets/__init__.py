@@ -20,6 +20,7 @@ from workers.tickets.finishing import (
     try_close,
 )
 from workers.tickets.first_response import record_first_response
+from workers.tickets.handing_on import hand_on
 from workers.tickets.loading import remember_message, ticket_by_id, ticket_by_number
 from workers.tickets.noting import note, tell_commands
 from workers.tickets.opening import Request, language_of, open_ticket
@@ -55,6 +56,7 @@ __all__ = [
     "dismiss",
     "extend",
     "first_of_same",
+    "hand_on",
     "language_of",
     "latest_resolution",
     "message_accepted",

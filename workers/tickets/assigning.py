@@ -14,9 +14,9 @@ from workers.directory import people_for, team_named
 from workers.errors import Forbidden, InvalidInput
 from workers.history import record
 from workers.notifications import Notice, notify, staff_recipient, staff_ticket_facts
-from workers.policy import Alarm
+from workers.policy import Alarm, Policy
 from workers.text import mask_free_text
-from workers.tickets.choosing import back_at, choose_handler
+from workers.tickets.choosing import Choice, back_at, choose_handler
 from workers.tickets.clocks import case_of, judged_by, replace_clocks, running_limits, start_clocks
 from workers.tickets.loading import must_be_open
 from workers.tickets.retiming import change_priority, follow_case
@@ -41,13 +41,23 @@ async def assign(uow: UnitOfWork, ticket: Ticket) -> None:
         return
     ticket.team_id, ticket.first_team_id = team.id, ticket.first_team_id or team.id
     ticket.cooperating = list(rule.together_with)
-    choice = await choose_handler(uow, team, rule, policy, kind=ticket.subkind)
+    choice = await _on_call(uow, ticket, policy)
+    if choice.person is None:
+        choice = await choose_handler(uow, team, rule, policy, kind=ticket.subkind)
     if choice.person is None:
         await _wait(uow, ticket, team, choice.why)
         return
     hand_to(uow, ticket, choice.person)
     await record(uow, ticket, "assigned", facts={"to": choice.person.number, "team": team.name})
-    await _tell_handler(uow, ticket, choice.person, "assignment", {"history": ""})
+    await tell_handler_of(uow, ticket, choice.person, "assignment", {"history": ""})
+
+
+async def _on_call(uow: UnitOfWork, ticket: Ticket, policy: Policy) -> Choice:
+    """Outside opening hours an urgent request goes to whoever is on duty, if somebody is."""
+    if not policy.around_the_clock(ticket.priority):
+        return Choice(None)
+    people = await escalations.on_call(uow, ticket, policy, uow.clock.now())
+    return Choice(people[0] if people else None)
 
 
 async def _wait(uow: UnitOfWork, ticket: Ticket, team: Team, why: str) -> None:
@@ -105,7 +115,7 @@ async def assignment_alarm(uow: UnitOfWork, row: Deadline, alarm: Alarm) -> time
             return None
         hand_to(uow, ticket, choice.person)
         await record(uow, ticket, "assigned", facts={"to": choice.person.number, "team": team.name})
-        await _tell_handler(uow, ticket, choice.person, "assignment", {"history": ""})
+        await tell_handler_of(uow, ticket, choice.person, "assignment", {"history": ""})
     row.state, row.ended_reason = DeadlineState.WITHDRAWN, "assigned"
     return None
 
@@ -131,7 +141,8 @@ async def triage(
         await change_priority(uow, ticket, priority)
     ticket.triaged_at = uow.clock.now()
     after = {"priority": ticket.priority.value, "category": ticket.category.value}
-    await record(uow, ticket, "triaged", by=by, facts={"before": before, "after": after})
+    case = judged_by(ticket, await case_of(uow, ticket, ticket.opened_at))
+    await record(uow, ticket, "triaged", by=by, facts={"before": before, "after": after, **case})
     if ticket.handler_id is None:
         await deadlines.withdraw(uow, ticket, [DeadlineKind.ASSIGNMENT], "replanned")
         await assign(uow, ticket)
@@ -165,7 +176,7 @@ async def transfer(
     await follow_case(uow, ticket, "transferred")
     extra = {"from_name": before.name if before else by.name, "to_name": to.name}
     extra["reason"] = mask_free_text(reason)
-    await _tell_handler(uow, ticket, to, "transfer", extra, fact=entry.id.hex)
+    await tell_handler_of(uow, ticket, to, "transfer", extra, fact=entry.id.hex)
 
 
 async def name_cooperation(
@@ -175,9 +186,9 @@ async def name_cooperation(
     if by.role is Role.AGENT:
         raise Forbidden("the lead department is named by a supervisor")
     ticket.team_id, ticket.cooperating = lead.id, cooperating
-    await record(
-        uow, ticket, "cooperation_named", by=by, facts={"lead": lead.name, "cooperating": cooperating}
-    )
+    facts = {"lead": lead.name, "cooperating": cooperating}
+    facts |= judged_by(ticket, await case_of(uow, ticket, ticket.opened_at))
+    await record(uow, ticket, "cooperation_named", by=by, facts=facts)
     await follow_case(uow, ticket, "cooperation_named")
 
 
@@ -190,9 +201,10 @@ def hand_to(uow: UnitOfWork, ticket: Ticket, person: Staff) -> None:
         ticket.state = TicketState.IN_PROGRESS
 
 
-async def _tell_handler(
+async def tell_handler_of(
     uow: UnitOfWork, ticket: Ticket, person: Staff, kind: str, extra: dict[str, Any], fact: str | None = None
 ) -> None:
+    """Tell somebody that the ticket is theirs: `kind` is assignment or transfer, `extra` its own facts."""
     facts = {**await staff_ticket_facts(uow, ticket), **extra, "limits": await running_limits(uow, ticket)}
     notice = Notice(
         kind=kind,

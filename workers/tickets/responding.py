@@ -174,8 +174,14 @@ async def message_bounced(uow: UnitOfWork, ticket: Ticket, message: Notification
 
 
 async def tell_handler(uow: UnitOfWork, ticket: Ticket, notice: Notice) -> None:
-    """Tell whoever answers for the ticket: its handler, or who stands in for one that is away or has left."""
+    """Tell whoever answers for the ticket: its handler, and who stands in for one that is away or has left.
+
+    Somebody who is away hears it as well, and finds it on coming back.
+    """
     people = await people_for(uow, ticket, ["handler"])
+    handler = await uow.session.get(Staff, ticket.handler_id) if ticket.handler_id else None
+    if handler is not None and handler.active and handler not in people:
+        people.append(handler)
     for person in people:
         await notify(uow, staff_recipient(uow, person), notice)
     if not people:

@@ -31,7 +31,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_errands"),
         sa.UniqueConstraint("key", name="uq_errands_key"),
     )
-    op.create_index("ix_errands_open", "errands", ["lane", "due_at"], sqlite_where=OPEN, postgresql_where=OPEN)
+    op.create_index(
+        "ix_errands_open", "errands", ["lane", "due_at"], sqlite_where=OPEN, postgresql_where=OPEN
+    )
     op.add_column("notifications", sa.Column("digest_id", sa.Uuid(), nullable=True))
     op.create_index(
         "ix_notifications_digest_id",

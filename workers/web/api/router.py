@@ -16,6 +16,7 @@ from workers.web.api import (
     notification_actions,
     notifications,
     policy,
+    rosters,
     staff,
     suppressions,
     surveys,
@@ -52,6 +53,7 @@ for _resource in (
     followups,
     customers,
     staff,
+    rosters,
     teams,
     policy,
 ):
