@@ -63,6 +63,17 @@ class Base(DeclarativeBase):
         list[Any]: JSON(),
     }
 
+    def __init__(self, **values: Any) -> None:
+        """A new row with these values. Raises TypeError for what is no column.
+
+        SQLAlchemy's own constructor notes each value as a change, which a row that is going to be inserted
+        whole does not need: a fifth of the time of making a ticket.
+        """
+        unknown = values.keys() - type(self).__mapper__.columns.keys()
+        if unknown:
+            raise TypeError(f"{type(self).__name__} has no {', '.join(sorted(unknown))}")
+        self.__dict__.update(values)
+
 
 def word(length: int = 24) -> String:
     """Column type for a word of `models.vocabulary` (kept as text: adding a word needs no migration)."""

@@ -46,7 +46,8 @@ class OfTickets:
 @dataclass(slots=True)
 class Ahead:
     """Read at the transaction's beginning: active staff by number, teams by id, customers by keyed hash of
-    their address, (table, keyed hash) of what is not there. `note` keeps it true.
+    their address, (table, keyed hash) of what is not there. `note` keeps it true. `left` is how many mails
+    have not been filed yet.
 
     Absences and duties of now, what somebody on the staff heard of breaches within a minute, and digests that
     are being gathered by their keys, are kept here once asked for.
@@ -61,12 +62,19 @@ class Ahead:
     breaches: dict[UUID, list[Notification]] = field(default_factory=dict)
     digests: dict[str, Notification] = field(default_factory=dict)
     of_tickets: OfTickets | None = None
+    left: int = 1
     numbers: dict[str, deque[int]] = field(default_factory=lambda: defaultdict(deque))
     turns: dict[str, int] = field(default_factory=dict)
     _made: dict[UUID, Base] = field(default_factory=dict)
+    _known: dict[UUID, Base] = field(default_factory=dict)
     _keys: set[tuple[str, Any]] = field(default_factory=set)
     _deadlines: dict[UUID, list[Deadline]] = field(default_factory=lambda: defaultdict(list))
     _told: dict[UUID, list[tuple[UUID | None, datetime]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._known.update((row.id, row) for row in self.staff)
+        self._known.update((row.id, row) for row in self.teams)
+        self._known.update((row.id, row) for row in self.customers.values())
 
     def fits(self, row: Base) -> bool:
         """Whether `row` belongs to nothing older than this transaction, or to a ticket that it has locked and
@@ -124,6 +132,10 @@ class Ahead:
     def made(self, ident: UUID) -> Base | None:
         """The row with this id, if this transaction has made it."""
         return self._made.get(ident)
+
+    def known(self, ident: UUID) -> Base | None:
+        """The row with this id, if it was read at the beginning or made since."""
+        return self._known.get(ident) or self._made.get(ident)
 
     def deadlines_of(self, ticket_id: UUID) -> list[Deadline]:
         """All deadlines of a ticket that this transaction has made, in the order of their ids."""

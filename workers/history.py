@@ -51,6 +51,6 @@ async def record(
         corrects_id=corrects,
         notification_id=notification_id,
     )
-    uow.session.add(entry)
+    uow.add_later(entry)
     ticket.version += 1
     return entry

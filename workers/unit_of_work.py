@@ -17,6 +17,7 @@ from sqlalchemy.orm import Mapper, ORMExecuteState, Session, make_transient_to_d
 from models.base import Base
 from models.gate import WriteGate
 from models.keys import PolicyChange
+from models.many import fill_in, insert_rows, new_values
 from models.session import WRITE, make_engine
 from models.tickets import NumberSeries
 from models.vocabulary import Lane
@@ -30,8 +31,11 @@ from workers.vault import Vault
 
 __all__ = ["SLOT", "Bell", "Ring", "UnitOfWork", "Vault", "Workshop", "slot_of"]
 
-DRAWN_AHEAD = 5
-"""Numbers drawn at once by a transaction for many: as many less one may stay unused."""
+HELD = "closeloop_held"
+"""In a session's info: new rows that the session does not know yet."""
+DRAWN_AHEAD = 25
+"""Numbers drawn at once by a transaction for many mails, at most as many as are left: those of mails that
+become no ticket stay unused."""
 
 Row = TypeVar("Row", bound=Base)
 
@@ -49,6 +53,7 @@ class UnitOfWork:
         self.policy = policy
         self.policy_version_id = policy_version_id
         self.ahead: Ahead | None = None
+        self._held: list[Base] = session.sync_session.info.setdefault(HELD, [])
         self._workshop = workshop
         self._bells: set[Bell] = set()
 
@@ -78,8 +83,9 @@ class UnitOfWork:
         else:
             waiting = self.ahead.numbers[series]
             if not waiting:
-                last = await self._workshop.next_number(self.session, series, DRAWN_AHEAD)
-                waiting.extend(range(last - DRAWN_AHEAD + 1, last + 1))
+                count = max(1, min(self.ahead.left, DRAWN_AHEAD))
+                last = await self._workshop.next_number(self.session, series, count)
+                waiting.extend(range(last - count + 1, last + 1))
             number = waiting.popleft()
         return f"{prefix or series}{number:0{width}d}"
 
@@ -115,8 +121,8 @@ class UnitOfWork:
             return True
         await self.session.flush()
         mapper: Mapper[Any] = row.__mapper__
-        values = _values_with_defaults(row, mapper)
         dialect = postgresql if self.session.get_bind().dialect.name == "postgresql" else sqlite
+        values = new_values(row)
         insert = dialect.insert(mapper.local_table).values(values).on_conflict_do_nothing()
         made = await self.session.execute(insert.returning(*mapper.primary_key))
         if made.first() is None:
@@ -126,43 +132,38 @@ class UnitOfWork:
         return True
 
     async def add(self, row: Base) -> None:
-        """Insert `row` at once; with `ahead`, as plain `session.add`, at the next query or at commit."""
+        """Insert `row` at once; with `ahead` as `add_later`."""
+        self.add_later(row)
+        if self.ahead is None:
+            await self.session.flush()
+
+    def add_later(self, row: Base) -> None:
+        """Insert `row` at the next query or at commit."""
         if self.ahead is not None:
             self._add_unwritten(row)
-            return
-        self.session.add(row)
-        await self.session.flush()
+        else:
+            self.session.add(row)
+
+    async def write_held(self) -> None:
+        """Write what `ahead` has held back, table by table; nothing may be asked any more after that."""
+        held, self._held[:] = list(self._held), []
+        if held:
+            await insert_rows(await self.session.connection(), held)
 
     def _add_unwritten(self, row: Base) -> None:
         assert self.ahead is not None
-        _values_with_defaults(row, row.__mapper__)
-        self.session.add(row)
+        fill_in(row)
+        self._held.append(row)
         self.ahead.note(row)
 
     async def the(self, model: type[Row], ident: UUID) -> Row:
         """The row with this id, be it written already or not. Raises NoResultFound."""
-        made = self.ahead.made(ident) if self.ahead is not None else None
-        return made if isinstance(made, model) else await self.session.get_one(model, ident)
+        known = self.ahead.known(ident) if self.ahead is not None else None
+        return known if isinstance(known, model) else await self.session.get_one(model, ident)
 
     def lacks(self, table: str, keys: Iterable[bytes]) -> bool:
         """Whether it was asked before, and none of these keyed hashes is in `table`. False: ask."""
         return self.ahead is not None and self.ahead.lacks(table, keys)
-
-
-def _values_with_defaults(row: Base, mapper: Mapper[Any]) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for column in mapper.local_table.columns:
-        name = mapper.get_property_by_column(column).key
-        if name not in row.__dict__:
-            default = column.default
-            if default is None:
-                setattr(row, name, None)
-            elif default.is_callable:
-                setattr(row, name, default.arg(None))
-            else:
-                setattr(row, name, default.arg)
-        values[column.name] = getattr(row, name)
-    return values
 
 
 class Workshop:
@@ -205,6 +206,7 @@ class Workshop:
         async with self._writing() as session:
             uow = UnitOfWork(self, session, self.policies.known(version), version)
             yield uow
+            await uow.write_held()
         self._ring_all(uow.bells)
 
     @asynccontextmanager
@@ -247,7 +249,9 @@ class Workshop:
         async with AsyncExitStack() as stack:
             if self._gate is not None:
                 await stack.enter_async_context(self._gate)
-            session = await stack.enter_async_context(AsyncSession(self._write, expire_on_commit=False))
+            session = await stack.enter_async_context(
+                AsyncSession(self._write, sync_session_class=_Writing, expire_on_commit=False)
+            )
             await stack.enter_async_context(session.begin())
             yield session
 
@@ -270,7 +274,9 @@ class Workshop:
             .returning(NumberSeries.last)
         )
         if self._numbers is None:
-            return int((await session.execute(draw)).scalar_one())
+            # What is held back has nothing to do with it.
+            drawn = await session.execute(draw, execution_options={"autoflush": False})
+            return int(drawn.scalar_one())
         async with self._numbers.connect() as connection:
             return int((await connection.execute(draw)).scalar_one())
 
@@ -288,6 +294,16 @@ def _number_engine(engine: AsyncEngine) -> AsyncEngine:
 
     event.listen(engine.sync_engine, "engine_disposed", close)
     return numbers
+
+
+class _Writing(Session):
+    """A session that takes over what was held back before it asks the database for anything."""
+
+    def flush(self, objects: Any = None) -> None:
+        held: list[Base] = self.info.get(HELD, [])
+        self.add_all(held)
+        held.clear()
+        super().flush(objects)
 
 
 class _ReadOnly(Session):

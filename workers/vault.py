@@ -78,11 +78,16 @@ class Vault:
 
     async def new_key(self, session: AsyncSession) -> UUID:
         """Make a data key in the session's transaction; its id."""
-        row, sealer = self.make_key()
-        key_id: UUID = row["id"]
-        session.add(DataKey(**row))
-        self._remember(key_id, sealer)
-        return key_id
+        row, _ = self.fresh_key()
+        session.add(row)
+        return row.id
+
+    def fresh_key(self) -> tuple[DataKey, Sealer]:
+        """A new data key that the caller inserts, and its sealer, which is remembered."""
+        values, sealer = self.make_key()
+        row = DataKey(**values)
+        self._remember(row.id, sealer)
+        return row, sealer
 
     def make_key(self) -> tuple[dict[str, Any], Sealer]:
         """A new data key as the columns of a `data_keys` row that the caller inserts, and its sealer."""

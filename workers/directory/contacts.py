@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import re
+
 import phonenumbers
-from email_validator import EmailNotValidError, validate_email
+from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 
 from workers.errors import InvalidInput
+
+_PLAIN = re.compile(
+    r"(?=[^@]{1,64}@)[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*+@"
+    r"(?:[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*+\.)++(?P<top>[A-Za-z]{2,20})"
+)
+"""What an address looks like that need not be looked at for long: email_validator takes 60 µs for each."""
+_LONGEST_PLAIN = 64
+"""So none of its labels can be longer than the 63 characters that DNS allows."""
+_SPECIAL = frozenset(name.rpartition(".")[2] for name in SPECIAL_USE_DOMAIN_NAMES)
 
 
 def normal_email(address: str) -> str:
@@ -13,6 +24,9 @@ def normal_email(address: str) -> str:
 
     No DNS is asked: whether mail arrives is found out by sending.
     """
+    plain = _PLAIN.fullmatch(address) if len(address) <= _LONGEST_PLAIN else None
+    if plain is not None and plain["top"].lower() not in _SPECIAL:
+        return address.lower()
     try:
         return validate_email(address, check_deliverability=False, test_environment=True).normalized.lower()
     except EmailNotValidError as error:

@@ -69,14 +69,14 @@ async def _find(uow: UnitOfWork, email: str | None, phone: str | None) -> Custom
 
 
 async def _make(uow: UnitOfWork, contact: Contact, email: str | None, phone: str | None) -> Customer:
-    key_id = await uow.vault.new_key(uow.session)
-    sealer = await uow.vault.sealer(uow.session, key_id)
+    key, sealer = uow.vault.fresh_key()
+    uow.add_later(key)
     now = uow.clock.now()
     month = uow.policy.calendar.local_date(now).strftime("%Y%m")
     row = Customer(
         id=new_id(),
         code=await uow.draw_number(f"C{month}", 3),
-        data_key_id=key_id,
+        data_key_id=key.id,
         created_at=now,
         name_sealed=sealer.seal(contact.name, "customers.name") if contact.name else None,
         email_sealed=sealer.seal(email, "customers.email") if email else None,

@@ -33,7 +33,7 @@ from workers.unit_of_work import UnitOfWork, Workshop
 
 log = structlog.get_logger(__name__)
 
-BATCH = 20
+BATCH = 50
 BIG = 256 * 1024
 SHARE_SECONDS = 2.0
 """How long the big mails of a batch may keep others waiting."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Self
 
 from workers.delivery.identity import TAG
@@ -22,11 +23,7 @@ class OwnMarks:
     def of(cls, settings: Settings) -> Self:
         """Those that this installation makes."""
         local = settings.mail_from.partition("@")[0].partition("+")[0]
-        site = re.escape(settings.public_url.rstrip("/"))
-        return cls(
-            plus_pattern([f"{local}@{settings.mail_domain}"]),
-            re.compile(rf"(?P<page>{site}/[a-z]/)[a-z2-7]{{26}}", re.IGNORECASE),
-        )
+        return cls(*_patterns(f"{local}@{settings.mail_domain}", settings.public_url.rstrip("/")))
 
     def reply_tokens(self, text: str) -> tuple[str, ...]:
         """The tokens of our reply addresses in `text`, in order, in lower case."""
@@ -42,3 +39,9 @@ class OwnMarks:
         """
         text = TAG.sub(r"[\g<number>]", strip_tokens(text, self.addresses))
         return self.links.sub(r"\g<page>…", text)
+
+
+@lru_cache(maxsize=8)  # each mail asks several times
+def _patterns(address: str, site: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    links = re.compile(rf"(?P<page>{re.escape(site)}/[a-z]/)[a-z2-7]{{26}}", re.IGNORECASE)
+    return plus_pattern([address]), links

@@ -150,8 +150,8 @@ async def load(uow: UnitOfWork, row: IntakeEvent) -> Event:
     return opened(row, body, await uow.vault.sealer(uow.session, row.data_key_id))
 
 
-def opened(row: IntakeEvent, body: IntakeBody, sealer: Sealer) -> Event:
-    """The event in its sealed body."""
+def opened(row: Any, body: Any, sealer: Sealer) -> Event:
+    """The event in its sealed body: both rows, or the columns of both."""
     envelope = sealer.json(body.envelope_sealed, "intake_bodies.envelope")
     raw = sealer.open(body.raw_sealed, "intake_bodies.raw")
     wanted = bool(envelope.pop(WANTED, False))

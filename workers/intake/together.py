@@ -34,6 +34,15 @@ QUICK = Limits(seconds=0.05)
 """A mail that takes longer to read is left to be read alone …"""
 SHARE_SECONDS = 0.3
 """… and so is the rest of a batch that has taken this long: nobody waits for mails made to be slow."""
+_READ = (
+    IntakeEvent.id,
+    IntakeEvent.source,
+    IntakeEvent.external_id,
+    IntakeEvent.kind,
+    IntakeEvent.data_key_id,
+    IntakeBody.envelope_sealed,
+    IntakeBody.raw_sealed,
+)
 Claimed = tuple[UUID, UUID | None]
 
 
@@ -59,7 +68,8 @@ async def file_together(workshop: Workshop, outside: Outside, claimed: Sequence[
         async with workshop.begin() as uow:
             uow.ahead = await look_ahead(uow, [each.mail for each in plain.values()])
             rows = await _ours(uow, claimed, plain)
-            for row in rows:
+            for number, row in enumerate(rows):
+                uow.ahead.left = len(rows) - number
                 read = plain[row.id]
                 file_event(uow, row, await mail_in(uow, row, read.event, read.mail))
     except Exception as error:
@@ -77,13 +87,13 @@ async def _load(workshop: Workshop, idents: Sequence[UUID]) -> Mapping[UUID, Eve
     """The mails among these events whose keys can be unwrapped, by three queries."""
     found: dict[UUID, Event] = {}
     async with workshop.read() as uow:
-        query = select(IntakeEvent, IntakeBody).join(IntakeBody, IntakeBody.event_id == IntakeEvent.id)
+        query = select(*_READ).join(IntakeBody, IntakeBody.event_id == IntakeEvent.id)
         query = query.where(IntakeEvent.id.in_(idents), IntakeEvent.kind == "mail")
         query = query.where(IntakeEvent.lane != Lane.BULK, IntakeEvent.source.not_in(FETCHED))
         rows = (await uow.session.execute(query)).all()
-        await uow.vault.warm(uow.session, [row.data_key_id for row, _ in rows])
-        for row, body in rows:
-            found[row.id] = opened(row, body, await uow.vault.sealer(uow.session, row.data_key_id))
+        await uow.vault.warm(uow.session, [row.data_key_id for row in rows])
+        for row in rows:
+            found[row.id] = opened(row, row, await uow.vault.sealer(uow.session, row.data_key_id))
     return found
 
 

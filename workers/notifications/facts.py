@@ -17,7 +17,7 @@ async def ticket_facts(uow: UnitOfWork, ticket: Ticket, *, masked: bool = False)
     """Facts of a ticket for its customer, or with `masked` for anybody else; times are ISO 8601 in UTC."""
     sealer = await uow.vault.sealer(uow.session, ticket.data_key_id)
     customer = await uow.the(Customer, ticket.customer_id)
-    team = await uow.session.get(Team, ticket.team_id) if ticket.team_id else None
+    team = await uow.the(Team, ticket.team_id) if ticket.team_id else None
     subject = sealer.text(ticket.subject_sealed, "tickets.subject")
     description = sealer.text(ticket.description_sealed, "tickets.description")[:EXCERPT]
     if masked:
