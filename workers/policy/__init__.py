@@ -3,7 +3,7 @@
 from workers.policy.advice import advice
 from workers.policy.aftercare import Chase, Followup, Questionnaire, Survey
 from workers.policy.desk import Assignment
-from workers.policy.difference_words import section, sentence
+from workers.policy.difference_words import section, sentence, word
 from workers.policy.differences import Difference, differences
 from workers.policy.limit_parts import Case
 from workers.policy.limits import Limit
@@ -40,4 +40,5 @@ __all__ = [
     "replay",
     "section",
     "sentence",
+    "word",
 ]

@@ -100,6 +100,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "delay": ("asked after", "发送延迟"),
     "periodic_delay": ("asked after, periodic services", "定期服务发送延迟"),
     "link_expires": ("link expires after", "链接有效期"),
+    "edit_within": ("may be changed for", "可修改时限"),
     "quiet_hours": ("quiet hours", "免打扰时段"),
     "fatigue_cap": ("invitations at most", "邀请上限"),
     "fatigue_days": ("within days", "天数"),
@@ -154,6 +155,11 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "substitute": ("substitute", "代理主管"),
     "head": ("head of department", "部门负责人"),
     "administrator": ("administrator", "管理员"),
+    "customer": ("customer", "客户"),
+    "email": ("e-mail", "邮件"),
+    "sms": ("SMS", "短信"),
+    "chat": ("chat", "在线聊天"),
+    "phone": ("phone", "电话"),
     "overall": ("overall", "总体"),
     "attitude": ("attitude", "服务态度"),
     "competence": ("competence", "专业能力"),
@@ -192,7 +198,7 @@ def section(difference: Difference, locale: str) -> str:
 def sentence(difference: Difference, locale: str) -> str:
     """The difference in words, without its heading: `first response, high: 4h → 2h`."""
     steps = difference.place[1:] if difference.place[0] in _SAID_BY_THE_SECTION else difference.place
-    shown = [_word(step, locale) for step in steps]
+    shown = [word(step, locale) for step in steps]
     where = ("," if _chinese(locale) else ", ").join(shown)
     before, after = (_value(each, locale) for each in (difference.before, difference.after))
     if difference.before is None:
@@ -206,7 +212,8 @@ def _chinese(locale: str) -> bool:
     return locale.lower().startswith("zh")
 
 
-def _word(code: str, locale: str) -> str:
+def word(code: str, locale: str) -> str:
+    """What a code of a policy file is called; the code itself where nothing is known."""
     return WORDS[code][_chinese(locale)] if code in WORDS else code
 
 
@@ -216,13 +223,13 @@ def _value(value: Any, locale: str) -> str:
     if isinstance(value, Mapping):
         if set(value) == {"en", "zh"}:
             return f"{value['en']} / {value['zh']}"
-        said = [f"{_word(key, locale)} {_value(each, locale)}" for key, each in value.items() if each]
+        said = [f"{word(key, locale)} {_value(each, locale)}" for key, each in value.items() if each]
         return "; ".join(said)
     if isinstance(value, list):
         if not value:
             return "–"
         return ", ".join(_interval(each) or _value(each, locale) for each in value)
-    return _length(str(value)) or _word(str(value), locale)
+    return _length(str(value)) or word(str(value), locale)
 
 
 def _interval(value: Any) -> str:

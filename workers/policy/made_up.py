@@ -69,7 +69,11 @@ def _story(policy: Policy, chance: random.Random, case: Case, start: datetime, u
     accepted = _after(chance, start, response, 0.25) or start
     solved = policy.limit_at(SlaClock.RESOLUTION, case, start) or policy.expected_resolution(case, accepted)
     answered = _after(chance, start, response, 0.5)
-    acknowledged = response + timedelta(minutes=chance.lognormvariate(3.5, 0.8))
+    looked_at = [
+        limit + timedelta(minutes=chance.lognormvariate(3.5, 0.8))
+        for limit in (response, plan, solved)
+        if limit
+    ]
     return Story(
         case=case,
         opened_at=start,
@@ -78,7 +82,7 @@ def _story(policy: Policy, chance: random.Random, case: Case, start: datetime, u
         accepted_at=accepted,
         planned_at=_after(chance, start, plan, 0.5) if plan else None,
         resolved_at=_after(chance, answered or start, max(solved, answered or start), 0.6),
-        acknowledged=(acknowledged,),
+        acknowledged=tuple(looked_at),
     )
 
 

@@ -128,7 +128,7 @@ def _stories(row: Any, lines: list[_Line], now: datetime) -> tuple[Story, ...]:
     for number, begin in enumerate(begins):
         last = number == len(begins) - 1
         end = (row.closed_at or now) if last else begins[number + 1]
-        moments = _Moments(lines, begin, None if last else end)
+        moments = _Moments(lines, begin if number else None, None if last else end)
         stories.append(
             Story(
                 case=Case(row.priority, row.category, row.level, row.team, row.channel, reopened=number > 0),
@@ -147,10 +147,10 @@ def _stories(row: Any, lines: list[_Line], now: datetime) -> tuple[Story, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Moments:
-    """The lines of one opening: from `begin` on, before `end` (None: it goes on)."""
+    """The lines of one opening: after `begin` (None: the first), up to `end` (None: it goes on)."""
 
     lines: list[_Line]
-    begin: datetime
+    begin: datetime | None
     end: datetime | None
 
     def of(self, kind: str, known: datetime | None) -> datetime | None:
@@ -159,4 +159,4 @@ class _Moments:
         return next((at for at in moments if self._within(at)), None)
 
     def _within(self, at: datetime) -> bool:
-        return at >= self.begin and (self.end is None or at < self.end)
+        return (self.begin is None or at > self.begin) and (self.end is None or at <= self.end)
