@@ -24,10 +24,11 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request that came in: path with query, and headers with lower-case names."""
+    """A request that came in: path with query, headers with lower-case names, body."""
 
     path: str
     headers: Mapping[str, str]
+    body: bytes = b""
 
 
 class FakeHttps:
@@ -50,7 +51,9 @@ class FakeHttps:
         with suppress(OSError, asyncio.IncompleteReadError, ssl.SSLError):
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
             pairs = (line.partition(":") for line in head[1:] if line)
-            call = Call(head[0].split(" ")[1], {name.lower(): value.strip() for name, _, value in pairs})
+            headers = {name.lower(): value.strip() for name, _, value in pairs}
+            body = await reader.readexactly(int(headers.get("content-length", "0")))
+            call = Call(head[0].split(" ")[1], headers, body)
             self.calls.append(call)
             await self._answer(writer, self.answers.get(call.path.partition("?")[0], Answer(404)))
         writer.close()

@@ -8,6 +8,7 @@ It knows the commands that closeloop uses (RFC 3501, 2177, 2971, 6851). Rules ma
 
 from __future__ import annotations
 
+import base64
 import re
 import socket
 import socketserver
@@ -118,7 +119,7 @@ class _Rule:
 
 class ScriptedImap:
     """The server, in threads of its own. `needs_id`: SELECT is refused before ID, as by 163; `deaf`: IDLE is
-    taken and nothing ever told; `broken`: UIDs of mails that it does not give out.
+    taken and nothing ever told; `broken`: UIDs of mails that it does not give out; `token`: of XOAUTH2.
     """
 
     def __init__(self, capabilities: Iterable[str] = CAPABILITIES, *, needs_id: bool = False) -> None:
@@ -126,6 +127,7 @@ class ScriptedImap:
         self.needs_id = needs_id
         self.deaf = False
         self.broken: set[int] = set()
+        self.token = ""
         self.folders: dict[str, Folder] = {"INBOX": Folder()}
         self.commands: list[str] = []
         self.connections = 0
@@ -257,6 +259,9 @@ class _Talk:
         if step == "FETCH" and "BODY.PEEK[]" in argument:
             step = "BODY"
         action = self.server.rule(step)
+        if step == "AUTHENTICATE":
+            self.authenticate(tag)
+            return
         if step == "IDLE" and action is None:
             self.idle(tag)
             return
@@ -273,6 +278,17 @@ class _Talk:
             self.send(whole)
         if step == "LOGOUT":
             raise _HangUp
+
+    def authenticate(self, tag: bytes) -> None:
+        """XOAUTH2; a wrong token is told in a challenge first, as by Gmail, which wants an answer."""
+        self.send(b"+ \r\n")
+        given = base64.b64decode(self.lines.readline())
+        if self.server.token and given == f"user={USER}\1auth=Bearer {self.server.token}\1\1".encode():
+            self.send(tag + b" OK done\r\n")
+            return
+        self.send(b"+ " + base64.b64encode(b'{"status":"400"}') + b"\r\n")
+        self.lines.readline()
+        self.send(tag + b" NO [AUTHENTICATIONFAILED] Invalid credentials\r\n")
 
     def idle(self, tag: bytes) -> None:
         self.send(b"+ idling\r\n")

@@ -151,11 +151,20 @@ async def test_a_connection_that_nobody_wants_any_more_is_closed() -> None:
     theirs.close()
 
 
-async def test_a_handshake_that_is_drawn_out_is_cut() -> None:
+def _offers_tls(peer: socket.socket) -> None:
+    peer.sendall(b"* OK ready\r\n")
+    with peer.makefile("rb") as lines:
+        for told in (b"* CAPABILITY IMAP4rev1 STARTTLS\r\n", b""):
+            tag = lines.readline().split(b" ")[0]
+            peer.sendall(told + tag + b" OK done\r\n")
+
+
+@pytest.mark.parametrize("scheme", ["imaps", "imap"])
+async def test_a_handshake_that_is_drawn_out_is_cut(scheme: str) -> None:
     """Each byte comes in time for the socket's own time-out."""
     made: list[socket.socket] = []
     with contextlib.closing(socket.create_server((HERE, 0))) as listener:
-        box = parse_imap_urls(f"imaps://u:p@{HERE}:{listener.getsockname()[1]}/")[0]
+        box = parse_imap_urls(f"{scheme}://u:p@{HERE}:{listener.getsockname()[1]}/")[0]
         worker = Hands()
 
         def told(each: socket.socket) -> None:
@@ -164,11 +173,12 @@ async def test_a_handshake_that_is_drawn_out_is_cut() -> None:
 
         task = asyncio.create_task(worker.do(60, Session.open, box, told))
         peer, _ = await asyncio.to_thread(listener.accept)
-        await until(lambda: made)
-        assert isinstance(made[0], ssl.SSLSocket)
+        if scheme == "imap":
+            await asyncio.to_thread(_offers_tls, peer)
+        await until(lambda: made and isinstance(made[-1], ssl.SSLSocket))
         worker.cut()
         with pytest.raises(Fault):
             await asyncio.wait_for(task, 30)
         worker.end()
         peer.close()
-    assert made[0].fileno() == -1
+    assert [each.fileno() for each in made] == [-1] * len(made)

@@ -74,3 +74,21 @@ def test_all_mistakes_of_all_urls_are_told_at_once() -> None:
 )
 def test_what_cannot_work_is_said_before_anybody_logs_in(url: str, word: str) -> None:
     assert word in " ".join(mistakes(url))
+
+
+@pytest.mark.parametrize(
+    ("url", "word"),
+    [
+        ("imaps://u:p@h/?auth=yahoo", "unknown auth="),
+        ("imaps://u:p@h/?client=app", "belongs to auth="),
+        ("imaps://u:p@h/?auth=google", "client="),
+        ("imaps://u@h/?auth=google&client=a", "refresh token"),
+        ("imaps://u@h/?auth=microsoft&client=a&secret=s", "tenant="),
+        ("imaps://u:p@h/?auth=google&client=a&tenant=x", "tenant="),
+        ("imaps://u:p@h/?auth=google&client=a&keep=/nowhere/at/all", "keep="),
+        ("imaps://u:p@h/?auth=google&client=a&secret=%0A", "secret="),
+    ],
+)
+def test_what_cannot_work_by_oauth_is_said_before_anybody_logs_in(url: str, word: str) -> None:
+    with pytest.raises(ValueError, match=word):
+        parse_imap_urls(url)

@@ -198,7 +198,9 @@ class Keeper:
         return ident
 
     def _login_hash(self, uow: UnitOfWork) -> bytes:
-        return uow.vault.lookup("mailbox-login", f"{self._box.user}\0{self._box.password}")
+        box = self._box
+        application = f"\0{box.oauth.client}\0{box.oauth.secret}" if box.oauth else ""
+        return uow.vault.lookup("mailbox-login", f"{box.user}\0{box.password}{application}")
 
     async def _row(self, uow: UnitOfWork) -> Mailbox:
         return await uow.session.get_one(Mailbox, self._id)

@@ -30,8 +30,9 @@ _PROVIDERS: tuple[tuple[re.Pattern[str], str], ...] = (
     ),
     (
         re.compile(r"(?:^|\.)(?:office365|outlook|hotmail|live)\.com$"),
-        "Microsoft has switched passwords off for IMAP (basic authentication), and closeloop does not log in "
-        "by OAuth: forward the mailbox to the SMTP listener or the webhook instead",
+        "Microsoft has switched passwords off for IMAP (basic authentication): log in by OAuth "
+        "(auth=microsoft&client=…, see Connecting a mailbox), or forward the mailbox to the SMTP listener or "
+        "the webhook",
     ),
     (
         re.compile(r"(?:^|\.)(?:aliyun|mxhichina)\.com$"),

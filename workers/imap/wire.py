@@ -17,7 +17,8 @@ from imapclient.imap4 import IMAP4WithTimeout
 from imapclient.tls import IMAP4_TLS
 
 from workers import __version__
-from workers.imap.faults import TLS, Fault, LiteralTooLarge, explained
+from workers.imap.faults import AUTHENTICATION, TLS, Fault, LiteralTooLarge, explained
+from workers.imap.tokens import access_token
 from workers.settings.imap_url import ImapTls, MailboxUrl
 
 CONNECT_SECONDS = 20.0
@@ -67,20 +68,32 @@ class _Careful:
             raise LiteralTooLarge
 
 
-class _Tls(_Careful, IMAP4_TLS):  # type: ignore[misc]  # IMAPClient carries no types
-    def _create_socket(self, timeout: float | None = None) -> socket.socket:
-        """As IMAPClient's, but told of before the handshake, which a server may draw out for days."""
-        made = socket.create_connection((self.host, self.port), timeout=timeout or self._timeout)
+class _Telling:
+    """In a TLS context's place: tells of the socket before the handshake begins, so that it can be cut."""
+
+    def __init__(self, context: ssl.SSLContext, told: Callable[[socket.socket], None]) -> None:
+        self._context = context
+        self._told = told
+
+    def wrap_socket(self, sock: socket.socket, *, server_hostname: str) -> ssl.SSLSocket:
+        """`sock`, secured. Whatever goes wrong, nothing is left open."""
         with contextlib.ExitStack() as unless_well:
-            unless_well.callback(made.close)
-            secured: ssl.SSLSocket = self.ssl_context.wrap_socket(
-                made, server_hostname=self.host, do_handshake_on_connect=False
+            unless_well.callback(sock.close)
+            secured = self._context.wrap_socket(
+                sock, server_hostname=server_hostname, do_handshake_on_connect=False
             )
             unless_well.callback(secured.close)
             self._told(secured)
             secured.do_handshake()
             unless_well.pop_all()
         return secured
+
+
+class _Tls(_Careful, IMAP4_TLS):  # type: ignore[misc]  # IMAPClient carries no types
+    def _create_socket(self, timeout: float | None = None) -> socket.socket:
+        """As IMAPClient's, but told of before the handshake, which a server may draw out for days."""
+        made = socket.create_connection((self.host, self.port), timeout=timeout or self._timeout)
+        return _Telling(self.ssl_context, self._told).wrap_socket(made, server_hostname=self.host)
 
 
 class _Plain(_Careful, IMAP4WithTimeout):  # type: ignore[misc]  # IMAPClient carries no types
@@ -146,8 +159,7 @@ def open_wire(box: MailboxUrl, told: Callable[[socket.socket], None]) -> Wire:
 
 def _connected(box: MailboxUrl, told: Callable[[socket.socket], None]) -> Wire:
     try:
-        context = None if box.tls is ImapTls.NONE else tls_context(box)
-        wire = Wire(box, context, told)
+        wire = Wire(box, tls_context(box) if box.tls is ImapTls.IMPLICIT else None, told)
     except Exception as error:
         raise explained(error, step="open") from error
     if box.tls is not ImapTls.START:
@@ -155,8 +167,7 @@ def _connected(box: MailboxUrl, told: Callable[[socket.socket], None]) -> Wire:
     try:
         if not wire.has_capability("STARTTLS"):
             raise Fault(TLS, words="the server does not offer STARTTLS")
-        wire.starttls(context)
-        told(wire.socket())
+        wire.starttls(_Telling(tls_context(box), told))
     except Exception as error:
         close(wire)
         raise explained(error, step="open") from error
@@ -173,7 +184,9 @@ def tls_context(box: MailboxUrl) -> ssl.SSLContext:
 
 def _log_in(wire: Wire, box: MailboxUrl) -> None:
     try:
-        if wire.has_capability("LOGINDISABLED") and wire.has_capability("AUTH=PLAIN"):
+        if box.oauth is not None:
+            _enter(wire, box.user, access_token(box, box.oauth))
+        elif wire.has_capability("LOGINDISABLED") and wire.has_capability("AUTH=PLAIN"):
             wire.plain_login(box.user, box.password)
         else:
             wire.login(box.user, box.password)
@@ -181,6 +194,16 @@ def _log_in(wire: Wire, box: MailboxUrl) -> None:
             wire.id_(IDENTITY)
     except Exception as error:
         raise explained(error, step="login") from error
+
+
+def _enter(wire: Wire, user: str, token: str) -> None:
+    """By XOAUTH2, which Gmail and Outlook know, else by the standard's own way (RFC 7628)."""
+    if wire.has_capability("AUTH=XOAUTH2"):
+        wire.oauth2_login(user, token)
+    elif wire.has_capability("AUTH=OAUTHBEARER"):
+        wire.oauthbearer_login(user, token)
+    else:
+        raise Fault(AUTHENTICATION, words="the server offers no login by OAuth")
 
 
 def close(wire: Wire, *, politely: bool = False) -> None:

@@ -1,7 +1,8 @@
 """Where mail is fetched: `imaps://user:code@imap.example.com/INBOX?folder=Junk&mode=seen`, one or several.
 
 Options: `tls=implicit|start|none`, `ca=/path.pem`, `folder=` (again for each further one),
-`mode=read-only|seen|move`, `to=Folder` (with `mode=move`), `since=now|all|7d`, `poll=60` (seconds).
+`mode=read-only|seen|move`, `to=Folder` (with `mode=move`), `since=now|all|7d`, `poll=60` (seconds); those of
+OAuth stand in `imap_oauth`.
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ from datetime import timedelta
 from enum import StrEnum
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from workers.settings.imap_oauth import OPTIONS as OAUTH_OPTIONS
+from workers.settings.imap_oauth import Oauth, read_oauth
+
 _HOST = re.compile(r"[A-Za-z0-9._:-]+")
-_OPTIONS = frozenset({"tls", "ca", "folder", "mode", "to", "since", "poll"})
+_OPTIONS = frozenset({"tls", "ca", "folder", "mode", "to", "since", "poll"}) | OAUTH_OPTIONS
 _DAYS = re.compile(r"([1-9]\d{0,3})d", re.ASCII)
 _PRINTABLE = re.compile(r"[ -~]+")
 MOST_FOLDERS = 20
@@ -43,6 +47,7 @@ class Mode(StrEnum):
 class MailboxUrl:
     """One mailbox to fetch. `since`: how far back its first reading goes, None for all of it; `poll`: seconds
     between two looks where the server does not tell of new mail. `ca_file`: PEM file of a private authority.
+    With `oauth`, `password` is the refresh token, or empty.
     """
 
     host: str
@@ -56,6 +61,7 @@ class MailboxUrl:
     move_to: str = ""
     since: timedelta | None = timedelta(0)
     poll: float = 60.0
+    oauth: Oauth | None = None
 
     @property
     def name(self) -> str:
@@ -108,7 +114,8 @@ class _Reader:
             self._wrong(f"has unknown options {', '.join(unknown)}: known are {', '.join(sorted(_OPTIONS))}")
         tls = self._tls(parts.scheme)
         user = self._word("user", parts.username)
-        password = self._word("password", parts.password)
+        oauth = read_oauth(self._options, parts.password or "", self._wrong)
+        password = "" if oauth and not parts.password else self._word("password", parts.password)
         folders = self._folders(unquote(parts.path).strip("/"))
         mode, move_to = self._mode(folders)
         since, poll, ca_file = self._since(), self._poll(), self._ca_file()
@@ -126,6 +133,7 @@ class _Reader:
             move_to=move_to,
             since=since,
             poll=poll,
+            oauth=oauth,
         )
 
     def _wrong(self, words: str) -> None:
