@@ -21,6 +21,7 @@ from workers.cli import (
     purging,
     roster_commands,
     sending,
+    verdicts,
 )
 from workers.cli.output import complain, is_machine_trouble
 
@@ -102,6 +103,7 @@ def _commands() -> tuple[tuple[str, dict[str, Callable[..., Any]]], ...]:
                 "doctor": doctor.doctor,
                 "preview": preview.preview,
                 "explain": explaining.explain,
+                "verdicts": verdicts.verdicts,
             },
         ),
     )

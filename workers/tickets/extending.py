@@ -9,8 +9,8 @@ from sqlalchemy import select
 
 from models.people import Staff
 from models.tickets import Ticket, TicketEntry
-from models.vocabulary import Lane, Role
-from workers import escalations
+from models.vocabulary import DeadlineKind, Lane, Role
+from workers import deadlines, escalations
 from workers.directory import people_for
 from workers.errors import Conflict, Forbidden, InvalidInput, NotFound
 from workers.history import record
@@ -18,7 +18,7 @@ from workers.notifications import Notice, notify, staff_recipient, staff_ticket_
 from workers.text import mask_free_text
 from workers.tickets.accepting import set_resolution_limit
 from workers.tickets.loading import must_be_open
-from workers.tickets.waiting import clocks_running
+from workers.tickets.waiting import catch_up, clocks_running, limit_from
 from workers.unit_of_work import UnitOfWork
 
 DECIDERS = frozenset({Role.SUPERVISOR, Role.ADMINISTRATOR})
@@ -43,12 +43,16 @@ async def promised_time(uow: UnitOfWork, ticket: Ticket) -> datetime:
 
     Raises Conflict when nothing has been promised yet.
     """
-    async with clocks_running(uow, ticket):
-        if ticket.expected_resolution_at is None:
-            raise Conflict(
-                f"ticket {ticket.number} has not been accepted", hint="accept it with an expected time first"
-            )
-        return ticket.expected_resolution_at
+    await catch_up(uow, ticket)
+    promised = ticket.expected_resolution_at
+    if promised is None:
+        raise Conflict(
+            f"ticket {ticket.number} has not been accepted", hint="accept it with an expected time first"
+        )
+    for row in await deadlines.open_ones(uow, ticket, [DeadlineKind.RESOLUTION]):
+        if row.limit_at == promised:
+            return await limit_from(uow, ticket, row, uow.clock.now())
+    return promised
 
 
 async def request_escalation(

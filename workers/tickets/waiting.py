@@ -150,13 +150,23 @@ async def _run(uow: UnitOfWork, ticket: Ticket, at: datetime) -> dict[str, datet
         if row.state is not DeadlineState.PAUSED or row.limit_at is None or row.paused_at is None:
             continue
         clock, case = SlaClock(row.kind.value), await case_of(uow, ticket, row.started_at)
-        limit = policy.after_pauses(clock, case, row.started_at, row.limit_at, [(row.paused_at, at)])
+        limit = await limit_from(uow, ticket, row, at)
         if row.kind is DeadlineKind.RESOLUTION and row.limit_at == ticket.expected_resolution_at:
             ticket.expected_resolution_at = limit
         row.state, row.paused_at, row.limit_at = DeadlineState.RUNNING, None, limit
         change_plan(uow, row, _not_heard(row, policy.alarms(clock, case, row.started_at, limit=limit)))
         limits[row.kind.value] = limit
     return limits
+
+
+async def limit_from(uow: UnitOfWork, ticket: Ticket, row: Deadline, at: datetime) -> datetime:
+    """The limit that a stopped clock has if it runs on from `at`; of any other its own."""
+    assert row.limit_at is not None
+    if row.state is not DeadlineState.PAUSED or row.paused_at is None:
+        return row.limit_at
+    policy = await uow.policy_of(ticket.policy_version_id)
+    facts = (SlaClock(row.kind.value), await case_of(uow, ticket, row.started_at), row.started_at)
+    return policy.after_pauses(*facts, row.limit_at, [(row.paused_at, at)])
 
 
 def _not_heard(row: Deadline, alarms: tuple[Alarm, ...]) -> list[Alarm]:
