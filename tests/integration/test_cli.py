@@ -372,13 +372,16 @@ def test_a_ticket_is_explained_in_full_and_its_customer_stays_masked(closeloop: 
     assert {row["kind"] for row in known["notifications"]} == {"receipt", "assignment"}
     (receipt,) = [row for row in known["notifications"] if row["kind"] == "receipt"]
     assert (receipt["state"], receipt["reason"]) == ("held", "test_mode")
+    assert receipt["reason_text"] == "测试模式下暂存"
     assert known["ticket"]["received_at"].endswith("+08:00")
     for words in PRIVATE:
         assert words not in told.out
         assert words not in closeloop("explain", number).out
     message = closeloop("explain", receipt["id"], "--json").json
     assert (message["ticket"], message["notification"]["kind"]) == (number, "receipt")
-    assert number in closeloop("explain", receipt["id"]).out
+    said = closeloop("explain", receipt["id"]).out
+    assert number in said
+    assert f"test_mode: {receipt['reason_text']}" in " ".join(said.split())
 
 
 def test_what_nobody_knows_is_said_so(closeloop: CommandLine) -> None:

@@ -13,7 +13,7 @@ from models.notifications import Notification, NotificationBody
 from models.vocabulary import EventState, NotificationState
 from tests.conftest import Backend
 from tests.fakes_smtp import refuse
-from tests.house import House, open_house
+from tests.house import API_KEY, House, open_house
 from workers.cli.dossier import find_dossier
 from workers.purge import Housekeeping, Purged, purge
 
@@ -56,6 +56,14 @@ async def test_a_message_tells_why_it_was_made_and_all_that_happened_to_it(backe
         first, second = (each["facts"] for each in told["moments"] if each["what"] == "attempt")
         assert (first["outcome"], first["reason"], first["code"]) == ("rejected", "policy_rejected", 550)
         assert LILEI not in first["text"]
+        assert first["reason_text"] == "被按策略拒收", "in the team's language, or in the caller's"
+        headers = {"Authorization": f"Bearer {API_KEY}", "Accept-Language": "en-GB,en;q=0.9"}
+        shown = (await house.web.get(f"/api/v1/notifications/{row.id}", headers=headers)).json()
+        assert [each["reason_text"] for each in shown["attempts"]] == [
+            "refused by a policy",
+            "the other side took it",
+        ]
+        assert (shown["reason"], shown["reason_text"]) == (None, None)
         assert (second["outcome"], second["code"], second["tls"]) == ("sent", 250, False)
         assert second["host"].startswith("127.0.0.1") or second["host"] == "localhost"
         assert second["seconds"] >= 0

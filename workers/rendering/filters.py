@@ -99,10 +99,7 @@ def _label_filter(labels: Labels) -> Callable[..., str]:
         words = labels[_fact(context, "locale")].get(group)
         if words is None:
             raise TemplateError(f"there is no group of labels named {group!r}")
-        text = words.get(str(code))
-        if text is None and group == "reason" and str(code).startswith("gave_up_"):
-            last = str(code).removeprefix("gave_up_")
-            text = words["gave_up"].replace("{reason}", words.get(last, last.replace("_", " ")))
+        text = reason_words(words, str(code)) if group == "reason" else words.get(str(code))
         if text is None:
             return str(code).replace("_", " ")
         for name, value in values.items():
@@ -111,6 +108,18 @@ def _label_filter(labels: Labels) -> Callable[..., str]:
         return text
 
     return label
+
+
+def reason_words(words: Mapping[str, str], code: str) -> str | None:
+    """What a reason of the ledger means; None if `words`, the group of reasons, does not know it.
+
+    Why it was given up is the reason of the last try.
+    """
+    text = words.get(code)
+    if text is None and code.startswith("gave_up_"):
+        last = code.removeprefix("gave_up_")
+        text = words["gave_up"].replace("{reason}", words.get(last, last.replace("_", " ")))
+    return text
 
 
 def lines(value: str) -> Markup:

@@ -14,6 +14,7 @@ from jinja2 import TemplateNotFound, TemplateRuntimeError, TemplateSyntaxError, 
 from jinja2.exceptions import SecurityError
 
 from workers.errors import TemplateError
+from workers.rendering import filters
 from workers.rendering.environment import LOCALES, build_environment, shipped_folder
 from workers.rendering.images import Images, InlineImage
 from workers.rendering.styles import inline_document
@@ -86,6 +87,13 @@ class Renderer:
         """Render the page `templates/web/<name>.html`; `page_csp` is the header that goes with it."""
         locale = fall_back(locale)
         return self._render(f"web/{name}.html", locale, {"other_locale_url": None, **facts})
+
+    def reason_words(self, code: str | None, locale: str) -> str | None:
+        """What a reason of the ledger means, in words; one that has none reads as its code. None for None."""
+        if code is None:
+            return None
+        words = self._environment.labels[fall_back(locale)]["reason"]
+        return filters.reason_words(words, code) or code.replace("_", " ")
 
     @cached_property
     def page_csp(self) -> str:

@@ -15,6 +15,7 @@ from workers.unit_of_work import UnitOfWork
 from workers.web.api.common import Calling, Given, acting
 from workers.web.api.notifications import NotificationShown, shown, ticket_numbers
 from workers.web.api.values import Moment
+from workers.web.api.wording import Tell, Wording
 from workers.web.parts import Parts
 
 router = APIRouter(prefix="/notifications", tags=["notifications"])
@@ -83,27 +84,29 @@ async def cancel_some(given: Many, parts: Parts, calling: Calling) -> Outcome:
 
 
 @router.post("/{ident}/retry", summary="Send a message again")
-async def retry_one(ident: UUID, given: Again, parts: Parts, calling: Calling) -> NotificationShown:
+async def retry_one(
+    ident: UUID, given: Again, parts: Parts, calling: Calling, tell: Wording
+) -> NotificationShown:
     """At once. 409 for what was sent, is no longer true, or was dropped for a reason that stays."""
     async with parts.workshop.begin() as uow:
         by = await acting(uow, calling.staff)
         row = await hold(uow, ident)
         await retry(uow, row, by, confirm=given.confirm)
-        return await _one(uow, row)
+        return await _one(uow, row, tell)
 
 
 @router.post("/{ident}/cancel", summary="Stop a message")
-async def cancel_one(ident: UUID, parts: Parts, calling: Calling) -> NotificationShown:
+async def cancel_one(ident: UUID, parts: Parts, calling: Calling, tell: Wording) -> NotificationShown:
     """409 when it has left or is over already."""
     async with parts.workshop.begin() as uow:
         by = await acting(uow, calling.staff)
         row = await hold(uow, ident)
         await cancel(uow, row, by)
-        return await _one(uow, row)
+        return await _one(uow, row, tell)
 
 
-async def _one(uow: UnitOfWork, row: Notification) -> NotificationShown:
-    return NotificationShown(**await shown(uow, row, await ticket_numbers(uow, [row.ticket_id])))
+async def _one(uow: UnitOfWork, row: Notification, tell: Tell) -> NotificationShown:
+    return NotificationShown(**await shown(uow, row, await ticket_numbers(uow, [row.ticket_id]), tell))
 
 
 def _may_decide_for_many(role: Role) -> None:

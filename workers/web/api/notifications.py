@@ -19,6 +19,7 @@ from workers.text import mask_contact, mask_free_text
 from workers.unit_of_work import UnitOfWork
 from workers.web.api.common import Page, Paged, opened, page_of, picked
 from workers.web.api.values import Moment
+from workers.web.api.wording import Tell, Wording, worded
 from workers.web.parts import Parts
 
 router = APIRouter(prefix="/notifications", tags=["notifications"])
@@ -33,6 +34,7 @@ class NotificationShown(BaseModel):
     lane: Lane
     state: NotificationState
     reason: str | None = Field(description="Why it is in this state, e.g. test_mode", examples=["opted_out"])
+    reason_text: str | None = Field(description="The reason in words, by Accept-Language (en, zh)")
     ticket: str | None = Field(description="Ticket number")
     recipient: str = Field(description="Masked", examples=["138****5678"])
     to: str = Field(description="customer, staff or chat")
@@ -51,6 +53,7 @@ class AttemptShown(BaseModel):
     finished_at: datetime | None
     outcome: str | None = Field(description="null while under way")
     reason: str | None
+    reason_text: str | None = Field(description="The reason in words, by Accept-Language (en, zh)")
     code: int | None
     text: str | None = Field(description="What the other side said, masked")
     host: str | None
@@ -65,6 +68,7 @@ class ReceiptShown(BaseModel):
     source: str
     kind: str
     reason: str | None
+    reason_text: str | None = Field(description="The reason in words, by Accept-Language (en, zh)")
 
 
 class NotificationDetail(NotificationShown):
@@ -107,6 +111,7 @@ class NotificationList(Page):
 async def list_notifications(
     parts: Parts,
     paging: Paged,
+    tell: Wording,
     kind: str | None = None,
     state: Annotated[list[NotificationState] | None, Query()] = None,
     ticket: Annotated[str | None, Query(description="Ticket number")] = None,
@@ -123,12 +128,12 @@ async def list_notifications(
         rows, cursor = await page_of(uow, matching(uow, wanted), Notification.id, paging)
         numbers = await ticket_numbers(uow, [row.ticket_id for row in rows])
         await uow.vault.warm(uow.session, [row.data_key_id for row in rows])
-        items = [NotificationShown(**await shown(uow, row, numbers)) for row in rows]
+        items = [NotificationShown(**await shown(uow, row, numbers, tell)) for row in rows]
     return NotificationList(items=items, next_cursor=cursor)
 
 
 @router.get("/{ident}", summary="Look at a message")
-async def get_notification(ident: UUID, parts: Parts) -> NotificationDetail:
+async def get_notification(ident: UUID, parts: Parts, tell: Wording) -> NotificationDetail:
     """With every attempt and receipt."""
     async with parts.workshop.read() as uow:
         row = await uow.session.get(Notification, ident)
@@ -144,19 +149,18 @@ async def get_notification(ident: UUID, parts: Parts) -> NotificationDetail:
         )
         numbers = await ticket_numbers(uow, [row.ticket_id])
         return NotificationDetail(
-            **await shown(uow, row, numbers),
+            **await shown(uow, row, numbers, tell),
             message_id=row.message_id,
             locale=row.locale,
-            attempts=[_attempt(each) for each in attempts],
+            attempts=[_attempt(each, tell) for each in attempts],
             receipts=[
-                ReceiptShown(at=each.at, source=each.source, kind=each.kind, reason=each.reason)
-                for each in receipts
+                ReceiptShown(**worded(picked(each, "at source kind reason"), tell)) for each in receipts
             ],
         )
 
 
 @router.get("/{ident}/timeline", summary="The full story of a message")
-async def get_timeline(ident: UUID, parts: Parts) -> Timeline:
+async def get_timeline(ident: UUID, parts: Parts, tell: Wording) -> Timeline:
     """Why it was made, each attempt, each receipt, and what staff did about it, in order."""
     async with parts.workshop.read() as uow:
         row = await uow.session.get(Notification, ident)
@@ -165,10 +169,13 @@ async def get_timeline(ident: UUID, parts: Parts) -> Timeline:
         (story,) = await stories(uow, [row])
         numbers = await ticket_numbers(uow, [row.ticket_id])
         return Timeline(
-            notification=NotificationShown(**await shown(uow, row, numbers)),
+            notification=NotificationShown(**await shown(uow, row, numbers, tell)),
             to=story.to,
             why=story.why,
-            moments=[MomentShown(at=each.at, what=each.what, facts={**each.facts}) for each in story.moments],
+            moments=[
+                MomentShown(at=each.at, what=each.what, facts=worded(each.facts, tell))
+                for each in story.moments
+            ],
         )
 
 
@@ -184,19 +191,19 @@ async def ticket_numbers(uow: UnitOfWork, ids: list[UUID | None]) -> dict[UUID, 
     return dict(rows.all())
 
 
-async def shown(uow: UnitOfWork, row: Notification, numbers: dict[UUID, str]) -> dict[str, Any]:
+async def shown(uow: UnitOfWork, row: Notification, numbers: dict[UUID, str], tell: Tell) -> dict[str, Any]:
     """What `NotificationShown` shows of a row; `numbers` are ticket numbers by id."""
     address = await opened(uow, row.data_key_id, row.recipient_sealed, "notifications.recipient")
     return {
         **picked(row, "id kind channel lane state reason created_at due_at expires_at sent_at tries meets"),
+        "reason_text": tell(row.reason),
         "ticket": numbers.get(row.ticket_id) if row.ticket_id else None,
         "recipient": address if row.channel is Medium.CHAT else mask_contact(address),
         "to": "chat" if row.channel is Medium.CHAT else "staff" if row.staff_id else "customer",
     }
 
 
-def _attempt(row: DeliveryAttempt) -> AttemptShown:
+def _attempt(row: DeliveryAttempt, tell: Tell) -> AttemptShown:
     text = mask_free_text(row.text) if row.text else row.text
-    return AttemptShown(
-        **picked(row, "started_at finished_at outcome reason code host tls seconds"), text=text
-    )
+    facts = picked(row, "started_at finished_at outcome reason code host tls seconds")
+    return AttemptShown(**worded(facts, tell), text=text)
