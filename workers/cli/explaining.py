@@ -29,7 +29,9 @@ def explain(
 
     Customers are masked; times are those of the team's zone.
     """
-    known = asyncio.run(_dossier(find_settings(data), wanted))
+    settings = find_settings(data)
+    known = asyncio.run(_dossier(settings, wanted))
+    _in_words(known, settings)
     if as_json:
         print_json(known)
     elif "notification" in known:
@@ -46,6 +48,20 @@ async def _dossier(settings: Settings, wanted: str) -> dict[str, Any]:
 
     async with workshop_of(settings) as workshop, workshop.read() as uow:
         return await find_dossier(uow, wanted)
+
+
+def _in_words(known: dict[str, Any], settings: Settings) -> None:
+    """Put `reason_text` beside each reason of a message, its attempts and its receipts, in words of the team."""
+    from workers.rendering import Renderer
+
+    overrides = settings.data / "templates"
+    renderer = Renderer(overrides if overrides.is_dir() else None)
+    messages = known.get("notifications") or [known[name] for name in ("notification",) if name in known]
+    for message in messages:
+        moments = (each["facts"] for each in message["timeline"])
+        for facts in (message, *message["attempts"], *message["receipts"], *moments):
+            if "reason" in facts:
+                facts["reason_text"] = renderer.reason_words(facts["reason"], settings.locale)
 
 
 def _ticket(known: Mapping[str, Any]) -> None:
@@ -104,16 +120,22 @@ def _message_lines(message: Mapping[str, Any], *, notes: bool = False) -> Iterat
     for moment in message["timeline"]:
         facts = moment["facts"]
         if moment["what"] == "made":
-            because = f" ({message['reason']})" if message["reason"] else ""
+            because = f" ({_reason(message)})" if message["reason"] else ""
             words = f"to {message['to']} by {message['channel']}: {message['state']}{because}; {_why(facts)}"
             yield moment["at"], "message", f"{message['kind']} {words}"
         elif moment["what"] == "attempt":
             yield moment["at"], "  attempt", f"{message['kind']}: {_attempt_words(facts)}"
         elif moment["what"] == "receipt":
-            words = f"{facts['kind']} {facts['reason'] or ''} (by {facts['source']})"
+            words = f"{facts['kind']} {_reason(facts)} (by {facts['source']})"
             yield moment["at"], "  receipt", f"{message['kind']}: {' '.join(words.split())}"
         elif notes:
             yield moment["at"], facts["entry"], f"by {facts['by']}"
+
+
+def _reason(facts: Mapping[str, Any]) -> str:
+    """The code, by which others are found, and what it means."""
+    code, text = facts["reason"], facts["reason_text"]
+    return f"{code}: {text}" if code and text != code.replace("_", " ") else code or ""
 
 
 def _why(facts: Mapping[str, Any]) -> str:
@@ -129,5 +151,5 @@ def _attempt_words(facts: Mapping[str, Any]) -> str:
     where = f"at {facts['host']}" if facts["host"] else ""
     tls = {True: "with TLS", False: "without TLS", None: ""}[facts["tls"]]
     took = f"in {facts['seconds']:.2f} s" if facts["seconds"] is not None else ""
-    words = f"{facts['outcome']}, {facts['reason'] or ''} {told} {where} {tls} {took}"
+    words = f"{facts['outcome']}, {_reason(facts)} {told} {where} {tls} {took}"
     return " ".join(words.split())
