@@ -29,6 +29,10 @@ def staff_add(
     phone: Annotated[str, typer.Option(help="Phone number.")] = "",
     skills: Annotated[str, typer.Option(help="Skills, separated by commas (software, hardware …).")] = "",
     locale: Annotated[str, typer.Option(help="Language of their mails: en or zh_CN.")] = "",
+    senior: Annotated[bool, typer.Option("--senior", help="Gets what rules give to senior staff.")] = False,
+    open_limit: Annotated[
+        int, typer.Option(min=0, max=1000, help="No new ticket with so many in progress (0: no limit).")
+    ] = 0,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -38,7 +42,8 @@ def staff_add(
 
     settings = find_settings(data)
     values = {"number": number, "name": name, "email": email, "role": role, "team": team}
-    values |= {"phone": phone, "skills": skills, "locale": locale}
+    values |= {"phone": phone, "skills": skills, "locale": locale, "senior": "yes" if senior else ""}
+    values["open_limit"] = str(open_limit or "")
     person = make_person(values, region=region_of(settings.timezone), domains=settings.staff_domains)
     result = asyncio.run(_write(settings, [person], dry_run=False, tick=lambda: None))
     if as_json:
@@ -216,6 +221,8 @@ async def _people(settings: Settings) -> list[dict[str, Any]]:
                 "team": names.get(row.team_id) if row.team_id else None,
                 "skills": row.skills,
                 "locale": row.locale,
+                "senior": row.senior,
+                "open_limit": row.open_limit,
                 "active": row.active,
             }
             for row in await uow.session.scalars(select(Staff).order_by(Staff.number))

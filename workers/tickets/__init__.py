@@ -33,6 +33,7 @@ from workers.tickets.responding import (
     take_back,
     tell_not_sent,
 )
+from workers.tickets.retiming import follow_case
 from workers.tickets.waiting import resume, wait, waiting_alarm
 
 __all__ = [
@@ -56,6 +57,7 @@ __all__ = [
     "dismiss",
     "extend",
     "first_of_same",
+    "follow_case",
     "hand_on",
     "language_of",
     "latest_resolution",

@@ -36,6 +36,8 @@ class PersonShown(BaseModel):
     locale: str | None
     absent_until: datetime | None
     active: bool
+    senior: bool
+    open_limit: int | None
 
 
 class StaffList(Page):
@@ -52,6 +54,10 @@ class _PersonFields(Given):
     locale: Literal["en", "zh_CN"] | None = None
     absent_until: Moment | None = Field(default=None, description="Gets nothing new until then")
     active: bool = True
+    senior: bool = Field(default=False, description="Gets what rules give to senior staff")
+    open_limit: int | None = Field(
+        default=None, ge=1, le=1000, description="With so many tickets in progress they get no new one"
+    )
 
 
 class PersonGiven(_PersonFields):
@@ -68,7 +74,7 @@ class PersonChanged(_PersonFields):
     name: str | None = Field(default=None, min_length=1, max_length=64)
     email: str | None = Field(default=None, max_length=254)
 
-    @field_validator("name", "email", "role", "active", mode="after")
+    @field_validator("name", "email", "role", "active", "senior", mode="after")
     @classmethod
     def _never_empty(cls, value: Any) -> Any:
         if value is None:
@@ -127,5 +133,5 @@ async def alter_person(number: str, given: PersonChanged, parts: Parts) -> Perso
 
 async def _shown(uow: UnitOfWork, row: Staff) -> PersonShown:
     team = await uow.session.get(Team, row.team_id) if row.team_id else None
-    copied = picked(row, "number name email phone role skills locale absent_until active")
+    copied = picked(row, "number name email phone role skills locale absent_until active senior open_limit")
     return PersonShown(**copied, team=team.name if team else None)

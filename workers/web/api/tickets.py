@@ -193,6 +193,8 @@ async def triage(
         if given.customer is not None:
             details = given.customer.model_dump(exclude_unset=True)
             await describe_customer(act.uow, act.ticket, act.by, details)
+            if "level" in details:
+                await tickets.follow_case(act.uow, act.ticket, "customer_level")
         if given.model_fields_set - {"customer"}:
             await tickets.triage(
                 act.uow,
