@@ -233,6 +233,8 @@ async def test_a_used_an_expired_and_a_withdrawn_link_stay_what_they_are(desk: D
     path = await make_link(desk.workshop, "survey", survey.id, ticket=ticket, hours=24 * 30)
     assert (await post(desk, path, overall="5")).status_code == 200
     other = await make_link(desk.workshop, "survey", survey.id, ticket=ticket, hours=24 * 30)
+    assert (await post(desk, path, overall="1")).status_code == 410
+    desk.clock.advance(timedelta(hours=25))
     for each in (path, other):  # a second link to the same survey is no second vote
         assert (await post(desk, each, overall="1")).status_code == 410
     (given,) = await all_of(desk.workshop, SurveyAnswer)

@@ -54,8 +54,16 @@ async def test_a_tap_in_the_mail_is_sent_by_the_pages_button_and_opens_a_follow_
             await shoot(page, f"survey-thanks-{reader.name}")
             await house.settle()
             await page.goto(link)
-            await expect(page.locator("form")).to_have_count(0)
+            await expect(page.locator("textarea[name=comment]")).to_have_value("等了三天 <b>太慢</b>")
+            await shoot(page, f"survey-change-{reader.name}")
+            await house.pass_time(timedelta(hours=25))
+            await page.goto(link)
+            await page.locator("textarea[name=message]").fill("谢谢")
+            if reader.script:
+                await audit(page)
             await shoot(page, f"survey-used-{reader.name}")
+            await page.locator("button[type=submit]").click()
+            await expect(page.locator("form")).to_have_count(0)
         alert = await house.mail_of("low_score_alert", to=CAROL)
         async with browser.page(PHONE_DARK) as page:
             await page.goto(link_in(alert, "t"))

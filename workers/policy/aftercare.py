@@ -56,6 +56,11 @@ class Survey(Chase):
         return self.rules.delay
 
     @property
+    def edit_within(self) -> timedelta:
+        """How long after the answer a customer may still change it; nothing: not at all."""
+        return self.rules.edit_within
+
+    @property
     def quiet_hours(self) -> QuietHours:
         """The part of the customer's day in which no survey leaves."""
         return self.rules.quiet_hours

@@ -52,6 +52,7 @@ class SurveyPart(ChasePart):
     delay: DurationField
     periodic_delay: LimitField
     link_expires: LimitField
+    edit_within: DurationField = timedelta(hours=24)
     quiet_hours: QuietField = QuietHours.parse("21:00-09:00")
     fatigue_cap: Annotated[int, Field(ge=1, le=100, strict=True)] = 1
     fatigue_days: Annotated[int, Field(ge=0, le=366, strict=True)] = 14

@@ -1,26 +1,29 @@
-"""An answer comes in: one per survey, unchangeable, low scores open a follow-up at once."""
+"""An answer comes in: begun, completed, changed for a while; what counts is the last complete one.
+
+The first complete answer has consequences at once: the ticket is rated, a low score opens a follow-up, a good
+one confirms the result. Nobody but the customer can change an answer, and whatever it was stays on record.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from sqlalchemy import select
 
-from models.base import new_id
 from models.notifications import Notification
 from models.people import Customer
-from models.surveys import Survey, SurveyAnswer
+from models.surveys import Followup, Survey
 from models.tickets import Ticket
-from models.vocabulary import DeadlineKind, Dimension, Medium, TicketState
+from models.vocabulary import DeadlineKind, Medium, TicketState
 from workers import deadlines
 from workers.errors import Conflict, InvalidInput
 from workers.followups import open_followup
 from workers.history import record
 from workers.notifications import cancel
 from workers.suppressions import suppress
+from workers.surveys.recording import MOST_VERSIONS, Answer, latest, put_into_box, store, versions
 from workers.tickets import confirm, try_close
 from workers.unit_of_work import UnitOfWork
 
@@ -28,38 +31,28 @@ LONGEST_COMMENT = 4_000
 ASKING = ("csat_invitation", "csat_reminder", "survey_task")
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a customer says: scores (dimension → 1…5, overall always), comment, answers to open questions.
-
-    `anonymous` is 完全匿名: the answer is stored without any way back to survey, ticket or customer.
-    `source` is page, mail, sms or phone.
-    """
-
-    scores: Mapping[str, int]
-    comment: str = ""
-    open_answers: Mapping[str, str] = field(default_factory=dict)
-    anonymous: bool = False
-    source: str = "page"
-
-
 async def answer(uow: UnitOfWork, survey: Survey, ticket: Ticket, given: Answer) -> bool:
-    """Record the answer; gives whether it opened a follow-up.
+    """Record a complete answer, or a change of one; gives whether a follow-up has been opened by it.
 
-    Raises InvalidInput for scores that are none, Conflict when the survey was answered, withdrawn or expired.
+    Raises InvalidInput for scores that are none, Conflict when the survey was answered (and can be changed no
+    more, or not this way), withdrawn or expired.
     """
-    _check(survey, given, uow.clock.now())
     now = uow.clock.now()
+    _must_be_open(survey, now)
+    await _check(uow, survey, given)
+    if not given.complete:
+        raise InvalidInput("the overall score is missing", hint="overall")
+    if survey.state == "answered":
+        return await _change(uow, survey, ticket, given)
     survey.state, survey.answered_at, survey.anonymous = "answered", now, given.anonymous
-    await _store(uow, survey, ticket, given)
-    if survey.opening == ticket.opening:
-        ticket.rated_at, ticket.unrated_reason = now, None
-        await deadlines.meet(uow, ticket, DeadlineKind.SURVEY, now)
-    await _stop_asking(uow, survey.id, "already_answered")
+    if given.anonymous:
+        await put_into_box(uow, survey.category, given)
+    else:
+        await store(uow, survey, ticket, given)
+    await _is_rated(uow, survey, ticket)
     facts = {"survey": survey.number, "anonymous": given.anonymous}
     await record(uow, ticket, "rated", actor="customer", facts=facts)
-    policy = await uow.policy_of(survey.policy_version_id)
-    low = policy.followup.opens(given.scores) and not given.anonymous
+    low = not given.anonymous and await _is_low(uow, survey, given)
     if low:
         await open_followup(uow, survey, ticket, given.scores, given.comment)
     elif _confirms(survey, ticket, given):
@@ -68,46 +61,97 @@ async def answer(uow: UnitOfWork, survey: Survey, ticket: Ticket, given: Answer)
     return low
 
 
+async def begin(uow: UnitOfWork, survey: Survey, ticket: Ticket, given: Answer) -> bool:
+    """Keep an answer that is not complete yet; gives whether it was kept.
+
+    It has no consequences. What is to stay anonymous is not kept, since it would be linked, nor is what comes
+    after very many beginnings. Raises as `answer` does.
+    """
+    _must_be_open(survey, uow.clock.now())
+    await _check(uow, survey, given)
+    said = given.scores or given.words
+    if given.anonymous or not said or survey.state != "invited":
+        return False
+    if await versions(uow, survey) >= MOST_VERSIONS:
+        return False
+    await store(uow, survey, ticket, given, final=False)
+    return True
+
+
+async def changeable_until(uow: UnitOfWork, survey: Survey) -> datetime | None:
+    """Until when the customer may still change a given answer (promise time); None when that is over."""
+    if survey.state != "answered" or survey.anonymous or survey.answered_at is None:
+        return None
+    policy = await uow.policy_of(survey.policy_version_id)
+    until = min(survey.answered_at + policy.survey.edit_within, survey.expires_at)
+    return until if uow.clock.now() < until else None
+
+
+async def _change(uow: UnitOfWork, survey: Survey, ticket: Ticket, given: Answer) -> bool:
+    """A new version of an answer that has been given: only by whoever holds the link, and not to hide it."""
+    if given.source != "page" or given.anonymous or await changeable_until(uow, survey) is None:
+        raise Conflict("this survey has been answered", hint="used")
+    before = await latest(uow, survey, final=True)
+    if before is not None and (before.scores, before.words) == (given.scores, given.words):
+        return False  # the button was pressed twice
+    if await versions(uow, survey) >= MOST_VERSIONS:
+        raise Conflict("this answer was changed too often", hint="used")
+    version = await store(uow, survey, ticket, given)
+    survey.revised_at = uow.clock.now()
+    facts = {"survey": survey.number, "version": version}
+    followup = await uow.session.scalar(select(Followup).where(Followup.survey_id == survey.id))
+    ident = followup.id if followup else None
+    await record(uow, ticket, "rating_changed", actor="customer", facts=facts, followup_id=ident)
+    if followup is not None:
+        followup.scores = dict(given.scores)
+        followup.version += 1
+        return False
+    if await _is_low(uow, survey, given):
+        await open_followup(uow, survey, ticket, given.scores, given.comment)
+        return True
+    return False
+
+
+async def _is_low(uow: UnitOfWork, survey: Survey, given: Answer) -> bool:
+    policy = await uow.policy_of(survey.policy_version_id)
+    return policy.followup.opens(given.scores)
+
+
+async def _is_rated(uow: UnitOfWork, survey: Survey, ticket: Ticket) -> None:
+    if survey.opening == ticket.opening:
+        ticket.rated_at, ticket.unrated_reason = survey.answered_at, None
+        await deadlines.meet(uow, ticket, DeadlineKind.SURVEY, uow.clock.now())
+    await _stop_asking(uow, survey.id, "already_answered")
+
+
 def _confirms(survey: Survey, ticket: Ticket, given: Answer) -> bool:
     """Whoever rates the result well, and under their name, has confirmed it."""
     current = survey.opening == ticket.opening
     return current and not given.anonymous and ticket.state is TicketState.AWAITING_FEEDBACK
 
 
-def _check(survey: Survey, given: Answer, now: datetime) -> None:
-    if survey.state == "answered":
-        raise Conflict("this survey has been answered", hint="used")
+def _must_be_open(survey: Survey, now: datetime) -> None:
     if survey.state == "withdrawn":
         raise Conflict("this survey was withdrawn because work goes on", hint="withdrawn")
-    if now > survey.expires_at:
+    if survey.state != "answered" and now > survey.expires_at:
         raise Conflict("this survey has expired", hint="expired")
-    if Dimension.OVERALL.value not in given.scores:
-        raise InvalidInput("the overall score is missing", hint="overall")
-    for dimension, score in given.scores.items():
-        if dimension not in set(Dimension) or not 1 <= score <= 5:
+
+
+async def _check(uow: UnitOfWork, survey: Survey, given: Answer) -> None:
+    policy = await uow.policy_of(survey.policy_version_id)
+    asked = set(policy.questionnaire(survey.category.value, survey.locale).dimensions)
+    _check_scores(given.scores, asked)
+    for code, words in given.words.items():
+        if len(words) > LONGEST_COMMENT:
+            raise InvalidInput(f"the words are longer than {LONGEST_COMMENT} characters", hint=code[:24])
+
+
+def _check_scores(scores: Mapping[str, int], asked: set[str]) -> None:
+    for dimension, score in scores.items():
+        if dimension not in asked:
+            raise InvalidInput(f"{dimension[:24]} is not asked for in this survey", hint=dimension[:24])
+        if not 1 <= score <= 5:
             raise InvalidInput(f"{dimension[:24]} is not a score from 1 to 5", hint=dimension[:24])
-    if len(given.comment) > LONGEST_COMMENT:
-        raise InvalidInput(f"the comment is longer than {LONGEST_COMMENT} characters", hint="comment")
-
-
-async def _store(uow: UnitOfWork, survey: Survey, ticket: Ticket, given: Answer) -> None:
-    """An anonymous answer leaves nothing to link it by: random id, the day only, the installation's key."""
-    words = {"comment": given.comment, **given.open_answers}
-    said = any(words.values())
-    if given.anonymous:
-        now = survey.answered_at or uow.clock.now()
-        day = now.replace(hour=0, minute=0, second=0, microsecond=0)
-        sealer = uow.vault.system_sealer()
-        row = SurveyAnswer(id=uuid4(), survey_id=None, at=day, data_key_id=uow.vault.system_key_id)
-    else:
-        sealer = await uow.vault.sealer(uow.session, ticket.data_key_id)
-        row = SurveyAnswer(
-            id=new_id(), survey_id=survey.id, at=survey.answered_at, data_key_id=ticket.data_key_id
-        )
-    row.category, row.source = survey.category, given.source
-    row.scores = dict(given.scores)
-    row.words_sealed = sealer.seal_json(words, "survey_answers.words") if said else None
-    uow.session.add(row)
 
 
 async def _stop_asking(uow: UnitOfWork, survey_id: UUID, reason: str) -> None:

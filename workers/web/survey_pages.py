@@ -1,20 +1,27 @@
-"""The survey page: looking writes nothing, one answer counts, and it works without a script."""
+"""The survey page: looking writes nothing, one answer counts, and it works without a script.
+
+What was begun is kept, an answer may be changed for a while, and whoever comes too late, or once more, is
+told so and can still write to the team.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from fastapi import APIRouter, Request
+from sqlalchemy import func, select
 from starlette.responses import Response
 
-from models.links import Link
 from models.surveys import Survey
-from workers import links
-from workers.errors import Conflict
-from workers.surveys import Answer, answer, survey_by_id
-from workers.surveys.answering import LONGEST_COMMENT
-from workers.tickets import ticket_by_id
+from models.tickets import TicketEntry
+from workers import links, surveys
+from workers.errors import Conflict, NotFound
+from workers.surveys import LONGEST_COMMENT, Answer
+from workers.tickets import customer_wrote, ticket_by_id
 from workers.unit_of_work import UnitOfWork
 from workers.web.pages import form_fields, own_url, page
 from workers.web.parts import Parts
@@ -23,127 +30,203 @@ router = APIRouter(include_in_schema=False)
 
 PURPOSE = ("survey",)
 GONE = 410
-PAGE_OF = {"used": "survey_used", "expired": "survey_expired", "withdrawn": "survey_expired"}
+PAGE_OF = {"used": "survey_used", "expired": "survey_expired", "withdrawn": "survey_withdrawn"}
 SCORES = {str(score): score for score in range(1, 6)}
+MOST_MESSAGES = 5
+"""So many messages a day are taken from the pages of one ticket."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What a link leads to: `gone` says why it takes no answer ("" when it does), `until` how long an answer
+    that was given may be changed, `known` what was said before.
+    """
+
+    survey: Survey
+    number: str
+    dimensions: tuple[str, ...]
+    questions: Mapping[str, str]
+    gone: str
+    until: datetime | None
+    known: Answer | None
 
 
 @router.api_route("/s/{token}", methods=["GET", "HEAD"])
 async def show(request: Request, parts: Parts, token: str) -> Response:
     """The questionnaire; `?score=4` marks the overall score that was tapped in the mail."""
     async with parts.workshop.read() as uow:
-        link, survey, number = await _look(uow, token)
-        gone = _gone(uow, link, survey)
-        asked = await _questions(uow, survey, request)
-    if gone:
-        return page(request, PAGE_OF[gone], {}, locale=survey.locale, status=GONE)
-    tapped = SCORES.get(request.query_params.get("score", ""))
-    facts = _form(request, survey, number, asked, {"overall": str(tapped)} if tapped else {}, {})
-    return page(request, "survey", facts, locale=survey.locale)
+        seen = await _look(uow, token, request)
+    if seen.gone:
+        return _farewell(request, seen)
+    given = _fields_of(seen.known) if seen.known else {}
+    tapped = request.query_params.get("score", "")
+    if tapped in SCORES and seen.until is None:
+        given = {**given, "overall": tapped}
+    return page(request, "survey", _form(request, seen, given, {}), locale=seen.survey.locale)
 
 
 @router.post("/s/{token}")
 async def take(request: Request, parts: Parts, token: str) -> Response:
-    """Record the answer, once. What is lacking is said beside its question, with all that was typed kept."""
+    """Record the answer. What is lacking is said beside its question; what was said is kept meanwhile."""
     given = await form_fields(request)
     async with parts.workshop.read() as uow:
-        link, survey, number = await _look(uow, token)
-        gone = _gone(uow, link, survey)
-        asked = await _questions(uow, survey, request)
-    errors = {} if gone else _mistakes(given, asked)
-    if errors:
-        facts = _form(request, survey, number, asked, given, errors)
-        return page(request, "survey", facts, locale=survey.locale, status=422)
-    said = _answer(given, asked)
+        seen = await _look(uow, token, request)
+    errors = {} if seen.gone else _mistakes(given, seen)
+    said = _answer(given, seen)
     try:
         async with parts.workshop.begin() as uow:
-            await links.use(uow, token, PURPOSE)
-            held, ticket = await survey_by_id(uow, survey.id)
-            low = await answer(uow, held, ticket, said)
+            survey, ticket = await surveys.survey_by_id(uow, seen.survey.id)
+            if seen.gone:
+                raise Conflict("this survey takes no answer", hint=seen.gone)
+            if errors:
+                kept = errors.keys() == {"overall"} and await surveys.begin(uow, survey, ticket, said)
+            else:
+                await links.use(uow, token, PURPOSE)
+                low = await surveys.answer(uow, survey, ticket, said)
+                until = await surveys.changeable_until(uow, survey)
     except Conflict as error:
-        name = PAGE_OF.get(error.hint, "survey_expired")
-        return page(request, name, {}, locale=survey.locale, status=GONE)
-    facts = {"low": low, "anonymous": said.anonymous}
-    return page(request, "survey_thanks", facts, locale=survey.locale)
+        return page(
+            request,
+            PAGE_OF.get(error.hint, "survey_expired"),
+            _words(request),
+            status=GONE,
+            locale=seen.survey.locale,
+        )
+    if errors:
+        facts = {**_form(request, seen, given, errors), "kept": kept}
+        return page(request, "survey", facts, locale=seen.survey.locale, status=422)
+    facts = {"low": low, "anonymous": said.anonymous, "until": until, "action_url": own_url(request)}
+    return page(request, "survey_thanks", facts, locale=seen.survey.locale)
 
 
-async def _look(uow: UnitOfWork, token: str) -> tuple[Link, Survey, str]:
-    """The link, its survey and the ticket's number, nothing held. Raises NotFound."""
+@router.post("/s/{token}/message")
+async def write(request: Request, parts: Parts, token: str) -> Response:
+    """Words to the team from a page that takes no answer (any more): as if the customer had sent a mail."""
+    given = (await form_fields(request)).get("message", "").strip()
+    async with parts.workshop.begin() as uow:
+        survey, ticket = await surveys.survey_by_id(uow, await _survey_of(uow, token))
+        error = "required" if not given else "too_long" if len(given) > LONGEST_COMMENT else ""
+        if not error and await _wrote_lately(uow, survey) >= MOST_MESSAGES:
+            error = "too_many"
+        if not error:
+            await customer_wrote(uow, ticket, given)
+    if error:
+        facts = {**_words(request), "message": given, "errors": {"message": error}}
+        return page(request, "survey_expired", facts, locale=survey.locale, status=422)
+    return page(request, "survey_written", {}, locale=survey.locale)
+
+
+async def _survey_of(uow: UnitOfWork, token: str) -> UUID:
+    link = await links.find(uow, token, PURPOSE)
+    if link.subject_id is None:
+        raise NotFound("this link is unknown")
+    return link.subject_id
+
+
+async def _wrote_lately(uow: UnitOfWork, survey: Survey) -> int:
+    """How often the customer has written on this ticket within a day."""
+    entries = select(func.count()).where(
+        TicketEntry.ticket_id == survey.ticket_id,
+        TicketEntry.kind == "customer_wrote",
+        TicketEntry.at > uow.clock.now() - timedelta(days=1),
+    )
+    return await uow.session.scalar(entries) or 0
+
+
+async def _look(uow: UnitOfWork, token: str, request: Request) -> _Seen:
+    """The survey of a link, nothing held. Raises NotFound."""
     link = await links.find(uow, token, PURPOSE)
     survey = await uow.session.get_one(Survey, link.subject_id)
     ticket = await ticket_by_id(uow, survey.ticket_id, hold=False)
-    return link, survey, ticket.number
-
-
-def _gone(uow: UnitOfWork, link: Link, survey: Survey) -> str:
-    if survey.state == "answered":
-        return "used"
-    if survey.state == "withdrawn":
-        return "withdrawn"
-    try:
-        links.check(uow, link)
-    except links.LinkExpired:
-        return "expired"
-    return "expired" if uow.clock.now() > survey.expires_at else ""
-
-
-async def _questions(uow: UnitOfWork, survey: Survey, request: Request) -> dict[str, Any]:
-    """The questionnaire by which this survey was sent: dimension codes, and open questions as q1, q2 …"""
     policy = await uow.policy_of(survey.policy_version_id)
     locale = request.query_params.get("lang") or survey.locale
     asked = policy.questionnaire(survey.category.value, locale)
-    questions = {f"q{place}": text for place, text in enumerate(asked.open_questions, start=1)}
-    return {"dimensions": asked.dimensions, "open": questions}
+    until = await surveys.changeable_until(uow, survey)
+    over = link.expires_at is not None and uow.clock.now() > link.expires_at
+    gone = "expired" if over else _gone(uow, survey, until)
+    return _Seen(
+        survey=survey,
+        number=ticket.number,
+        dimensions=asked.dimensions,
+        questions={f"q{place}": text for place, text in enumerate(asked.open_questions, start=1)},
+        gone="used" if survey.state == "answered" and until is None else gone,
+        until=until,
+        known=None if gone else await surveys.latest(uow, survey),
+    )
+
+
+def _gone(uow: UnitOfWork, survey: Survey, until: datetime | None) -> str:
+    if survey.state == "withdrawn":
+        return "withdrawn"
+    if survey.state == "answered":
+        return "" if until else "used"
+    return "expired" if uow.clock.now() > survey.expires_at else ""
+
+
+def _farewell(request: Request, seen: _Seen) -> Response:
+    return page(request, PAGE_OF[seen.gone], _words(request), locale=seen.survey.locale, status=GONE)
+
+
+def _words(request: Request) -> dict[str, Any]:
+    """What the form for a message needs; it is sent beside the survey's own address."""
+    path, _, query = own_url(request).partition("?")
+    path = path.removesuffix("/message")
+    return {"message_url": f"{path}/message" + (f"?{query}" if query else ""), "message": "", "errors": {}}
 
 
 def _form(
-    request: Request,
-    survey: Survey,
-    number: str,
-    asked: Mapping[str, Any],
-    given: Mapping[str, str],
-    errors: Mapping[str, str],
+    request: Request, seen: _Seen, given: Mapping[str, str], errors: Mapping[str, str]
 ) -> dict[str, Any]:
     return {
-        "ticket_number": number,
-        "service": survey.category.value,
+        "ticket_number": seen.number,
+        "service": seen.survey.category.value,
         "dimensions": [
             {"code": code, "required": code == "overall", "value": SCORES.get(given.get(code, ""))}
-            for code in asked["dimensions"]
+            for code in seen.dimensions
         ],
         "open_questions": [
             {"code": code, "text": text, "value": given.get(f"answer_{code}", "")}
-            for code, text in asked["open"].items()
+            for code, text in seen.questions.items()
         ],
         "comment": given.get("comment", ""),
         "anonymous": bool(given.get("anonymous")),
-        "anonymous_allowed": True,
+        "anonymous_allowed": seen.until is None,
         "errors": errors,
+        "kept": False,
+        "until": seen.until,
         "action_url": own_url(request),
     }
 
 
-def _mistakes(given: Mapping[str, str], asked: Mapping[str, Any]) -> dict[str, str]:
+def _fields_of(known: Answer) -> dict[str, str]:
+    """An answer as the fields of the form."""
+    fields = {code: str(score) for code, score in known.scores.items()}
+    fields |= {f"answer_{code}": text for code, text in known.open_answers.items()}
+    return {**fields, "comment": known.comment}
+
+
+def _mistakes(given: Mapping[str, str], seen: _Seen) -> dict[str, str]:
     """Field → code of what is wrong with it; the overall score is all that must be given."""
     errors: dict[str, str] = {}
-    for code in asked["dimensions"]:
+    for code in seen.dimensions:
         score = given.get(code, "")
         if not score and code == "overall":
             errors[code] = "required"
         elif score and score not in SCORES:
             errors[code] = "invalid"
-    for name in ("comment", *(f"answer_{code}" for code in asked["open"])):
+    for name in ("comment", *(f"answer_{code}" for code in seen.questions)):
         if len(given.get(name, "")) > LONGEST_COMMENT:
             errors[name] = "too_long"
     return errors
 
 
-def _answer(given: Mapping[str, str], asked: Mapping[str, Any]) -> Answer:
-    scores = {code: SCORES[given[code]] for code in asked["dimensions"] if given.get(code) in SCORES}
-    words = {code: given.get(f"answer_{code}", "").strip() for code in asked["open"]}
+def _answer(given: Mapping[str, str], seen: _Seen) -> Answer:
+    scores = {code: SCORES[given[code]] for code in seen.dimensions if given.get(code) in SCORES}
+    words = {code: given.get(f"answer_{code}", "").strip() for code in seen.questions}
     return Answer(
         scores=scores,
         comment=given.get("comment", "").strip(),
         open_answers={code: text for code, text in words.items() if text},
-        anonymous=bool(given.get("anonymous")),
+        anonymous=bool(given.get("anonymous")) and seen.until is None,
         source="page",
     )

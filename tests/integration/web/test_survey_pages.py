@@ -10,7 +10,7 @@ import pytest
 
 from models.links import Link
 from models.notifications import Notification, Suppression
-from models.surveys import Followup, Survey, SurveyAnswer
+from models.surveys import AnonymousAnswer, Followup, Survey, SurveyAnswer
 from models.tickets import Ticket
 from tests.factories import Desk, all_of, count_rows, make_link, make_survey, make_ticket
 from workers import tickets
@@ -73,6 +73,9 @@ async def test_one_answer_counts_and_a_second_one_changes_nothing(desk: Desk) ->
     first = await desk.web.post(path, data={**HAPPY, "answer_q1": "流程"})
     assert first.status_code == 200
     assert "感谢" in first.text
+    twice = await desk.web.post(path, data={**HAPPY, "answer_q1": "流程"})
+    assert twice.status_code == 200, "the button pressed twice is no second answer"
+    desk.clock.advance(timedelta(hours=24))
     again = await desk.web.post(path, data={"overall": "1"})
     assert again.status_code == 410
     assert (await desk.web.get(path)).status_code == 410
@@ -85,14 +88,74 @@ async def test_one_answer_counts_and_a_second_one_changes_nothing(desk: Desk) ->
     shown = (await desk.api("GET", f"/surveys/{survey.number}")).json()
     assert shown["words"] == {"comment": "很好", "q1": "流程"}
     (ticket,) = await all_of(desk.workshop, Ticket)
-    assert ticket.rated_at == desk.clock.now()
+    assert ticket.rated_at == desk.clock.now() - timedelta(hours=24)
 
 
-async def test_two_windows_answer_at_once_and_one_of_them_counts(desk: Desk) -> None:
+async def test_windows_that_answer_at_once_are_versions_in_a_row_and_one_case(desk: Desk) -> None:
+    survey, path = await asked(desk)
+    got = await asyncio.gather(*(desk.web.post(path, data={"overall": str(n)}) for n in (1, 2, 3, 1, 2)))
+    assert [answer.status_code for answer in got] == [200] * 5
+    rows = sorted(await answers(desk), key=lambda row: row.version)
+    assert [row.version for row in rows] == list(range(1, len(rows) + 1))
+    (case,) = await all_of(desk.workshop, Followup)
+    assert case.scores == rows[-1].scores
+    shown = (await desk.api("GET", f"/surveys/{survey.number}")).json()
+    assert shown["scores"] == rows[-1].scores
+
+
+async def test_what_was_begun_is_kept_and_counts_once_it_is_complete(desk: Desk) -> None:
+    survey, path = await asked(desk)
+    begun = await desk.web.post(path, data={"speed": "1", "comment": "等了三天"})
+    assert (begun.status_code, "已保留" in begun.text) == (422, True)
+    (ticket,) = await all_of(desk.workshop, Ticket)
+    assert ticket.rated_at is None
+    assert await all_of(desk.workshop, Followup) == []
+    later = await desk.web.get(f"{path}?score=4")
+    assert 'name="speed" id="speed-1" value="1" checked' in later.text
+    assert 'name="overall" id="overall-4" value="4" checked' in later.text
+    assert "等了三天" in later.text
+    done = await desk.web.post(path, data={"overall": "4", "speed": "1", "comment": "等了三天"})
+    assert done.status_code == 200
+    shown = (await desk.api("GET", f"/surveys/{survey.number}")).json()
+    assert [(one["version"], one["final"]) for one in shown["history"]] == [(1, False), (2, True)]
+    assert shown["scores"] == {"overall": 4, "speed": 1}
+
+
+async def test_beginnings_without_end_are_kept_up_to_a_number(desk: Desk) -> None:
     _, path = await asked(desk)
-    got = await asyncio.gather(*(desk.web.post(path, data={"overall": str(n)}) for n in (1, 2, 3, 4, 5)))
-    assert sorted(answer.status_code for answer in got) == [200, 410, 410, 410, 410]
-    assert len(await answers(desk)) == 1
+    for n in range(33):
+        assert (await desk.web.post(path, data={"comment": f"{n}"})).status_code == 422
+    assert len(await answers(desk)) == 30
+
+
+async def test_an_answer_may_be_changed_for_a_day_and_what_it_was_stays(desk: Desk) -> None:
+    survey, path = await asked(desk)
+    page = await desk.web.post(path, data=HAPPY)
+    assert "修改评价" in page.text
+    (ticket,) = await all_of(desk.workshop, Ticket)
+    assert ticket.confirmed_at is not None, "who rates well confirms the result"
+    again = await desk.web.get(path)
+    assert ("很好" in again.text, 'name="anonymous"' in again.text) == (True, False)
+    desk.clock.advance(timedelta(hours=23))
+    # 完全匿名 cannot be chosen afterwards: the answer is known already
+    changed = await desk.web.post(path, data={"overall": "2", "comment": "又坏了", "anonymous": "1"})
+    assert (changed.status_code, "48" in changed.text) == (200, True)
+    (case,) = await all_of(desk.workshop, Followup)
+    assert case.scores == {"overall": 2}
+    assert (await desk.web.post(path, data={"overall": "4"})).status_code == 200
+    (case,) = await all_of(desk.workshop, Followup)
+    assert (case.scores, case.state.value) == ({"overall": 4}, "open"), (
+        "somebody still calls, and knows better"
+    )
+    shown = (await desk.api("GET", f"/surveys/{survey.number}")).json()
+    assert [one["scores"]["overall"] for one in shown["history"]] == [5, 2, 4]
+    log = (await desk.api("GET", f"/tickets/{ticket.number}")).json()["log"]
+    assert [entry["kind"] for entry in log].count("rating_changed") == 2
+    # staff cannot: what they enter is an answer, and there is one
+    await desk.api("POST", f"/surveys/{survey.number}/answer", json={"scores": {"overall": 5}}, expect=409)
+    desk.clock.advance(timedelta(hours=2))
+    late = await desk.web.post(path, data={"overall": "1"})
+    assert late.status_code == 410
 
 
 async def test_what_is_lacking_is_said_and_what_was_typed_is_kept(desk: Desk) -> None:
@@ -132,11 +195,52 @@ async def test_a_low_score_opens_the_follow_up_and_alerts_the_supervisor(desk: D
 async def test_a_fully_anonymous_answer_leaves_no_way_back(desk: Desk) -> None:
     survey, path = await asked(desk)
     assert (await desk.web.post(path, data={"overall": "1", "anonymous": "1"})).status_code == 200
-    (answer,) = await answers(desk)
-    assert (answer.survey_id, answer.at.hour, answer.at.minute) == (None, 0, 0)
+    assert await answers(desk) == []
+    assert (await desk.web.post(path, data={"overall": "5"})).status_code == 410, "nor can it be given twice"
     assert await all_of(desk.workshop, Followup) == []
     shown = (await desk.api("GET", f"/surveys/{survey.number}")).json()
-    assert (shown["anonymous"], shown["scores"]) == (True, None)
+    assert (shown["anonymous"], shown["scores"], shown["history"]) == (True, None, [])
+
+
+async def test_anonymous_answers_leave_the_box_together_in_no_order(desk: Desk) -> None:
+    surveys = []
+    for n in range(6):
+        ticket = await make_ticket(desk.workshop, email=f"c{n}@customer.example")
+        survey = await make_survey(desk.workshop, desk.clock, ticket)
+        path = await make_link(desk.workshop, "survey", survey.id, ticket=ticket, single_use=False)
+        given = {"overall": str(1 + n % 5), "comment": f"wort {n}", "anonymous": "1"}
+        assert (await desk.web.post(path, data=given)).status_code == 200
+        surveys.append(survey)
+        if n == 3:
+            assert await answers(desk) == [], "four of a kind are too few"
+    out = await answers(desk)
+    assert sorted(row.scores["overall"] for row in out) == [1, 2, 3, 4, 5]
+    assert len(await all_of(desk.workshop, AnonymousAnswer)) == 1
+    midnight = desk.clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    assert {(row.survey_id, row.at, row.source, row.id.version) for row in out} == {
+        (None, midnight, "anonymous", 4)
+    }
+    async with desk.workshop.read() as uow:
+        found = [str(row.id) for row in surveys] + [str(row.customer_id) for row in surveys]
+        sealer = uow.vault.system_sealer()
+        kept = [f"{vars(row)}{sealer.json(row.words_sealed, 'survey_answers.words')}" for row in out]
+    assert not [ident for ident in found for row in kept if ident in row]
+
+
+async def test_who_comes_too_late_can_still_write_and_not_without_end(desk: Desk) -> None:
+    survey, path = await asked(desk)
+    desk.clock.set(survey.expires_at + timedelta(seconds=1))
+    page = await desk.web.get(path)
+    assert f'action="{path}/message"' in page.text
+    assert (await desk.web.post(f"{path}/message", data={"message": " "})).status_code == 422
+    written = await desk.web.post(f"{path}/message", data={"message": "打印机又不行了"})
+    assert (written.status_code, "感谢您的留言" in written.text) == (200, True)
+    (ticket,) = await all_of(desk.workshop, Ticket)
+    assert ticket.opening == 2, "who writes that it does not work has the request taken up again"
+    for n in range(4):
+        assert (await desk.web.post(f"{path}/message", data={"message": f"{n}"})).status_code == 200
+    assert (await desk.web.post(f"{path}/message", data={"message": "mehr"})).status_code == 422
+    assert (await desk.web.post(f"{path}x/message", data={"message": "mehr"})).status_code == 404
 
 
 async def test_a_survey_whose_time_is_over_says_so(desk: Desk) -> None:

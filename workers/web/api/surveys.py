@@ -26,7 +26,7 @@ from workers.web.parts import Parts
 router = APIRouter(prefix="/surveys", tags=["surveys"])
 
 WORDS = 4_000
-COPIED = "number state category channel service_at invited_at expires_at answered_at anonymous"
+COPIED = "number state category channel service_at invited_at expires_at answered_at revised_at anonymous"
 
 
 class SurveyShown(BaseModel):
@@ -43,7 +43,17 @@ class SurveyShown(BaseModel):
     invited_at: datetime
     expires_at: datetime
     answered_at: datetime | None
+    revised_at: datetime | None = Field(description="When the customer last changed the answer")
     anonymous: bool
+
+
+class AnswerVersion(BaseModel):
+    """How an answer was at a moment; the last final one counts."""
+
+    version: int
+    at: datetime
+    final: bool = Field(description="false: begun, without an overall score")
+    scores: dict[str, int]
 
 
 class SurveyDetail(SurveyShown):
@@ -52,6 +62,7 @@ class SurveyDetail(SurveyShown):
     scores: dict[str, int] | None = Field(description="null if unanswered, anonymous or not for the caller")
     words: dict[str, str] | None = Field(description="Comment and open answers, personal data masked")
     source: str | None = Field(description="page, mail, sms or phone")
+    history: list[AnswerVersion] = Field(description="All versions of the answer, oldest first")
 
 
 class SurveyList(Page):
@@ -103,14 +114,15 @@ async def get_survey(number: str, parts: Parts, calling: Calling) -> SurveyDetai
     async with parts.workshop.read() as uow:
         row = await uow.session.get_one(Survey, await _id_of(uow, number))
         by = await acting(uow, calling.staff) if calling.staff else None
-        given = await uow.session.scalar(select(SurveyAnswer).where(SurveyAnswer.survey_id == row.id))
-        shown = given if given is not None and _may_see(by, row) else None
+        given = await _versions(uow, row) if _may_see(by, row) else []
+        shown = next((one for one in reversed(given) if one.final), None)
         (summary,) = await _shown(uow, [row])
         return SurveyDetail(
             **summary.model_dump(),
             scores=dict(shown.scores) if shown else None,
             words=await _words(uow, row, shown) if shown else None,
             source=shown.source if shown else None,
+            history=[AnswerVersion(**picked(one, "version at final scores")) for one in given],
         )
 
 
@@ -132,6 +144,11 @@ async def phone_answer(number: str, given: PhoneAnswer, parts: Parts, calling: C
         await uow.session.flush()
         (shown,) = await _shown(uow, [survey])
         return Answered(survey=shown, followup_opened=low)
+
+
+async def _versions(uow: UnitOfWork, survey: Survey) -> list[SurveyAnswer]:
+    query = select(SurveyAnswer).where(SurveyAnswer.survey_id == survey.id)
+    return list(await uow.session.scalars(query.order_by(SurveyAnswer.version)))
 
 
 def _may_see(by: Staff | None, survey: Survey) -> bool:
