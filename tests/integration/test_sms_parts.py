@@ -16,8 +16,10 @@ from models.vocabulary import EventState, Lane
 from tests.conftest import Backend
 from tests.factories import HOOK_TOKEN, Desk, all_of, make_desk, make_workshop
 from workers.intake.desk import work_off
+from workers.intake.providers.sms.port import MOST_PARTS
 from workers.intake.sms_parts import PART_LATE, PARTS_MISSING, PATIENCE
-from workers.unit_of_work import Workshop
+from workers.intake.store import Event, load
+from workers.unit_of_work import UnitOfWork, Workshop
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
 
@@ -31,12 +33,14 @@ async def desk(backend: Backend) -> AsyncIterator[Desk]:
         yield desk
 
 
-async def _part(desk: Desk, place: int, *, ref: str = "7", sender: str = SENDER, turn: str = "") -> None:
-    """Vonage calls with part `place` of three."""
+async def _part(
+    desk: Desk, place: int, *, ref: str = "7", sender: str = SENDER, turn: str = "", of: int = 3
+) -> None:
+    """Vonage calls with part `place` of three, or of so many."""
     fields = {
         "token": HOOK_TOKEN, "msisdn": sender, "to": "447700900000",
         "messageId": f"{sender}-{ref}-{place}{turn}",
-        "text": WORDS[place - 1], "concat": "true", "concat-ref": ref, "concat-total": "3",
+        "text": WORDS[place - 1], "concat": "true", "concat-ref": ref, "concat-total": str(of),
         "concat-part": str(place),
     }  # fmt: skip
     answer = await desk.web.get(f"/hooks/sms/vonage?{urlencode(fields)}")
@@ -131,3 +135,30 @@ async def test_a_part_that_comes_twice_counts_once_and_a_number_used_again_is_a_
     assert rest == [first] * 5, "the second message is a reply to the first request"
     replies = await all_of(desk.workshop, TicketEntry, TicketEntry.kind == "customer_wrote")
     assert len(replies) == 1
+
+
+async def test_a_part_that_comes_over_and_over_does_not_pile_up(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = []
+
+    async def counted(uow: UnitOfWork, row: IntakeEvent) -> Event:
+        opened.append(row.id)
+        return await load(uow, row)
+
+    monkeypatch.setattr("workers.intake.sms_parts.MOST_PARTS", 3)
+    for turn in range(12):
+        await _part(desk, 1, turn=str(turn))
+    monkeypatch.setattr("workers.intake.sms_parts.load", counted)
+    await _work(desk.workshop)
+    assert len(opened) <= 12 * 6
+    await _part(desk, 2)
+    await _part(desk, 3)
+    await _work(desk.workshop)
+    assert await _words(desk) == ["".join(WORDS)]
+
+
+async def test_a_message_of_more_parts_than_anybody_writes_is_not_waited_for(desk: Desk) -> None:
+    await _part(desk, 2, of=MOST_PARTS + 1)
+    await _work(desk.workshop)
+    assert await _words(desk) == [WORDS[1]]

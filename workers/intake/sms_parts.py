@@ -16,7 +16,7 @@ from sqlalchemy import select
 from models.intake import IntakeEvent
 from models.vocabulary import EventState
 from workers.intake.filed import Filed
-from workers.intake.providers.sms.port import InboundSms, join_parts
+from workers.intake.providers.sms.port import MOST_PARTS, InboundSms, join_parts
 from workers.intake.providers.sms.registry import read_inbound
 from workers.intake.sms_route import sms_in
 from workers.intake.store import Event, load
@@ -89,19 +89,23 @@ async def _file(
 
 
 async def _others(uow: UnitOfWork, mine: _Part) -> list[_Part]:
-    """The other parts of the same message, filed or not, locked, oldest first."""
+    """The other parts of the same message, filed or not, locked, oldest first.
+
+    Of more than twice as many as there can be, the newest: somebody sends one part over and over.
+    """
     at = mine.row.received_at
     rows = await uow.session.scalars(
         select(IntakeEvent)
         .where(IntakeEvent.group_hash == mine.row.group_hash, IntakeEvent.id != mine.row.id)
         .where(IntakeEvent.received_at.between(at - SAME, at + SAME))
         .where(IntakeEvent.state.in_((EventState.RECEIVED, EventState.DONE)))
-        .order_by(IntakeEvent.id)
+        .order_by(IntakeEvent.id.desc())
+        .limit(2 * MOST_PARTS)
         .with_for_update()
         .execution_options(populate_existing=True)
     )
     found: list[_Part] = []
-    for row in rows:
+    for row in reversed(rows.all()):
         event = await load(uow, row)
         found.append(_Part(row, read_inbound(event.source, event.envelope), event.wanted))
     return found

@@ -16,6 +16,8 @@ from workers.intake.providers.calls import Credentials, HookAnswer, HookRequest
 
 LONGEST_TEXT = 4_000
 LONGEST_ID = 96
+MOST_PARTS = 40
+"""Of one long message: 2,680 Chinese characters. Phones write ten at most, networks could number 255."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +43,10 @@ class InboundSms:
 
     @property
     def message(self) -> str:
-        """What all parts of one long message have in common; "" for a message that came whole."""
-        if not self.group or self.parts < 2:
+        """What all parts of one long message have in common; "" for a message that came whole, or says to be
+        of more parts than are waited for.
+        """
+        if not self.group or not 2 <= self.parts <= MOST_PARTS:
             return ""
         return "\0".join((self.sender, self.recipient, self.group, str(self.parts)))
 

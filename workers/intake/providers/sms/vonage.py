@@ -122,4 +122,6 @@ _TAMED = str.maketrans("&=", "__")
 
 
 def _number(value: str | None) -> int:
-    return int(value) if value and value.isascii() and value.isdigit() and 0 < int(value[:3]) < 256 else 1
+    if not value or len(value) > len("255") or not (value.isascii() and value.isdigit()):
+        return 1
+    return int(value) if 0 < int(value) <= 255 else 1
