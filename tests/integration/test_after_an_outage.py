@@ -5,17 +5,19 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
-from models.notifications import Notification
+from models.notifications import DeliveryAttempt, Notification
 from models.vocabulary import Lane, Medium, NotificationState
 from tests.conftest import Backend
 from tests.fakes_smtp import refuse
 from tests.house import House, open_house
 from workers import tickets
+from workers.delivery.outcome import LEFT_ALONE
 from workers.directory import Contact
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+RETRYING = NotificationState.RETRYING
 
 
 async def _waiting(house: House, count: int) -> None:
@@ -56,4 +58,36 @@ async def test_what_is_too_old_is_tried_once_and_being_left_alone_is_no_try(back
         assert states.count(NotificationState.SENT) == 12 - asked
         await courier.aclose()
         await courier_again.aclose()
+        await workshop.engine.dispose()
+
+
+async def test_what_is_too_old_does_not_wait_for_a_try_without_end(backend: Backend) -> None:
+    async with open_house(backend) as house:
+        await _waiting(house, 12)
+        house.clock.advance(timedelta(days=5))
+        house.relay.script.on("connect", refuse("421 4.3.2 closed for now"))
+        workshop = house.installation.workshop()
+        courier = house.installation.courier(workshop)
+        await courier.deliver(Lane.BULK)
+        waiting = [row for row in await house.notifications("receipt") if row.state is RETRYING]
+        assert len(waiting) >= 8
+        async with workshop.begin() as uow:
+            often = {"free_at": None, "tries": LEFT_ALONE - 2}
+            await uow.session.execute(
+                update(Notification).where(Notification.state == RETRYING).values(often)
+            )
+        await courier.deliver(Lane.BULK)
+        left = [row for row in await house.notifications("receipt") if row.state is RETRYING]
+        assert len(left) >= len(waiting) - 4, "not before that many claims, unless a relay was asked"
+        async with workshop.begin() as uow:
+            await uow.session.execute(update(Notification).values(free_at=None))
+        await courier.deliver(Lane.BULK)
+        rows = await house.notifications("receipt")
+        assert {(row.state, row.reason) for row in rows} == {
+            (NotificationState.FAILED, "gave_up_connection_failed")
+        }
+        async with workshop.read() as uow:
+            asked = await uow.session.scalars(select(DeliveryAttempt.host).where(DeliveryAttempt.host != ""))
+            assert len(asked.all()) < 12, "some of them were never told to anybody"
+        await courier.aclose()
         await workshop.engine.dispose()

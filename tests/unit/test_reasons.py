@@ -17,8 +17,8 @@ from workers.rendering.environment import load_labels
 from workers.suppressions import HARD, RULES
 
 ROOT = Path(__file__).parents[2] / "workers"
-SOURCES = ("channels", "delivery", "ledger", "notifications", "tickets", "surveys", "deadlines.py",
-           "escalations.py", "followups.py", "intake/mail_route.py")  # fmt: skip
+SOURCES = ("channels", "delivery", "ledger", "notifications", "tickets", "surveys", "deadlines",
+           "escalations", "followups", "intake/mail_route")  # fmt: skip
 PLACES: Mapping[str, tuple[int, ...]] = {
     "outcome": (1,),
     "Outcome": (2,),
@@ -79,8 +79,8 @@ def _in_module(path: Path) -> Iterator[str]:
 
 def reasons() -> set[str]:
     """All reasons in the code: those that are written out, those of tables, those of the suppressions."""
-    files = [path for name in SOURCES for path in ([ROOT / name] if name.endswith(".py") else
-             sorted((ROOT / name).rglob("*.py")))]  # fmt: skip
+    files = [path for name in SOURCES for path in (sorted((ROOT / name).rglob("*.py"))
+             or [ROOT / f"{name}.py"])]  # fmt: skip
     found = {word for path in files for word in _in_module(path)}
     for table in TABLES:
         found |= set(table.values())

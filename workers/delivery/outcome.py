@@ -33,6 +33,9 @@ _ATTEMPTS = Base.metadata.tables["delivery_attempts"]
 _NOTIFICATIONS = Base.metadata.tables["notifications"]
 WORKER_LOST = "worker_lost"
 GIVE_UP_AFTER = timedelta(hours=48)
+LEFT_ALONE = 12
+"""Claims after which a message that is too old goes no more, even if each time no relay was being asked: ten
+minutes of outage (urgent), half an hour, two hours (bulk) after it was first claimed."""
 LONGEST_WISH = 4 * 3600.0
 """The longest pause that the other side may ask for (Retry-After), in seconds."""
 LONGEST_PAUSE = {Lane.URGENT: 60.0, Lane.NORMAL: 300.0, Lane.BULK: 1800.0}
@@ -134,8 +137,9 @@ def _next_state(uow: UnitOfWork, row: Notification, outcome: Outcome) -> dict[st
 
 def _try_again(uow: UnitOfWork, row: Notification, outcome: Outcome) -> dict[str, Any]:
     # From when it was due: what waited for a morning after the holidays has its two days from then on.
-    # One try it gets in any case: where nobody was talked to (all are left alone), it has not had it.
-    tried = bool(outcome.host) or outcome.reason.startswith("timeout")
+    # One try it gets in any case: where nobody was talked to (all are left alone), it has not had it. But it
+    # does not wait for one without end: so often it has met with relays of which none works.
+    tried = bool(outcome.host) or outcome.reason.startswith("timeout") or row.tries >= LEFT_ALONE
     if tried and uow.clock.now() - (row.due_at or row.created_at) > GIVE_UP_AFTER:
         return {"state": NotificationState.FAILED, "reason": f"gave_up_{outcome.reason}"[:64]}
     pause = min(outcome.retry_after or _pause(row, outcome), LONGEST_WISH)
