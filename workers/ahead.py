@@ -61,6 +61,7 @@ class Ahead:
     duties: Sequence[Duty] | None = None
     breaches: dict[UUID, list[Notification]] = field(default_factory=dict)
     digests: dict[str, Notification] = field(default_factory=dict)
+    digests_of: set[str] = field(default_factory=set)
     of_tickets: OfTickets | None = None
     left: int = 1
     numbers: dict[str, deque[int]] = field(default_factory=lambda: defaultdict(deque))
