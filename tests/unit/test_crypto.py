@@ -1,12 +1,14 @@
 """Customers' data is unreadable without its key, and whatever was changed or moved does not open."""
 
 import base64
+import os
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from models.crypto import KeyRing, Sealer, Tampered, UnknownKey, keyed_hash, new_key
+from workers.vault import _base32
 
 PLACE = "customers.email"
 
@@ -127,3 +129,9 @@ def test_a_look_up_hash_depends_on_key_and_kind_and_nothing_else() -> None:
     assert keyed_hash(key, "phone", "13812345678") != keyed_hash(new_key(), "phone", "13812345678")
     assert keyed_hash(key, "ab", "c") != keyed_hash(key, "a", "bc")
     assert len(keyed_hash(key, "phone", "1")) == 32
+
+
+def test_tokens_are_base32_as_the_standard_library_writes_it() -> None:
+    for length in range(60):
+        raw = os.urandom(length)
+        assert _base32(raw) == base64.b32encode(raw).decode().rstrip("=").lower()

@@ -10,7 +10,8 @@ import asyncio
 import time
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 from uuid import UUID
 
 import structlog
@@ -82,10 +83,11 @@ class Courier:
         """How many rows were claimed, and those of them that are to be sent."""
         async with self._workshop.begin() as uow:
             values = {"state": NotificationState.CLAIMED}
-            rows = await claim(uow, Notification, lane, limit=BATCH, lease=self._lease, values=values)
+            taken = await claim(uow, Notification, lane, limit=BATCH, lease=self._lease, values=values)
+            rows = [_as_read(row) for row in taken]
             lost = await recover_lost(uow, rows)
             silent = await silences(uow, rows, self._channels)
-            for row in rows:
+            for row in taken:
                 if row.id in lost:
                     row.reason = WORKER_LOST
                     if row.channel is not Medium.EMAIL:
@@ -93,7 +95,7 @@ class Courier:
                 if row.id in silent:
                     await tell_above(uow, row, silent[row.id].state, silent[row.id].reason)
                     silent[row.id].fall(uow, row)
-        return len(rows), [row for row in rows if row.id not in silent]
+        return len(rows), [_as_read(row) for row in taken if row.id not in silent]
 
     async def _prepare(self, rows: Sequence[Notification]) -> dict[UUID, Ready]:
         """Bytes for each row: those of an earlier try where there was one, for every try sends the same."""
@@ -217,3 +219,10 @@ class Courier:
         connection = await uow.session.connection()
         for table, made in (("delivery_attempts", attempts), ("notification_bodies", bodies)):
             await insert_many(connection, Base.metadata.tables[table], made)
+
+
+def _as_read(row: Notification) -> Notification:
+    """The row as it stands now, as a plain object: each mail asks it eighty things, and the mapper answers
+    each a third as fast.
+    """
+    return cast(Notification, SimpleNamespace(**row.__dict__))

@@ -120,20 +120,15 @@ def _encoded_words(text: str, used: int) -> list[str]:
     """Split `text` into encoded words; whole characters in each (RFC 2047 §5)."""
     words = []
     room = min(_WORD, (_WIDTH - used - 12) // 4 * 3)
-    start = size = 0
-    for position, character in enumerate(text):
-        length = _utf8_length(character)
-        if size + length > room:
-            words.append(header_encode(text[start:position].encode(), "utf-8"))
-            start, size, room = position, 0, _WORD
-        size += length
-    words.append(header_encode(text[start:].encode(), "utf-8"))
+    left = text.encode()
+    while len(left) > room:
+        end = room
+        while left[end] & 0xC0 == 0x80:  # within a character (RFC 3629 §3)
+            end -= 1
+        words.append(header_encode(left[:end], "utf-8"))
+        left, room = left[end:], _WORD
+    words.append(header_encode(left, "utf-8"))
     return words
-
-
-def _utf8_length(character: str) -> int:
-    point = ord(character)
-    return 1 if point < 0x80 else 2 if point < 0x800 else 3 if point < 0x10000 else 4
 
 
 def _wrapped(words: list[str], used: int) -> str:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ _MISTAKES = (
     RecursionError,
     TemplateRuntimeError,
 )
+_AT_ONCE = 200
 _BLANK_LINES = re.compile(r"\n(?:[ \t]*\n)+")
 
 
@@ -213,14 +215,12 @@ def fall_back(locale: str) -> str:
 
 
 def _within(chunks: Iterator[str], limit: int, name: str) -> str:
-    parts: list[str] = []
-    size = 0
-    for chunk in chunks:
-        size += len(chunk)
-        if size > limit:
+    text = ""
+    while piece := list(islice(chunks, _AT_ONCE)):  # most texts in one go, and none without an end
+        text += "".join(piece)
+        if len(text) > limit:
             raise TemplateError(f"{name}: the output is longer than {limit} characters")
-        parts.append(chunk)
-    return "".join(parts)
+    return text
 
 
 def _brings_styles(overrides: Path) -> bool:

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 
 
 def duration_words(seconds: float, locale: str) -> str:
@@ -49,6 +50,7 @@ _PREFIX = re.compile(
 )
 
 
+@lru_cache(maxsize=64)  # a mail says it in its subject, its text and its HTML
 def bare_subject(subject: str, limit: int = 60) -> str:
     """A subject without Re:/Fwd:/回复: prefixes, ticket tags and web addresses, on one line, to use again.
 
