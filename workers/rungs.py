@@ -10,11 +10,13 @@ from sqlalchemy import select
 from models.deadlines import Deadline
 from models.notifications import Notification
 from models.people import Staff
-from models.tickets import Ticket
+from models.tickets import Ticket, TicketEntry
 from models.vocabulary import TicketState
-from workers.directory import people_for
+from workers.delivery.digests import members_of
+from workers.directory import people_for, substitute_of
 from workers.history import record
-from workers.notifications import Notice, notify, staff_recipient
+from workers.locks import held
+from workers.notifications import Notice, notify_gathered, staff_recipient
 from workers.unit_of_work import UnitOfWork
 
 MUST_ARRIVE = frozenset(
@@ -33,15 +35,16 @@ UPWARDS = ("supervisor", "substitute", "head", "administrator")
 async def rung_broken(uow: UnitOfWork, ticket: Ticket, message: Notification, reason: str) -> list[Staff]:
     """`message` to a member of staff failed or came back: pass it on; gives to whom.
 
-    Goes up the ladder to the first who was not told of the same thing, in the end to the administrators; a
-    chain of dead addresses ends there, with `nobody_to_tell` in the log. What is over meanwhile (answered,
-    acknowledged, closed) is not passed on. The caller holds the ticket.
+    Goes to whoever stands in for the person, then up the ladder to the first who was not told of the same
+    thing, in the end to the administrators; a chain of dead addresses ends there, with `nobody_to_tell` in
+    the log. What is over meanwhile (answered, acknowledged, closed) is not passed on, nor is anything twice.
+    The caller holds the ticket.
     """
-    if message.staff_id is None or message.kind not in MUST_ARRIVE:
+    if message.staff_id is None or message.kind not in MUST_ARRIVE or await _broken_before(uow, message):
         return []
     over = await _is_over(uow, ticket, message)
-    people = [] if over else await _next(uow, ticket, await _told(uow, message))
     missed = await uow.session.get_one(Staff, message.staff_id)
+    people = [] if over else await _next(uow, ticket, missed, await _told(uow, message))
     facts: dict[str, Any] = {
         "notification": message.kind,
         "staff": missed.number,
@@ -55,6 +58,37 @@ async def rung_broken(uow: UnitOfWork, ticket: Ticket, message: Notification, re
         facts = {"notification": message.kind, "roles": list(UPWARDS)}
         await record(uow, ticket, "nobody_to_tell", facts=facts, notification_id=message.id)
     return people
+
+
+async def digest_broken(uow: UnitOfWork, digest: Notification, reason: str) -> None:
+    """A digest did not arrive: each of its lines that still matters is passed on, together again."""
+    members = (await members_of(uow, [digest.id]))[digest.id]
+    tickets = {member.ticket_id for member in members}
+    found = await uow.session.scalars(held(select(Ticket).where(Ticket.id.in_(tickets)).order_by(Ticket.id)))
+    for ticket in found.all():
+        for member in members:
+            if member.ticket_id == ticket.id:
+                await rung_broken(uow, ticket, member, reason)
+
+
+async def told_last(uow: UnitOfWork, ticket: Ticket, person: Staff) -> Notification | None:
+    """What this person was sent last about a ticket by which something is to be done."""
+    return await uow.session.scalar(
+        select(Notification)
+        .where(Notification.ticket_id == ticket.id, Notification.staff_id == person.id)
+        .where(Notification.kind.in_(MUST_ARRIVE), Notification.sent_at.is_not(None))
+        .order_by(Notification.sent_at.desc())
+        .limit(1)
+    )
+
+
+async def _broken_before(uow: UnitOfWork, message: Notification) -> bool:
+    entry = select(TicketEntry.id).where(
+        TicketEntry.ticket_id == message.ticket_id,
+        TicketEntry.notification_id == message.id,
+        TicketEntry.kind == "rung_broken",
+    )
+    return await uow.session.scalar(entry.limit(1)) is not None
 
 
 async def _is_over(uow: UnitOfWork, ticket: Ticket, message: Notification) -> bool:
@@ -79,7 +113,10 @@ async def _told(uow: UnitOfWork, message: Notification) -> set[UUID | None]:
     return {staff for key, staff in rows if _reason_of(key) == _reason_of(message.key)}
 
 
-async def _next(uow: UnitOfWork, ticket: Ticket, told: set[UUID | None]) -> list[Staff]:
+async def _next(uow: UnitOfWork, ticket: Ticket, missed: Staff, told: set[UUID | None]) -> list[Staff]:
+    standing_in = await substitute_of(uow, missed)
+    if standing_in is not None and standing_in.id not in told:
+        return [standing_in]
     for role in UPWARDS:
         people = [person for person in await people_for(uow, ticket, [role]) if person.id not in told]
         if people:
@@ -105,4 +142,11 @@ async def _pass_on(uow: UnitOfWork, ticket: Ticket, message: Notification, perso
         deadline_id=message.deadline_id,
         survey_id=message.survey_id,
     )
-    await notify(uow, staff_recipient(uow, person), notice)
+    rules = (await uow.policy_of(ticket.policy_version_id)).document
+    await notify_gathered(
+        uow,
+        staff_recipient(uow, person),
+        notice,
+        storm_from=rules.escalation.storm_from,
+        apart=rules.calendar.around_the_clock,
+    )

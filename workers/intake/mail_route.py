@@ -20,6 +20,7 @@ from workers.history import record
 from workers.intake.bounces import is_daemon, read_bounce, read_returned
 from workers.intake.complaints import read_complaint
 from workers.intake.doubts import DMARC_FAILED, SENDER_DISOWNED, disowned_by, doubted
+from workers.intake.colleague_route import from_colleague
 from workers.intake.filed import Filed
 from workers.intake.filters import Traits, classify
 from workers.intake.finding import reply_link, ticket_of_messages
@@ -50,7 +51,7 @@ async def mail_in(uow: UnitOfWork, row: IntakeEvent, event: Event, mail: Inbound
         # Only we give out reply addresses: an answer to us is none, whatever a filter thinks of it.
         vouched=link is not None or event.wanted,
     )
-    settled = await _bounced(uow, row, event, mail, traits)
+    settled = await _returned(uow, row, event, mail, traits, link)
     if settled is not None:
         return settled
     complaint = read_complaint(mail) if traits.kind == "complaint" else None
@@ -76,10 +77,10 @@ async def mail_in(uow: UnitOfWork, row: IntakeEvent, event: Event, mail: Inbound
     return await _new_request(uow, row, event, mail, traits)
 
 
-async def _bounced(
-    uow: UnitOfWork, row: IntakeEvent, event: Event, mail: InboundMail, traits: Traits
+async def _returned(
+    uow: UnitOfWork, row: IntakeEvent, event: Event, mail: InboundMail, traits: Traits, link: Link | None
 ) -> Filed | None:
-    """Settle a delivery report; None when the mail is none.
+    """Settle a delivery report, or a colleague's answer that came to no reply address; None for other mails.
 
     From nobody to one of our return paths is a report in whatever words, and never a request.
     """
@@ -91,7 +92,9 @@ async def _bounced(
         return Filed(EventState.REJECTED, kind="bounce", reason="not_from_a_mail_system")
     if bounce is not None:
         return await bounce_in(uow, row, bounce, returned)
-    return Filed(EventState.DONE, kind="bounce", reason="not_understood") if blind else None
+    if blind:
+        return Filed(EventState.DONE, kind="bounce", reason="not_understood")
+    return await from_colleague(uow, row, event, mail, traits, returned) if link is None else None
 
 
 def _from_a_person(event: Event, mail: InboundMail) -> bool:

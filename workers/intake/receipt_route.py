@@ -12,6 +12,7 @@ from models.vocabulary import EventState, NotificationState
 from workers import rungs, suppressions, surveys
 from workers.channels.sms.codes import receipt_reason
 from workers.channels.smtp_codes import Step, judge
+from workers.delivery.digests import DIGEST
 from workers.delivery.identity import returned_notification
 from workers.delivery.receipts import notification_of_message, notification_of_provider, record_receipt
 from workers.errors import Unavailable
@@ -36,11 +37,14 @@ _SMS_FATES = {
 async def own_event(uow: UnitOfWork, row: IntakeEvent) -> Filed:
     """What delivery has found out and the ticket must know (the id of the message leads the external id)."""
     ident = UUID(hex=row.external_id.partition(":")[0])
+    reason = row.reason or "unknown"
     if row.ticket_id is None:
+        digest = await uow.session.get(Notification, ident)
+        if digest is not None and digest.kind == DIGEST and row.kind not in ("accepted", "complained"):
+            await rungs.digest_broken(uow, digest, reason)
         return Filed(EventState.DONE, reason="no_ticket")
     ticket = await ticket_by_id(uow, row.ticket_id)
     message = await uow.session.get_one(Notification, ident)
-    reason = row.reason or "unknown"
     match row.kind:
         case "accepted":
             if message.sent_at is not None and message.state is not NotificationState.BOUNCED:

@@ -15,6 +15,7 @@ from workers.directory import staff_by_email
 from workers.errors import Conflict, InvalidInput
 from workers.history import record
 from workers.intake.authentication import sender_failed
+from workers.intake.colleague_route import AWAY_KINDS, acknowledges, away_from, with_bare_ack
 from workers.intake.commands import Done, Instructions, carry_out, read_commands
 from workers.intake.commands.doing import MOST, shown_line
 from workers.intake.filed import Filed
@@ -40,6 +41,8 @@ async def from_staff(
     person = await uow.session.get_one(Staff, link.staff_id)
     if traits.automatic:
         await record(uow, ticket, "automatic_mail", by=person, facts={"kind": traits.kind})
+        if traits.kind in AWAY_KINDS:
+            await away_from(uow, ticket, person, mail)
         why = ", ".join(traits.reasons)[:200] or traits.kind
         return Filed(EventState.DONE, kind=traits.kind, reason=why, ticket_id=ticket.id)
     foreign = await _not_theirs(uow, event, mail, person)
@@ -48,6 +51,8 @@ async def from_staff(
         await tickets.tell_not_sent(uow, ticket, person, foreign, text, row.id.hex)
         return Filed(EventState.REJECTED, kind="answer", reason=foreign, ticket_id=ticket.id)
     said = read_commands(mail.reply)
+    if await acknowledges(uow, mail):
+        said = with_bare_ack(said, person)
     if said.commands or said.misplaced or (said.note and not said.text):
         return await _commanded(uow, row, mail, ticket, person, said)
     why_not = await _answer(uow, ticket, person, said.text, mail.message_id)

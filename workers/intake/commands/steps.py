@@ -11,7 +11,7 @@ from typing import Any
 from models.people import Staff
 from models.tickets import Ticket
 from models.vocabulary import Medium, NoRequest, Role
-from workers import tickets
+from workers import escalations, tickets
 from workers.intake.commands.naming import receiver_in
 from workers.intake.commands.refusal import Refused
 from workers.intake.commands.words import NO_REQUEST, fields_of, plain, time_of, trimmed
@@ -51,6 +51,13 @@ async def _accept(task: Task) -> Result:
         if expected > latest and task.ticket.resolved_at is None:
             raise Refused("too_late", at=latest.isoformat())
     return Result("accept", at=await tickets.accept(task.uow, task.ticket, task.by, expected))
+
+
+async def _ack(task: Task) -> Result:
+    """They take it on: all ladders of the ticket stop."""
+    if not await escalations.acknowledge(task.uow, task.ticket, task.by):
+        raise Refused("nothing_climbs")
+    return Result("ack")
 
 
 async def _progress(task: Task) -> Result:
@@ -203,6 +210,7 @@ async def _end(task: Task, limit: Limit, start: datetime) -> datetime:
 STEPS: Mapping[str, Callable[[Task], Awaitable[Result]]] = MappingProxyType(
     {
         "accept": _accept,
+        "ack": _ack,
         "progress": _progress,
         "plan": _plan,
         "extend": _extend,

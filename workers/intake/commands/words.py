@@ -13,6 +13,7 @@ from workers.policy import Limit
 
 _NAMES = {
     "accept": "accept 接单 受理",
+    "ack": "ack acknowledge acknowledged 收到 知悉 已知悉 由我处理 我来处理",
     "progress": "progress update log 进展 进度 跟进",
     "plan": "plan 方案 处理方案 计划",
     "extend": "extend extension 延期 延长 申请延期",
@@ -34,7 +35,7 @@ NAMES: Mapping[str, str] = MappingProxyType(
 )
 """What is written after the number sign (NFKC, case folded) → the command."""
 
-ONE_LINE = frozenset({"accept", "priority", "category", "resume", "help"})
+ONE_LINE = frozenset({"accept", "ack", "priority", "category", "resume", "help"})
 """Commands that end with their line; the others go on until an empty line."""
 
 _LABELS = {
@@ -69,6 +70,21 @@ NO_REQUEST: Mapping[str, NoRequest] = MappingProxyType(
     {each: reason for reason, words in _REASONS.items() for each in words.split()}
 )
 """The first word after `#junk` → why it is no request."""
+
+BARE_ACK = frozenset(
+    {
+        "收到",
+        "知悉",
+        "已知悉",
+        "由我处理",
+        "我来处理",
+        "ack",
+        "acknowledged",
+        "i take care of it",
+        "i'll take it",
+    }
+)
+"""What acknowledges a mail about a breach as the only words of the answer, without a number sign."""
 
 BLANKS = " \t\r\xa0\u3000\u200b\ufeff"
 LONGEST_DAYS = 366
