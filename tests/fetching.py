@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -19,6 +20,7 @@ from tests.conftest import Backend
 from tests.workbench import settings_on, workshop_on
 from workers.clock import SystemClock
 from workers.imap import Fetching
+from workers.imap.keeper import Keeper
 from workers.settings import Settings, load_settings
 from workers.settings.imap_url import parse_imap_urls
 from workers.unit_of_work import Workshop
@@ -90,6 +92,12 @@ async def fault(workshop: Workshop) -> str | None:
     return row.fault if row else None
 
 
+async def held(workshop: Workshop) -> bool:
+    """Whether somebody has taken it to fetch it."""
+    row = await box_row(workshop)
+    return row is not None and row.lease_token is not None
+
+
 async def looked(workshop: Workshop, since: datetime | None = None) -> bool:
     """Whether it has been read to its end, at all or after this moment."""
     row = await box_row(workshop)
@@ -97,13 +105,29 @@ async def looked(workshop: Workshop, since: datetime | None = None) -> bool:
 
 
 async def main() -> None:
-    """Fetch until killed, in a process of its own: `python -m tests.fetching LEASE`; settings as usual."""
+    """Fetch until killed, in a process of its own: `python -m tests.fetching LEASE [BATCHES]`; settings as
+    usual. After so many batches it kills itself, when the last is stored and neither marked nor moved.
+    """
     from workers.boot import Installation  # all of the web, which the tests in this process do without
 
     installation = Installation(load_settings(os.environ))
     workshop = installation.workshop()
     boxes = [replace(box, poll=0.2) for box in installation.settings.imap_url]
+    if len(sys.argv) > 2:
+        _die_after(int(sys.argv[2]))
     await Fetching(workshop, boxes, lease=timedelta(seconds=float(sys.argv[1]))).run(asyncio.Event())
+
+
+def _die_after(batches: int) -> None:
+    keep, left = Keeper.keep, iter(range(batches - 1))
+
+    async def last(self: Keeper, *arguments: Any) -> Any:
+        kept = await keep(self, *arguments)
+        if next(left, None) is None:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return kept
+
+    setattr(Keeper, "keep", last)  # noqa: B010 - this process has nothing else to do
 
 
 if __name__ == "__main__":

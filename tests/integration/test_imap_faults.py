@@ -8,7 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
+from models.mailboxes import Mailbox
 from models.vocabulary import EventState
 from tests.conftest import Backend
 from tests.fakes_imap import Action, ScriptedImap, bye, cut, drip, garble, hang, no, say
@@ -191,11 +193,20 @@ async def test_a_mail_that_cannot_be_had_does_not_block_those_behind_it(
 async def test_one_of_several_fetches_and_another_takes_over_when_it_dies(
     backend: Backend, server: ScriptedImap, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    refused, take = [0], Keeper.take
+
+    async def counted(self: Keeper) -> bool:
+        taken = await take(self)
+        refused[0] += not taken
+        return taken
+
+    monkeypatch.setattr(Keeper, "take", counted)
+    # Long enough for a busy machine to renew it in time.
     async with workshop_for(backend) as one, workshop_for(backend, one.settings) as two:
-        async with fetching(one, server.url(), lease=1.5) as first:
+        async with fetching(one, server.url(), lease=5) as first:
             await until(lambda: looked(one))
-            async with fetching(two, server.url(), lease=1.5):
-                await asyncio.sleep(2)
+            async with fetching(two, server.url(), lease=5):
+                await until(lambda: refused[0] >= 5)
                 assert server.connections == 1, "the second one waits"
                 with monkeypatch.context() as dead:
 
@@ -216,11 +227,13 @@ async def test_one_of_several_fetches_and_another_takes_over_when_it_dies(
 async def test_who_has_lost_the_lease_stores_nothing_more(backend: Backend, server: ScriptedImap) -> None:
     (box,) = parse_imap_urls(server.url())
     async with workshop_for(backend) as workshop:
-        one, two = (Keeper(workshop, box, timedelta(seconds=0.3)) for _ in range(2))
+        one, two = (Keeper(workshop, box, timedelta(minutes=1)) for _ in range(2))
         assert await one.take()
         assert not await two.take()
         position = await one.position("INBOX", 1, 1)
-        await asyncio.sleep(0.5)
+        async with workshop.begin() as uow:  # it was not renewed in time
+            past = uow.clock.machine() - timedelta(seconds=1)
+            await uow.session.execute(update(Mailbox).values(leased_until=past))
         assert await two.take()
         with pytest.raises(LeaseLost):
             await one.keep(position, (), 5)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
+import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -133,8 +135,8 @@ async def test_a_fetcher_killed_in_the_middle_loses_and_doubles_nothing(
     backend: Backend, imap_for_all: ImapServer
 ) -> None:
     mailbox = imap_for_all.mailbox()
-    for number in range(120):
-        mailbox.put(letter(f"Request {number}", "x" * 20_000))
+    for number in range(60):
+        mailbox.put(letter(f"Request {number}", "x" * 5_000))
     settings = {
         "SECRET_KEYS": f"test:{base64.b64encode(new_key()).decode()}",
         "DATABASE_URL": backend.database_url,
@@ -144,22 +146,25 @@ async def test_a_fetcher_killed_in_the_middle_loses_and_doubles_nothing(
     }
     loaded = load_settings({f"CLOSELOOP_{name}": value for name, value in settings.items()})
     async with workshop_for(backend, loaded) as workshop:
-        async with fetcher_process(settings):  # killed at the end
-            await until(lambda: count(workshop))
-        assert await count(workshop) < 120, "it was killed in the middle"
+        async with fetcher_process(settings, "2") as process:
+            assert await asyncio.wait_for(process.wait(), 60) == -signal.SIGKILL
+        assert 0 < await count(workshop) < 60, "it was killed in the middle"
+        assert mailbox.count("Done") < await count(workshop), "between storing and moving"
         async with fetcher_process(settings):
-            await until(lambda: mailbox.count("Done") == 120)
-        assert await count(workshop) == 120
+            await until(lambda: mailbox.count("Done") == 60, 60)
+        assert await count(workshop) == 60
     assert mailbox.count() == 0
 
 
 @asynccontextmanager
-async def fetcher_process(settings: dict[str, str]) -> AsyncIterator[None]:
+async def fetcher_process(settings: dict[str, str], *more: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """It is killed at the end, if it has not died before."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.fetching", "3", env=environment(settings)
+        sys.executable, "-m", "tests.fetching", "3", *more, env=environment(settings)
     )
     try:
-        yield
+        yield process
     finally:
-        process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
         await process.wait()
