@@ -14,7 +14,7 @@ from email.message import EmailMessage
 import pytest
 
 from models.crypto import new_key
-from models.vocabulary import NotificationState
+from models.vocabulary import EventState, NotificationState
 from tests.command_line import environment
 from tests.conftest import Backend
 from tests.fakes_smtp import CaughtMail
@@ -28,16 +28,16 @@ LI_NA = "li.na@customer.example"
 
 
 @asynccontextmanager
-async def team_with(backend: Backend, mailbox: Mailbox) -> AsyncIterator[House]:
-    async with open_house(backend) as house, fetching(house.workshop, mailbox.url()):
+async def team_with(backend: Backend, mailbox: Mailbox, **options: str) -> AsyncIterator[House]:
+    async with open_house(backend) as house, fetching(house.workshop, mailbox.url(**options)):
         await until(lambda: looked(house.workshop))
         yield house
 
 
-async def comes_in(house: House, mailbox: Mailbox, raw: bytes) -> None:
+async def comes_in(house: House, mailbox: Mailbox, raw: bytes, folder: str = "INBOX") -> None:
     """A mail lands in the mailbox, and what follows from it has happened."""
     before = len(await house.events())
-    mailbox.put(raw)
+    mailbox.put(raw, folder)
 
     async def is_there() -> bool:
         return len(await house.events()) > before
@@ -112,6 +112,27 @@ async def test_a_bounce_in_the_mailbox_settles_the_mail_it_tells_of(
         await comes_in(house, mailbox, letter("Help", "It is broken"))
         (receipt,) = house.mails_to(LI_NA)
         await comes_in(house, mailbox, report(receipt))
+        (row,) = await house.notifications("receipt")
+        assert row.state is NotificationState.BOUNCED
+
+
+async def test_what_the_mailbox_took_for_junk_is_no_request_unless_it_answers_us(
+    backend: Backend, imap_for_all: ImapServer
+) -> None:
+    mailbox = imap_for_all.mailbox()
+    mailbox.put(letter("Long ago", "before we looked"), "Junk")
+    async with team_with(backend, mailbox, folder="Junk") as house:
+        await comes_in(house, mailbox, letter("Cheap watches", "Buy now"), "Junk")
+        (event,) = await house.events()
+        assert (event.state, event.kind, event.ticket_id) == (EventState.REJECTED, "junk", None)
+        assert "junk_folder" in str(event.reason)
+        assert not house.mails_to(LI_NA)
+        await comes_in(house, mailbox, letter("Help", "It is broken"))
+        (receipt,) = house.mails_to(LI_NA)
+        reply = letter("Re: Help", "Still broken", to=str(receipt.message["Reply-To"]), answers=receipt)
+        await comes_in(house, mailbox, reply, "Junk")
+        assert "customer_wrote" in await house.log_kinds()
+        await comes_in(house, mailbox, report(receipt), "Junk")
         (row,) = await house.notifications("receipt")
         assert row.state is NotificationState.BOUNCED
 
