@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 
 import dramatiq
 import structlog
@@ -15,7 +16,7 @@ from models.intake import IntakeEvent
 from models.notifications import Notification
 from models.vocabulary import DeadlineKind, Lane
 from workers import alarms, errands, escalations, followups, surveys, tickets
-from workers.bells import Bell, Ring
+from workers.bells import EPOCH, Bell, Ring
 from workers.broker import actor_loop
 from workers.delivery.courier import BATCH as DELIVERY_BATCH
 from workers.delivery.courier import Courier
@@ -36,6 +37,8 @@ DESKS: Mapping[str, type[Promised]] = {
 }
 ROUNDS = 20
 """Batches that one bell may work off before it rings again and lets others have the thread."""
+LOOK_BACK = timedelta(seconds=2)
+"""So much before its slot a bell looks for alarms; the sweep rings for what is older, with its slot."""
 
 
 async def _sla_alarm(uow: UnitOfWork, row: Deadline, alarm: Alarm) -> timedelta | None:
@@ -75,13 +78,13 @@ class Bench:
         self._outside = outside or Outside(Fetcher())
         self._ring = ring
 
-    async def hear(self, desk: str, lane: Lane) -> int:
-        """Work off what is due on a desk in a lane; gives how many rows were claimed.
+    async def hear(self, desk: str, lane: Lane, slot: datetime = EPOCH) -> int:
+        """Work off what is due on a desk in a lane, from `slot` on; gives how many rows were claimed.
 
         A full batch means that more is waiting: another thread or process is called to help at once, and a
         bell that finds more than its share rings again.
         """
-        work, batch = self._work(desk)
+        work, batch = self._work(desk, slot)
         total = 0
         for done in range(ROUNDS):
             claimed = await work(lane)
@@ -89,15 +92,15 @@ class Bench:
             if claimed < batch:
                 return total
             if done in (0, ROUNDS - 1):
-                self._ring({Bell(desk, lane, self.workshop.clock.now())})
+                self._ring({Bell(desk, lane, slot)})
         return total
 
-    def _work(self, desk: str) -> tuple[Callable[[Lane], Awaitable[int]], int]:
+    def _work(self, desk: str, slot: datetime) -> tuple[Callable[[Lane], Awaitable[int]], int]:
         match desk:
             case "intake":
                 return self._take_in, INTAKE_BATCH
             case "deadlines":
-                return self._fire, alarms.BATCH
+                return partial(self._fire, since=slot - LOOK_BACK if slot > EPOCH else None), alarms.BATCH
             case "errands":
                 return self._errands, errands.BATCH
             case _:
@@ -106,8 +109,8 @@ class Bench:
     async def _take_in(self, lane: Lane) -> int:
         return await work_off(self.workshop, lane, self._outside)
 
-    async def _fire(self, lane: Lane) -> int:
-        return await alarms.fire(self.workshop, lane, HANDLERS)
+    async def _fire(self, lane: Lane, since: datetime | None) -> int:
+        return await alarms.fire(self.workshop, lane, HANDLERS, since)
 
     async def _errands(self, lane: Lane) -> int:
         return await errands.fire(self.workshop, lane)
@@ -137,7 +140,7 @@ def register(broker: dramatiq.Broker, make_bench: Callable[[], Bench]) -> None:
 def _actor(desk: str, bench: Callable[[], Bench]) -> Callable[[str, str], Awaitable[None]]:
     async def hear(lane: str, slot: str) -> None:
         try:
-            await bench().hear(desk, Lane(lane))
+            await bench().hear(desk, Lane(lane), datetime.fromisoformat(slot))
         except asyncio.CancelledError:
             raise
         except Exception:

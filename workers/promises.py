@@ -25,8 +25,8 @@ __all__ = [
     "SLOT",
     "claim",
     "fence",
+    "first_due",
     "hold",
-    "lanes_due",
     "pause",
     "release",
     "retry_pause",
@@ -181,8 +181,8 @@ def retry_pause(tries: int) -> float:
     return min(LONGEST_PAUSE, steady * random.uniform(0.8, 1.2))  # noqa: S311 - spreads load, hides nothing
 
 
-async def lanes_due(session: AsyncSession, model: type[Promised], clock: Clock) -> set[Lane]:
-    """The lanes in which something can be claimed now (overdue, and not leased or pausing).
+async def first_due(session: AsyncSession, model: type[Promised], clock: Clock) -> dict[Lane, datetime]:
+    """Since when something can be claimed in each lane (due, and neither leased nor pausing), if anything.
 
     The first row by `due_at` is asked for, not whether one EXISTS: a prepared statement does not know how
     late `due_at` may be and takes a third of the table to be due. For EXISTS PostgreSQL then reads the table
@@ -191,7 +191,7 @@ async def lanes_due(session: AsyncSession, model: type[Promised], clock: Clock) 
     """
     lanes = list(Lane)
     firsts = (
-        select(model.id)
+        select(model.due_at)
         .where(*_claimable(model, lane, clock))
         .order_by(model.due_at)
         .limit(1)
@@ -199,7 +199,7 @@ async def lanes_due(session: AsyncSession, model: type[Promised], clock: Clock) 
         for lane in lanes
     )
     found = await session.execute(select(*firsts))
-    return {lane for lane, first in zip(lanes, found.one(), strict=True) if first is not None}
+    return {lane: first for lane, first in zip(lanes, found.one(), strict=True) if first is not None}
 
 
 async def slots_between(

@@ -17,7 +17,7 @@ from models.vocabulary import Lane
 from workers.bells import SLOT, Bell, Ring, slot_of
 from workers.clock import Clock
 from workers.metrics import Metrics
-from workers.promises import lanes_due, slots_between
+from workers.promises import first_due, slots_between
 from workers.unit_of_work import UnitOfWork, Workshop
 
 HORIZON = timedelta(seconds=30)
@@ -99,9 +99,9 @@ class Scheduler:
     async def _overdue(self, uow: UnitOfWork, now: datetime) -> list[Bell]:
         at_once = slot_of(now) - SLOT
         return [
-            Bell(desk, lane, at_once)
+            Bell(desk, lane, min(slot_of(first), at_once))
             for desk, model in self._desks.items()
-            for lane in await lanes_due(uow.session, model, self._clock)
+            for lane, first in (await first_due(uow.session, model, self._clock)).items()
         ]
 
     async def _ahead(self, uow: UnitOfWork, after: datetime, until: datetime) -> list[Bell]:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ops.bench import blast, delivery, intake, ledger, loop
+from ops.bench import blast, deadlines, delivery, intake, ledger, loop
 from ops.bench.machine import describe
 from ops.bench.report import table
 
@@ -18,6 +18,7 @@ OPTIONS: Mapping[str, Callable[[argparse.ArgumentParser], None]] = {
     "delivery": delivery.options,
     "blast": blast.options,
     "ledger": ledger.options,
+    "deadlines": deadlines.options,
     "intake": intake.options,
     "loop": loop.options,
     "idle": loop.options,
@@ -27,6 +28,7 @@ BENCHMARKS: Mapping[str, tuple[Benchmark, str]] = {
     "delivery": (delivery.run, "mails delivered and recorded, beside the peers"),
     "blast": (blast.run, "escalations during a survey blast: commit to 250; the workers' memory"),
     "ledger": (ledger.run, "delivery on top of millions of rows, as a share of the empty figure"),
+    "deadlines": (deadlines.run, "a million pending, hundreds due a second: how late, beside the peers"),
     "intake": (intake.run, "webhooks, mails to tickets beside a peer, the parser alone"),
     "loop": (loop.run, "webhook to accepted receipt; start, memory and CPU at rest"),
     "idle": (loop.run_idle, "start, memory and CPU of an embedded process at rest"),

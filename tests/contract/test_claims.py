@@ -18,7 +18,7 @@ from tests.conftest import Backend
 from tests.fakes import ManualClock
 from tests.workbench import beside, event_due, settings_on, workshop_on
 from workers.clock import SystemClock
-from workers.promises import claim, fence, lanes_due, pause, release, settle, slot_of, slots_between
+from workers.promises import claim, fence, first_due, pause, release, settle, slot_of, slots_between
 from workers.settings import Settings
 from workers.unit_of_work import Workshop
 
@@ -112,10 +112,10 @@ async def test_a_dead_workers_rows_are_free_again_when_the_lease_has_run_out(bac
         clock.advance(LEASE - timedelta(seconds=1))
         async with workshop.begin() as uow:
             assert await claim(uow, IntakeEvent, Lane.NORMAL, limit=1, lease=LEASE) == []
-            assert await lanes_due(uow.session, IntakeEvent, clock) == set()
+            assert await first_due(uow.session, IntakeEvent, clock) == {}
         clock.advance(timedelta(seconds=1))
         async with workshop.begin() as uow:
-            assert await lanes_due(uow.session, IntakeEvent, clock) == {Lane.NORMAL}
+            assert set(await first_due(uow.session, IntakeEvent, clock)) == {Lane.NORMAL}
             (heir,) = await claim(uow, IntakeEvent, Lane.NORMAL, limit=1, lease=LEASE)
             assert heir.tries == 2
         async with workshop.begin() as uow:
@@ -136,7 +136,7 @@ async def test_looking_for_what_is_due_reads_no_settled_rows(backend: Backend, w
     async with workshop.begin() as uow:
         # What PostgreSQL comes to by itself at the sixth time.
         await uow.session.execute(text("SET LOCAL plan_cache_mode = force_generic_plan"))
-        assert await lanes_due(uow.session, IntakeEvent, workshop.clock) == set()
+        assert await first_due(uow.session, IntakeEvent, workshop.clock) == {}
         scans = text("SELECT seq_scan FROM pg_stat_xact_user_tables WHERE relname = 'intake_events'")
         assert (await uow.session.execute(scans)).scalar_one() == 0
 

@@ -258,9 +258,9 @@ def test_bells_of_one_slot_become_one_message_and_the_nearest_goes_first() -> No
         clock,
     )
     assert [(m.actor_name, m.queue_name, m.args[1], delay) for m, delay in planned] == [
-        ("intake", "normal", now.isoformat(), None),
+        ("intake", "normal", (now - timedelta(hours=1)).isoformat(), None),
         ("delivery", "normal", later.isoformat(), 2000),
-        ("intake", "normal", later.isoformat(), 2000),
+        ("intake", "normal", (later - timedelta(milliseconds=20)).isoformat(), 2000),
         ("intake", "urgent", later.isoformat(), 2000),
     ]
 

@@ -98,15 +98,14 @@ class Ringer:
 def messages(bells: Iterable[Bell], clock: Clock) -> list[tuple[dramatiq.Message[Any], int | None]]:
     """(message, delay in ms or None for now), one per desk, lane and 50 ms of machine time, soonest first.
 
-    The message calls the actor named like the desk with (lane, moment by which all of it is due, ISO 8601).
+    The message calls the actor named like the desk with (lane, the first slot that something is due in, ISO
+    8601); it is heard when all of it is due.
     """
-    latest: dict[tuple[int, str, Lane], Bell] = {}
+    together: dict[tuple[int, str, Lane], list[Bell]] = {}
     for bell in bells:
         step = math.ceil(clock.real_delay(bell.due) / SLOT.total_seconds())
-        known = latest.get((step, bell.desk, bell.lane))
-        if known is None or known.due < bell.due:
-            latest[step, bell.desk, bell.lane] = bell
-    return [(_message(bell), _milliseconds(bell, clock)) for _, bell in sorted(latest.items())]
+        together.setdefault((step, bell.desk, bell.lane), []).append(bell)
+    return [(_message(min(same)), _milliseconds(max(same), clock)) for _, same in sorted(together.items())]
 
 
 def _message(bell: Bell) -> dramatiq.Message[Any]:
