@@ -22,7 +22,8 @@ from workers.locks import held
 from workers.promises import claim, pause, retry_pause, settle
 from workers.reviews import remind_of_reviews
 from workers.rosters import ABSENCE_BEGINS
-from workers.tickets import hand_on, ticket_by_id
+from workers.tickets import hand_on, piloting, ticket_by_id
+from workers.tickets.pilot_reports import pilot_day
 from workers.unit_of_work import UnitOfWork, Workshop
 
 log = structlog.get_logger(__name__)
@@ -109,4 +110,6 @@ async def _unaccepted(uow: UnitOfWork, staff_id: UUID) -> list[UUID]:
 _STEPS: Mapping[str, Callable[[UnitOfWork, Errand], Awaitable[None]]] = {
     ABSENCE_BEGINS: _absence_begins,
     MORNING: _morning,
+    piloting.ENDS: piloting.end_pilot,
+    piloting.DAY: pilot_day,
 }

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, or_, select, true
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.base import new_id
-from models.keys import PolicyChange, PolicyVersion
+from models.keys import PolicyChange, PolicyPilot, PolicyVersion
 from models.tickets import Ticket
 from models.vocabulary import TicketState
 from workers.clock import Clock
@@ -26,6 +29,33 @@ LOOK_AGAIN = 1.0
 """For how many seconds a process goes by the policy it knows before it looks which one is in force."""
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Pilot:
+    """A version that teams (by their ids) try until `ends_at` (UTC): it judges their tickets meanwhile."""
+
+    id: UUID
+    version_id: UUID
+    teams: frozenset[UUID]
+    ends_at: datetime
+
+
+async def running_pilots(session: AsyncSession) -> tuple[Pilot, ...]:
+    """The pilots that nobody has ended; whether the time of one is up its reader sees by `ends_at`."""
+    rows = await session.scalars(
+        select(PolicyPilot).where(PolicyPilot.ended_at.is_(None)).order_by(PolicyPilot.began_at)
+    )
+    return tuple(
+        Pilot(row.id, row.version_id, frozenset(UUID(team) for team in row.teams), row.ends_at)
+        for row in rows
+    )
+
+
+def not_tried(pilots: Iterable[Pilot]) -> ColumnElement[bool]:
+    """The condition that a ticket belongs to no team that tries another version."""
+    teams = {team for pilot in pilots for team in pilot.teams}
+    return or_(Ticket.team_id.is_(None), Ticket.team_id.not_in(teams)) if teams else true()
 
 
 async def latest_change(session: AsyncSession) -> PolicyChange | None:
@@ -81,11 +111,12 @@ async def put_in_force(
 
 
 async def judged_by_others(session: AsyncSession, version_id: UUID) -> int:
-    """How many tickets that are not closed are still judged by another version."""
+    """How many tickets that are not closed are still judged by another version, those of pilots left out."""
+    pilots = await running_pilots(session)
     return int(
         await session.scalar(
             select(func.count()).where(
-                Ticket.state != TicketState.CLOSED, Ticket.policy_version_id != version_id
+                Ticket.state != TicketState.CLOSED, Ticket.policy_version_id != version_id, not_tried(pilots)
             )
         )
         or 0
@@ -125,6 +156,7 @@ class Following:
     def __init__(self, own: Policy, clock: Clock) -> None:
         self.own = self.policy = own
         self.version_id: UUID | None = None
+        self.pilots: tuple[Pilot, ...] = ()
         self._clock = clock
         self._versions: dict[UUID, Policy] = {}
         self._look_again = 0.0
@@ -143,6 +175,7 @@ class Following:
         """
         self._look_again = time.monotonic() + LOOK_AGAIN
         change = await latest_change(session)
+        self.pilots = await running_pilots(session)
         if change is None:
             version = self.version_id or await store_version(session, self.own, self._clock)
             self._versions.setdefault(version, self.own)

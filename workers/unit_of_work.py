@@ -24,7 +24,7 @@ from models.vocabulary import Lane
 from workers.ahead import Ahead
 from workers.bells import SLOT, Bell, Ring, slot_of
 from workers.clock import Clock
-from workers.in_force import Following, take_up
+from workers.in_force import Following, Pilot, take_up
 from workers.policy import Policy
 from workers.settings import Settings
 from workers.vault import Vault
@@ -65,8 +65,16 @@ class UnitOfWork:
     def ring(self, desk: str, lane: Lane, due: datetime) -> None:
         """After commit, tell `desk` that something in `lane` is due at `due` (promise time)."""
         now = self.clock.now()
-        # All that is due already shares one slot, the last that has ended: it rings without delay.
-        self._bells.add(Bell(desk, lane, slot_of(due) if due > now else slot_of(now) - SLOT))
+        # What is due already rings without delay: its slot is one that has ended.
+        self._bells.add(
+            Bell(desk, lane, slot_of(due) if due > now else min(slot_of(due), slot_of(now) - SLOT))
+        )
+
+    @property
+    def pilots(self) -> tuple[Pilot, ...]:
+        """The policy versions that teams try just now, as this process knows them."""
+        now = self.clock.now()
+        return tuple(pilot for pilot in self._workshop.policies.pilots if pilot.ends_at > now)
 
     async def policy_of(self, version_id: UUID) -> Policy:
         """The policy that a row was judged by when it was made. Raises NotFound."""

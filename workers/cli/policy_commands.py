@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from workers.cli import policy_pilots
 from workers.cli.opening import find_settings, workshop_of
 from workers.cli.output import DataOption, JsonOption, complain, console, print_json
 from workers.cli.policy_files import (
@@ -42,6 +43,13 @@ def apply(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
     reason: Annotated[str, typer.Option("--reason", help="Why; kept with the version.")] = "",
     by: Annotated[str, typer.Option("--by", help="Who (default: your login name).", show_default=False)] = "",
+    pilot_team: Annotated[
+        list[str] | None,
+        typer.Option("--pilot-team", help="Only this team tries it; may be repeated.", show_default=False),
+    ] = None,
+    until: Annotated[
+        str, typer.Option("--until", help="Last day of the trial, as 2026-12-01.", show_default=False)
+    ] = "",
     locale: LocaleOption = "",
     data: DataOption = None,
     as_json: JsonOption = False,
@@ -50,10 +58,19 @@ def apply(
 
     Can be broken off and given again: what was done stays done.
     """
+    from workers.errors import InvalidInput
     from workers.policy import differences
 
     settings = find_settings(data)
     policy = load(settings, file)
+    if bool(pilot_team) != bool(until) or (pilot_team and dry_run):
+        raise InvalidInput(
+            "--pilot-team and --until belong together, and cannot be tried out",
+            hint="--pilot-team support --until 2026-12-01; closeloop policy simulate shows what it would do",
+        )
+    if pilot_team:
+        policy_pilots.start(settings, policy, pilot_team, until, by or _login(), reason, as_json=as_json)
+        return
     before = asyncio.run(in_force(settings))
     found, said = differences(before, policy), locale or settings.locale
     if not as_json:
@@ -72,6 +89,9 @@ POLICY: Mapping[str, Callable[..., Any]] = {
     "diff": diff,
     "apply": apply,
     "simulate": simulate,
+    "pilots": policy_pilots.pilots,
+    "promote": policy_pilots.promote,
+    "stop": policy_pilots.stop,
 }
 
 

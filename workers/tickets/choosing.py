@@ -14,6 +14,7 @@ from models.people import Staff, Team
 from models.tickets import Ticket
 from models.vocabulary import Role, TicketState
 from workers.directory import people_in_roles, people_present
+from workers.directory.presence import absences_from
 from workers.locks import hold
 from workers.policy import Assignment, Policy
 from workers.unit_of_work import UnitOfWork
@@ -80,8 +81,13 @@ async def choose_handler(
 async def back_at(uow: UnitOfWork, team: Team) -> datetime | None:
     """When the first of a team's absent agents is known to be back (UTC); None: of nobody it is known."""
     now = uow.clock.now()
-    ends = [person.absent_until for person in await _agents(uow, team.id) if person.role is Role.AGENT]
-    return min((end for end in ends if end is not None and end > now), default=None)
+    agents = [person for person in await _agents(uow, team.id) if person.role is Role.AGENT]
+    untils = {person.id: person.absent_until for person in agents}
+    away = {ident: until for ident, until in untils.items() if until is not None and until > now}
+    for row in await absences_from(uow, now, now):
+        if row.staff_id in untils:
+            away[row.staff_id] = max(row.ends_at, away.get(row.staff_id, row.ends_at))
+    return min(away.values(), default=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ from workers.tickets.chatting import post_to_chat
 from workers.tickets.clocks import OPENING, case_of, judged_by, start_clocks
 from workers.tickets.collecting import subject_hash
 from workers.tickets.loading import remember_message
+from workers.tickets.piloting import come_under_pilot
 from workers.unit_of_work import UnitOfWork
 
 _CJK = re.compile(r"[\u3400-\u9fff]")
@@ -65,6 +66,7 @@ async def open_ticket(uow: UnitOfWork, request: Request) -> Ticket:
     number = await _draw_number(uow, request.received_at)
     customer = await find_or_make_customer(uow, request.contact)
     ticket = await _write(uow, request, customer, number)
+    await come_under_pilot(uow, ticket)
     case = await case_of(uow, ticket, ticket.received_at)
     facts: dict[str, Any] = {"channel": request.channel.value, "claimed_sender": request.claimed}
     facts |= judged_by(ticket, case)

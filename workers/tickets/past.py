@@ -45,17 +45,17 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class Which:
-    """Which tickets are meant: received from `since` on and before `until` (UTC), judged by one version."""
+    """Which tickets are meant: received from `since` on and before `until` (UTC); of some teams, or all."""
 
     since: datetime
     until: datetime
-    version_id: UUID | None = None
+    teams: tuple[UUID, ...] = ()
 
     def narrow(self, query: Query) -> Query:
         """The query for these tickets alone; what staff found to be no request is left out."""
         query = query.where(Ticket.received_at >= self.since, Ticket.received_at < self.until)
         query = query.where(or_(Ticket.close_reason.is_(None), Ticket.close_reason != NOT_A_TICKET))
-        return query.where(Ticket.policy_version_id == self.version_id) if self.version_id else query
+        return query.where(Ticket.team_id.in_(self.teams)) if self.teams else query
 
 
 async def count_past(workshop: Workshop, which: Which) -> int:
@@ -69,14 +69,15 @@ async def past_tickets(workshop: Workshop, which: Which) -> AsyncIterator[list[P
     after: UUID | None = None
     while True:
         async with workshop.read() as uow:
-            page = await _page(uow, which, after)
+            page = await page_of_past(uow, which, after)
         if not page:
             return
         yield page
         after = page[-1].ticket_id
 
 
-async def _page(uow: UnitOfWork, which: Which, after: UUID | None) -> list[Past]:
+async def page_of_past(uow: UnitOfWork, which: Which, after: UUID | None) -> list[Past]:
+    """The next tickets after that id, in a transaction that the caller has."""
     query = (
         select(
             Ticket.id,

@@ -12,7 +12,7 @@ from datetime import datetime
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.exc import DBAPIError
 
 from models.deadlines import Deadline
@@ -22,6 +22,7 @@ from models.vocabulary import DeadlineKind, DeadlineState, TicketState
 from workers import deadlines
 from workers.alarms import change_plan, plan_of
 from workers.history import record
+from workers.in_force import not_tried
 from workers.locks import held
 from workers.notifications import CANCELLABLE
 from workers.policy import Alarm, Case, Policy, SlaClock
@@ -71,9 +72,17 @@ class Replanned:
 
 
 async def replan_batch(
-    uow: UnitOfWork, version_id: UUID, change: int, *, after: UUID | None = None, limit: int = BATCH
+    uow: UnitOfWork,
+    version_id: UUID,
+    change: int,
+    *,
+    after: UUID | None = None,
+    limit: int = BATCH,
+    which: ColumnElement[bool] | None = None,
 ) -> list[Replanned]:
     """Bring the next tickets that are not closed under a version, in order of their ids.
+
+    `which` are meant: all but those of teams that try another version, unless it is said.
 
     `after` is the last id of the batch before; an empty list means that there is no further one. The
     tickets' rows are locked in the order in which alarms lock them, so neither an alarm nor an answer is
@@ -82,6 +91,7 @@ async def replan_batch(
     query = (
         held(select(Ticket))
         .where(Ticket.state != TicketState.CLOSED, Ticket.policy_version_id != version_id)
+        .where(not_tried(uow.pilots) if which is None else which)
         .order_by(Ticket.id)
         .limit(limit)
         .execution_options(populate_existing=True)
