@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from uuid import UUID
 
 from models.intake import IntakeEvent
 from models.links import Link
-from models.notifications import Notification
 from models.people import Customer
 from models.tickets import Ticket, TicketMessage
 from models.vocabulary import EventState, Medium
-from workers import surveys, tickets
+from workers import tickets
 from workers.delivery.identity import returned_notification
 from workers.directory import Contact, is_email, normal_email, staff_by_email
 from workers.errors import InvalidInput
 from workers.history import record
 from workers.intake.bounces import is_daemon, read_bounce, read_returned
+from workers.intake.colleague_route import from_colleague
 from workers.intake.complaints import read_complaint
 from workers.intake.doubts import DMARC_FAILED, SENDER_DISOWNED, disowned_by, doubted
-from workers.intake.colleague_route import from_colleague
 from workers.intake.filed import Filed
 from workers.intake.filters import Traits, classify
 from workers.intake.finding import reply_link, ticket_of_messages
@@ -28,6 +26,7 @@ from workers.intake.forwards import Forwarded, read_forward
 from workers.intake.junk import junk_told
 from workers.intake.mail import InboundMail
 from workers.intake.own_marks import OwnMarks
+from workers.intake.rating_reply import answers_survey, rating_in
 from workers.intake.receipt_route import bounce_in, complaint_in
 from workers.intake.staff_route import from_staff
 from workers.intake.store import Event
@@ -166,8 +165,10 @@ async def _from_customer(
         await record(uow, ticket, "automatic_mail", actor="customer", facts={"kind": traits.kind})
         return Filed(EventState.DONE, kind=traits.kind, reason=_why(traits), ticket_id=ticket.id)
     text = OwnMarks.of(uow.settings).strip(mail.reply or mail.text)
-    if known and await rated(uow, ticket, text, "mail", await _asked_to_rate(uow, mail)):
-        return Filed(EventState.DONE, kind="rating", ticket_id=ticket.id)
+    if known and await answers_survey(uow, mail.in_reply_to):
+        rating = await rating_in(uow, ticket, text, Medium.EMAIL)
+        if rating is not None:
+            return rating
     if known and await tickets.begins_anew(uow, ticket, text):
         return await _new_after_closing(uow, row, mail, traits, ticket)
     await tickets.customer_wrote(
@@ -191,28 +192,6 @@ async def _new_after_closing(
     ticket = await tickets.open_ticket(uow, request)
     await record(uow, earlier, "taken_further", actor="customer", facts={"ticket": ticket.number})
     return Filed(EventState.DONE, kind=traits.kind, ticket_id=ticket.id)
-
-
-async def _asked_to_rate(uow: UnitOfWork, mail: InboundMail) -> bool:
-    """Whether this mail answers a survey invitation: only there a bare number is a rating."""
-    try:
-        ident = UUID(hex=mail.in_reply_to.strip("<>").partition("@")[0])
-    except ValueError:
-        return False
-    asked = await uow.session.get(Notification, ident)
-    return asked is not None and asked.kind in ("csat_invitation", "csat_reminder")
-
-
-async def rated(uow: UnitOfWork, ticket: Ticket, text: str, source: str, asked: bool) -> bool:
-    """Take a reply as a rating if it reads as one and a survey waits for it; gives whether it did."""
-    score = surveys.parse_score(text) if asked else None
-    survey = await surveys.open_survey_of(uow, ticket) if score is not None else None
-    if score is None or survey is None:
-        return False
-    comment = text.strip() if len(text.strip()) > 1 else ""
-    given = surveys.Answer(scores={"overall": score}, comment=comment, source=source)
-    await surveys.answer(uow, survey, ticket, given)
-    return True
 
 
 async def _new_request(

@@ -10,12 +10,12 @@ from models.intake import IntakeEvent
 from models.surveys import Survey
 from models.tickets import Ticket
 from models.vocabulary import EventState, Medium, TicketState
-from workers import suppressions, surveys, tickets
+from workers import suppressions, tickets
 from workers.directory import Contact, find_or_make_customer, normal_phone, region_of, team_named
 from workers.errors import InvalidInput
 from workers.intake.filed import Filed
-from workers.intake.mail_route import rated
 from workers.intake.providers.sms.port import InboundSms
+from workers.intake.rating_reply import rating_in
 from workers.intake.sms_words import SmsWord, sms_word
 from workers.intake.turned_away import blocked_words
 from workers.notifications import Notice, Recipient, notify
@@ -46,10 +46,10 @@ async def sms_in(
         .order_by(Survey.invited_at.desc())
         .limit(1)
     )
-    if waiting is not None and surveys.parse_score(sms.text) is not None:
-        ticket = await tickets.ticket_by_id(uow, waiting)
-        if await rated(uow, ticket, sms.text, "sms", asked=True):
-            return Filed(EventState.DONE, kind="rating", ticket_id=ticket.id)
+    if waiting is not None:
+        rating = await rating_in(uow, await tickets.ticket_by_id(uow, waiting), sms.text, Medium.SMS)
+        if rating is not None:
+            return rating
     running = await uow.session.scalar(
         select(Ticket.id)
         .where(Ticket.customer_id == customer.id, Ticket.state != TicketState.CLOSED)
