@@ -43,6 +43,12 @@ class Notification(Promised, Base):
             postgresql_where=text("reason = 'key_missing'"),
         ),
         Index(
+            "ix_notifications_deadline_id",
+            "deadline_id",
+            sqlite_where=text("deadline_id IS NOT NULL"),
+            postgresql_where=text("deadline_id IS NOT NULL"),
+        ),
+        Index(
             "ix_notifications_digest_id",
             "digest_id",
             sqlite_where=text("digest_id IS NOT NULL"),
@@ -69,7 +75,7 @@ class Notification(Promised, Base):
     sent_at: Mapped[datetime | None]
 
     ticket_id: Mapped[UUID | None] = mapped_column(reference("tickets.id"), index=True)
-    deadline_id: Mapped[UUID | None] = mapped_column(reference("deadlines.id"), index=True)
+    deadline_id: Mapped[UUID | None] = mapped_column(reference("deadlines.id"))
     survey_id: Mapped[UUID | None] = mapped_column(reference("surveys.id"))
     staff_id: Mapped[UUID | None] = mapped_column(reference("staff.id"))
     customer_id: Mapped[UUID | None] = mapped_column(reference("customers.id"))
@@ -101,7 +107,12 @@ class DeliveryAttempt(Base):
     __tablename__ = "delivery_attempts"
     __table_args__ = (
         Index("ix_delivery_attempts_notification_id", "notification_id"),
-        Index("ix_delivery_attempts_provider_id", "provider_id"),
+        Index(
+            "ix_delivery_attempts_provider_id",
+            "provider_id",
+            sqlite_where=text("provider_id IS NOT NULL"),
+            postgresql_where=text("provider_id IS NOT NULL"),
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
