@@ -18,6 +18,7 @@ from workers.text import (
     mask_identity,
     mask_name,
     mask_phone,
+    masking,
     one_line,
 )
 
@@ -195,3 +196,52 @@ def test_one_line_is_one_line(text: str) -> None:
 )
 def test_a_subject_is_reused_without_prefixes_and_links(subject: str, bare: str) -> None:
     assert bare_subject(subject) == bare
+
+
+_FRAGMENTS = (
+    "My name is ",
+    "Name: ",
+    "John Smith",
+    "Best,\n",
+    "I'm ",
+    "I AM ",
+    "This is Ann Lee",
+    " at ",
+    "12 High Street",
+    "\n",
+    "+86 138 0000 5678",
+    "(021) 5555-1234",
+    "138-0000-5678",
+    "6222 0000 1111 2222",
+    "护照 G12345678",
+    "passport AB1234567",
+    "身份证110101199003071234",
+    "a.b@c.example",
+    "张三@x.cn",
+    "王芳女士",
+    "联系人：李雷",
+    "我叫王芳",
+    "中山路12号",
+    "3栋201室",
+    "胡同5号",
+    "路",
+    "号",
+    "1",
+    "2 ",
+    "Mr Smith ",
+    "a***@x.example",
+    "Ann Lee ",
+    "， ",
+    "order 12345",
+    "0.5",
+    "٣٤٥٦٧٨٩٠١",
+)
+
+
+@given(st.lists(st.sampled_from(_FRAGMENTS), max_size=7).map("".join))
+def test_no_rule_is_left_out_that_would_have_masked_something(text: str) -> None:
+    expected = text
+    for _, rules in masking._RULES:
+        for pattern, mask in rules:
+            expected = pattern.sub(mask, expected)
+    assert masking.mask_free_text(text) == expected

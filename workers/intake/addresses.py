@@ -13,6 +13,13 @@ _MAX_PIECE = 2_000
 _BARE = re.compile(r"[^\s<>()\[\],;:\"]{1,256}@[^\s<>()\[\],;:\"']{1,255}")
 _COMMENT = re.compile(r"\(([^()]{0,1000})\)")
 _QUOTING = re.compile(r"\\([\"\\()])|\"")
+_PLAIN = re.compile(
+    r" ?(?:\"(?P<quoted>[\w .,@!&/+-]{0,100})\"|(?P<name>[A-Za-z0-9 .&-]{0,100}))"
+    r" ?<(?P<local>[A-Za-z0-9._+-]{1,64})@(?P<domain>[A-Za-z0-9.-]{0,150}[A-Za-z0-9])> ?",
+    re.ASCII,
+)
+"""One mailbox as most mailers write it, in which nothing has to be decoded or guessed."""
+_BARE_PLAIN = re.compile(r" ?([A-Za-z0-9._+-]{1,64})@([A-Za-z0-9.-]{0,150}[A-Za-z0-9]) ?", re.ASCII)
 _WITHOUT_COMMA = re.compile(r"(?<=>)\s+(?=[^\s<>][^<>]*<[^<>@\s]{1,256}@[^<>@\s]{1,255}>)")
 _LOCAL_QUOTED = re.compile(r"\"(?:[^\"\\]|\\.){1,128}\"@[^\s<>]{1,255}")
 
@@ -24,6 +31,15 @@ def parse_addresses(raw: str, hint: str | None = None) -> tuple[Address, ...]:
     members, "undisclosed-recipients:;" none. A name with an unquoted comma stays one name. At most 1,000
     addresses are read. Entries without an address are left out.
     """
+    plain = _PLAIN.fullmatch(raw)
+    if plain is not None:
+        name = (plain["quoted"] or plain["name"] or "").strip()
+        return ((name, f"{plain['local']}@{plain['domain'].lower()}"),)
+    bare = _BARE_PLAIN.fullmatch(raw)
+    return (("", f"{bare[1]}@{bare[2].lower()}"),) if bare else _read_list(raw, hint)
+
+
+def _read_list(raw: str, hint: str | None) -> tuple[Address, ...]:
     found: list[Address] = []
     pending = ""
     for piece in _apart(_Splitter(raw[:_MAX_LENGTH]).run()):

@@ -74,6 +74,8 @@ def scrub(text: str) -> str:
     """Text that any database stores: no NUL or other control characters but tab and line ends, no lone
     surrogates (they become U+FFFD), no byte-order marks. Line ends come out as a single line feed.
     """
+    if text.isprintable():
+        return text  # a header's value mostly is, and nothing that goes is printable
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     return _CONTROL.sub("", _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text))

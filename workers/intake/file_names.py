@@ -24,7 +24,10 @@ def parameter(part: email.message.Message, header: str, key: str) -> _Parameter:
     """A parameter of a MIME header. Raw 8-bit text in it is decoded first: the standard parser would turn it
     into question marks.
     """
-    raw = ";".join(raw_value(part, header).split(";", _MOST_PARAMETERS)[:_MOST_PARAMETERS])
+    whole = raw_value(part, header)
+    if key not in whole.lower():
+        return None  # as mostly; the standard parser takes apart all of it to find that out
+    raw = ";".join(whole.split(";", _MOST_PARAMETERS)[:_MOST_PARAMETERS])
     probe = email.message.Message()
     probe[header] = raw if raw.isascii() else decode(raw.encode("ascii", "surrogateescape")).text
     try:

@@ -37,6 +37,8 @@ def decode_words(raw: str, hint: str | None = None) -> str:
     Neighbouring words of one charset are joined before decoding, since mailers cut characters in two.
     `hint` is the charset of the mail's body, which raw 8-bit headers usually share.
     """
+    if raw.isascii() and raw.isprintable() and "=?" not in raw and "~{" not in raw:
+        return raw.strip()  # as nearly all are: no word to decode, nothing folded, no escape sequence
     pieces: list[tuple[str | None, bytes]] = []
     at = 0
     for found in _WORD.finditer(raw):

@@ -148,9 +148,12 @@ def mask_free_text(text: str, *, names: Iterable[str] = ()) -> str:
     for name in sorted({n.strip() for n in names if len(n.strip()) > 1}, key=len, reverse=True):
         text = text.replace(name, mask_name(name))
     # Full-width signs are rare, and folding once per rule costs as much as all the rules together.
-    swap = _swap_folded if text.translate(_FOLD) != text else _swap
-    for pattern, mask in _RULES:
-        text = swap(pattern, text, mask)
+    folds = not text.isascii() and text.translate(_FOLD) != text
+    swap = _swap_folded if folds else _swap
+    for needed, rules in _RULES:
+        if folds or needed(text):
+            for pattern, mask in rules:
+                text = swap(pattern, text, mask)
     return text
 
 
@@ -189,18 +192,36 @@ def _luhn(number: str) -> bool:
     return sum(d if i % 2 == 0 else d * 2 - 9 * (d > 4) for i, d in enumerate(digits)) % 10 == 0
 
 
+# Each rule tries every position of the text; where what it cannot do without is lacking, it need not.
+_NUMBER = re.compile(r"\d(?:[ .()-]{0,2}\d){6}")
+_HOUSE = re.compile(r"[路街道巷弄同村]\d|\d[栋幢号]")
+_CUES = ("name", "contact:", "i am", "i'm", "this is", "regards", "best", "thanks", "sincerely", "cheers")
+
+
+def _names_somebody(text: str) -> bool:
+    text = text.lower()
+    return any(cue in text for cue in _CUES)
+
+
 # In this order: a card number holds what looks like a phone number, a sentence what looks like a name.
-_RULES: tuple[tuple[re.Pattern[str], _Mask], ...] = (
-    (_EMAIL, lambda m: mask_email(m[0])),
-    (_IDENTITY, _identity),
-    (_CARD, lambda m: m[0] if m["plain"] and not _luhn(m[0]) else mask_identity(m[0])),
-    (_MOBILE, lambda m: mask_phone(m[0])),
-    (_PHONE, lambda m: mask_phone(m[0])),
-    (_PLACE, lambda m: f"{m['kept'] or ''}****"),
-    (_STREET, lambda m: "****"),
-    (_TITLED, lambda m: f"*{m['title']}"),
-    (_LABELLED, _named),
-    (_SIGNED, lambda m: mask_name(m[0])),
-    (_ENGLISH_TITLED, lambda m: f"{m['title']} *"),
-    (_ENGLISH_NAMED, _named),
+_RULES: tuple[tuple[Callable[[str], object], tuple[tuple[re.Pattern[str], _Mask], ...]], ...] = (
+    (lambda text: "@" in text, ((_EMAIL, lambda m: mask_email(m[0])),)),
+    (
+        _NUMBER.search,
+        (
+            (_IDENTITY, _identity),
+            (_CARD, lambda m: m[0] if m["plain"] and not _luhn(m[0]) else mask_identity(m[0])),
+            (_MOBILE, lambda m: mask_phone(m[0])),
+            (_PHONE, lambda m: mask_phone(m[0])),
+        ),
+    ),
+    (_HOUSE.search, ((_PLACE, lambda m: f"{m['kept'] or ''}****"),)),
+    (bool, ((_STREET, lambda m: "****"),)),
+    (
+        lambda text: not text.isascii(),
+        ((_TITLED, lambda m: f"*{m['title']}"), (_LABELLED, _named)),
+    ),
+    (lambda text: "*" in text, ((_SIGNED, lambda m: mask_name(m[0])),)),
+    (bool, ((_ENGLISH_TITLED, lambda m: f"{m['title']} *"),)),
+    (_names_somebody, ((_ENGLISH_NAMED, _named),)),
 )

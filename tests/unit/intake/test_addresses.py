@@ -3,9 +3,10 @@
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from workers.intake import addresses
 from workers.intake.addresses import parse_addresses
 
 LISTS = {
@@ -55,3 +56,22 @@ def test_nothing_that_cannot_be_stored_comes_out(raw: str) -> None:
     for name, email in parse_addresses(raw):
         f"{name}{email}".encode()
         assert "@" in email
+
+
+@given(
+    st.builds(
+        lambda quote, name, blank, local, domain, end: f"{quote}{name}{quote}{blank}<{local}@{domain}>{end}",
+        st.sampled_from(['"', ""]),
+        st.text("aB0 .,@!&/+-_\"\\()'é=?", max_size=8),
+        st.sampled_from(["", " ", "  "]),
+        st.text('aB0._+-:@"', min_size=1, max_size=6),
+        st.text("aB0.-_", min_size=1, max_size=6),
+        st.sampled_from(["", " ", ",", ";"]),
+    )
+)
+@example('"Wang, Fang" <wang.fang@Customer.example>')
+@example("support@Help.example")
+def test_a_plain_mailbox_is_read_as_by_the_reader_of_lists(raw: str) -> None:
+    assert addresses.parse_addresses(raw) == addresses._read_list(raw, None)
+    bare = raw[raw.find("<") + 1 : raw.find(">")]
+    assert addresses.parse_addresses(bare) == addresses._read_list(bare, None)
