@@ -59,6 +59,8 @@ _NO_CHARSETS = frozenset(
 _STATEFUL = ("iso2022", "hz", "utf-7", "utf-16", "utf-32")
 _CJK_MULTIBYTE = frozenset({"gb18030", "cp950", "big5hkscs", "cp949", "cp932", "euc_jp", "johab"})
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufeff\ufffe\uffff]+")
+_BEYOND_CONTROLS = re.compile("[^\x00-\x84\x86-\x9f]")
+"""What nobody writes is no evidence: C2 80 is "Â€" rather than a control character."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -164,7 +166,7 @@ def _looks_utf8(data: bytes, *, least: int) -> bool:
     except UnicodeDecodeError:
         return False
     if least <= 1:
-        return any(char > "\x7f" for char in text)
+        return _BEYOND_CONTROLS.search(text) is not None
     seen = 0
     for char in text:
         if "\u2e80" <= char <= "\u9fff" or "\uac00" <= char <= "\ud7a3" or char >= "\uf900":

@@ -38,11 +38,16 @@ def mended(raw: bytes) -> bytes:
     # A stray line between headers is the rest of the header above it, folded by somebody without a space.
     # After the last header it is the body, whose blank line is missing.
     repaired: list[bytes] = []
+    sound = 0  # how many lines from the top are headers beyond doubt
     for at, line in enumerate(lines[:last]):
         if line.startswith(b"--"):
-            # A boundary: the blank line above the first part is missing.
-            return b"".join(repaired) + b"\n" + b"".join(lines[at:]) + raw[end:]
-        repaired.append(line if line[:1] in (b" ", b"\t") or HEADER_LINE.match(line) else b" " + line)
+            # A boundary: the blank line is missing above the first part, or above the words before it.
+            return b"".join(repaired[:sound]) + b"\n" + b"".join(lines[sound:]) + raw[end:]
+        folded = line[:1] in (b" ", b"\t")
+        named = HEADER_LINE.match(line) is not None
+        repaired.append(line if folded or named else b" " + line)
+        if named or (folded and sound == at):
+            sound = at + 1
     return b"".join(repaired) + b"".join(lines[last:]) + raw[end:]
 
 

@@ -116,3 +116,16 @@ def test_what_is_beyond_the_caps_still_says_who_wrote_what_about(tmp_path: Path)
         "2024-05-20T02:00:00+00:00",
     )
     assert (record["text"], record["take_in"]) == ("", False)
+
+
+def test_words_above_the_first_part_are_no_header_where_the_blank_line_is_missing() -> None:
+    mail = parse_mail(
+        b'From: a@b.example\nSubject: x\nContent-Type: multipart/mixed;\n boundary="q"\nThis is a message in MIME format.\n'
+        b"--q\nContent-Type: text/plain\n\nhello\n--q--\n"
+    )
+    assert (mail.subject, mail.text.strip(), mail.attachments) == ("x", "hello", ())
+
+
+def test_control_characters_are_no_evidence_of_utf8() -> None:
+    raw = b"From: a@b.example\nContent-Type: text/html\n\n<meta charset=windows-1250><p>12 \xc2\x80"
+    assert parse_mail(raw).text == "12 Â€"
