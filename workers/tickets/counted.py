@@ -189,11 +189,28 @@ class Clocks:
 
     def _awake(self, line: Line, step: Callable[[Line], None]) -> None:
         """Clocks that stand still run while they are planned anew, and stand still again afterwards."""
-        if self._waits:
-            self._run(line.at)
+        if not self._waits:
+            step(line)
+            return
+        stopped = [
+            (each, each.limit_at, each.paused_at)
+            for each in self.clocks
+            if each.open and each.state is PAUSED
+        ]
+        self._run(line.at)
+        ran_to = [each.limit_at for each, _, _ in stopped]
         step(line)
-        if self._waits:
-            self._pause(line.at)
+        for (each, limit, since), ran in zip(stopped, ran_to, strict=True):
+            # What was not touched stands still as if nothing had been.
+            if (
+                each.state is RUNNING
+                and each.limit_at == ran
+                and each.clock.value in self.policy.waiting.pauses
+            ):
+                if self._is_promised(each):
+                    self._expected = limit
+                each.state, each.limit_at, each.paused_at = PAUSED, limit, since
+        self._pause(line.at)
 
     def _pause(self, at: datetime) -> None:
         clocks = [SlaClock(name) for name in self.policy.waiting.pauses]

@@ -99,14 +99,29 @@ async def catch_up(uow: UnitOfWork, ticket: Ticket) -> None:
 @asynccontextmanager
 async def clocks_running(uow: UnitOfWork, ticket: Ticket) -> AsyncIterator[None]:
     """While limits are looked at and planned anew the clocks run; those of a ticket that waits stand still
-    again afterwards, with the limits they have by then.
+    again afterwards: what was not touched as if nothing had been, the others from now on.
     """
     await catch_up(uow, ticket)
-    if ticket.waiting_since is not None:
-        await _run(uow, ticket, uow.clock.now())
+    if ticket.waiting_since is None:
+        yield
+        return
+    now = uow.clock.now()
+    stopped = [
+        (row, row.limit_at, row.paused_at)
+        for row in await deadlines.open_ones(uow, ticket)
+        if row.state is DeadlineState.PAUSED
+    ]
+    limits = await _run(uow, ticket, now)
     yield
-    if ticket.waiting_since is not None:
-        await _pause(uow, ticket, uow.clock.now())
+    policy = await uow.policy_of(ticket.policy_version_id)
+    for row, limit, since in stopped:
+        same = row.limit_at == limits[row.kind.value] and row.state is DeadlineState.RUNNING
+        if same and row.kind.value in policy.waiting.pauses:
+            if ticket.expected_resolution_at == row.limit_at and row.kind is DeadlineKind.RESOLUTION:
+                ticket.expected_resolution_at = limit
+            row.state, row.limit_at, row.paused_at = DeadlineState.PAUSED, limit, since
+            settle(row)
+    await _pause(uow, ticket, now)
 
 
 async def waiting_alarm(uow: UnitOfWork, row: Deadline, alarm: Alarm) -> timedelta | None:
