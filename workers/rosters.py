@@ -22,6 +22,7 @@ from workers.unit_of_work import UnitOfWork
 
 ABSENCE_BEGINS = "absence_begins"
 LONGEST = timedelta(days=400)
+HORIZON = timedelta(days=36_500)
 BREAK = timedelta(hours=3)
 """A closure as short as a lunch break is no gap: people are about."""
 
@@ -75,7 +76,7 @@ async def enter_absence(
 async def absences_of(uow: UnitOfWork, number: str | None = None) -> list[tuple[Absence, str, str | None]]:
     """Absences of now and later (of one person), each with the numbers of the person and the substitute."""
     now = uow.clock.now()
-    rows = await absences_from(uow, now, now + 10 * LONGEST)
+    rows = await absences_from(uow, now, now + HORIZON)
     names = await _numbers(uow, {each for row in rows for each in (row.staff_id, row.substitute_id) if each})
     shown = [(row, names[row.staff_id], names.get(row.substitute_id or row.id)) for row in rows]
     return [each for each in shown if number in (None, each[1])]
@@ -111,7 +112,7 @@ async def enter_duty(
 async def duties_of(uow: UnitOfWork) -> list[tuple[Duty, str, str | None]]:
     """Duties of now and later, each with the person's number and the team's name (None: all teams)."""
     now = uow.clock.now()
-    rows = await duties_from(uow, now, now + 10 * LONGEST)
+    rows = await duties_from(uow, now, now + HORIZON)
     names = await _numbers(uow, {row.staff_id for row in rows})
     teams = {team.id: team.name for team in await uow.session.scalars(select(Team))}
     return [(row, names[row.staff_id], teams.get(row.team_id) if row.team_id else None) for row in rows]

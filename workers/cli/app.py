@@ -19,6 +19,7 @@ from workers.cli import (
     preview,
     processes,
     purging,
+    report_commands,
     roster_commands,
     sending,
     verdicts,
@@ -71,6 +72,7 @@ def make_app() -> typer.Typer:
         ),
         ("duty", "Who is on duty 值班 at night and on holidays.", PEOPLE, duty_commands.DUTY),
         ("team", "Teams and whom their escalations climb to.", PEOPLE, roster_commands.TEAM),
+        ("report", "Figures about a period.", LOOK, report_commands.REPORT),
         ("intake", "What came in: read a file, list, show, run again.", IN, intake.INTAKE),
     ):
         sub = typer.Typer(help=help_text, no_args_is_help=True)

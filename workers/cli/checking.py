@@ -138,11 +138,34 @@ def _database(settings: Settings) -> Iterator[Finding]:
     try:
         must_be_migrated(settings)
         yield Finding("database", "good", f"at schema {head_revision()}")
+        yield from duty_findings(settings)
     except CloseloopError as error:
         yield Finding("database", "warning", error.message, error.hint)
     except Exception as error:
         words, hint = is_machine_trouble(error) or (f"cannot be reached ({type(error).__name__})", "")
         yield Finding("database", "bad", words, hint or "is CLOSELOOP_DATABASE_URL right?")
+
+
+def duty_findings(settings: Settings) -> Iterator[Finding]:
+    """Where a team that keeps a duty roster has nobody on it in the next two weeks."""
+    import asyncio
+    from dataclasses import asdict
+    from datetime import timedelta
+
+    from workers.cli.duty_commands import span_of
+    from workers.cli.opening import workshop_of
+    from workers.rosters import duty_gaps
+
+    async def gaps() -> list[dict[str, object]]:
+        async with workshop_of(settings) as workshop, workshop.read() as uow:
+            now = uow.clock.now()
+            found = await duty_gaps(uow, uow.policy.calendar, now, now + timedelta(days=14))
+            return [asdict(gap) for gap in found]
+
+    hint = "closeloop duty add …; until then what happens goes up the ladder as in opening hours"
+    for gap in asyncio.run(gaps()):
+        first, last = span_of(gap, settings)
+        yield Finding("duty roster", "warning", f"nobody for {gap['team']} from {first} to {last}", hint)
 
 
 def _policy(name: str, zone: str) -> Iterator[Finding]:

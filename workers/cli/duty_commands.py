@@ -45,12 +45,14 @@ def staff_absent(
         asyncio.run(_cancel_absence(settings, number, _ident(cancel)))
     elif to:
         zone = ZoneInfo(settings.timezone)
-        asyncio.run(_absent(settings, number, _moment(first, zone), _moment(to, zone, end=True), substitute))
+        asyncio.run(
+            _absent(settings, number, moment_in(first, zone), moment_in(to, zone, end=True), substitute)
+        )
     rows = asyncio.run(_absences(settings, number or None))
     if as_json:
         print_json(rows)
         return
-    shown = [(row["staff"], *_span(row, settings), row["substitute"], row["id"]) for row in rows]
+    shown = [(row["staff"], *span_of(row, settings), row["substitute"], row["id"]) for row in rows]
     print_table(("number", "away from", "back at", "substitute", "id"), shown, "nobody is or will be away")
 
 
@@ -65,7 +67,7 @@ def duty_add(
     """Put somebody on the duty roster for nights, weekends and holidays."""
     settings = find_settings(data)
     zone = ZoneInfo(settings.timezone)
-    rows = [(number, _moment(first, zone), _moment(to, zone, end=True), team)]
+    rows = [(number, moment_in(first, zone), moment_in(to, zone, end=True), team)]
     asyncio.run(_enter(settings, rows, dry_run=False))
     duty_list(data=data, as_json=as_json)
 
@@ -81,10 +83,10 @@ def duty_list(
     if as_json:
         print_json({"duties": duties, "gaps": gaps})
         return
-    shown = [(row["staff"], *_span(row, settings), row["team"] or "all", row["id"]) for row in duties]
+    shown = [(row["staff"], *span_of(row, settings), row["team"] or "all", row["id"]) for row in duties]
     print_table(("number", "from", "to", "team", "id"), shown, "nobody is on the roster")
     for gap in gaps:
-        first, last = _span(gap, settings)
+        first, last = span_of(gap, settings)
         console().print(f"! nobody for {gap['team']} from {first} to {last}")
 
 
@@ -129,7 +131,7 @@ DUTY: Mapping[str, Callable[..., Any]] = {
 }
 
 
-def _moment(text: str, zone: ZoneInfo, *, end: bool = False) -> datetime | None:
+def moment_in(text: str, zone: ZoneInfo, *, end: bool = False) -> datetime | None:
     """A day or a time on the team's clock; a day at its end is the next midnight. None for nothing."""
     from workers.errors import InvalidInput
 
@@ -156,7 +158,7 @@ def _ident(text: str) -> UUID:
         raise InvalidInput(f"{text[:40]} is no id", hint="take it from the list") from error
 
 
-def _span(row: Mapping[str, Any], settings: Settings) -> tuple[str, str]:
+def span_of(row: Mapping[str, Any], settings: Settings) -> tuple[str, str]:
     """From when to when, on the team's clock."""
     zone = ZoneInfo(settings.timezone)
     first, last = (row[name].astimezone(zone) for name in ("starts_at", "ends_at"))
@@ -185,7 +187,7 @@ def _read(raw: bytes, zone: ZoneInfo) -> tuple[list[_Row], list[str]]:
         if not any(given.values()):
             continue
         try:
-            times = _moment(given.get("from", ""), zone), _moment(given.get("to", ""), zone, end=True)
+            times = moment_in(given.get("from", ""), zone), moment_in(given.get("to", ""), zone, end=True)
             if not given.get("number") or None in times:
                 raise InvalidInput("number, from and to are needed")
             rows.append((given["number"], *times, given.get("team", "")))

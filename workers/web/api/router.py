@@ -16,6 +16,7 @@ from workers.web.api import (
     notification_actions,
     notifications,
     policy,
+    reports,
     rosters,
     staff,
     suppressions,
@@ -56,5 +57,6 @@ for _resource in (
     rosters,
     teams,
     policy,
+    reports,
 ):
     api_router.include_router(_resource.router)
