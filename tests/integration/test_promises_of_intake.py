@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import select, update
@@ -21,7 +23,10 @@ from tests.callers import LILEI, handler_of, new_request, resolved
 from tests.conftest import Backend
 from tests.fakes_smtp import CaughtMail
 from tests.house import House, link_in, open_house, text_of
-from workers.intake.desk import MOST_TRIES
+from workers.intake import desk
+from workers.intake.desk import MOST_DEATHS, MOST_TRIES
+from workers.intake.outside import Outside
+from workers.unit_of_work import Workshop
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
 
@@ -167,18 +172,47 @@ async def test_an_sms_status_that_is_faster_than_our_own_record_waits(backend: B
         assert (event.state, event.due_at is not None) == (EventState.RECEIVED, True)
 
 
-async def test_an_event_that_kills_its_worker_again_and_again_is_laid_aside(backend: Backend) -> None:
+async def test_an_event_that_kills_its_worker_when_it_is_alone_is_laid_aside(backend: Backend) -> None:
     async with open_house(backend) as house:
         await house.mail(LILEI, "hello", subject="Help")
-        async with house.workshop.begin() as uow:
-            await uow.session.execute(
-                update(IntakeEvent)
-                .where(IntakeEvent.source == "raw")
-                .values(state=EventState.RECEIVED, due_at=house.clock.now(), tries=MOST_TRIES)
-            )
-        await house.settle()
+        seen = []
+        for reason in (None, f"worker_lost_{MOST_DEATHS}"):
+            async with house.workshop.begin() as uow:
+                lost = {
+                    "state": EventState.RECEIVED,
+                    "kind": "mail",
+                    "tries": MOST_TRIES + 9,
+                    "reason": reason,
+                }
+                await uow.session.execute(
+                    update(IntakeEvent)
+                    .where(IntakeEvent.source == "raw")
+                    .values(due_at=house.clock.now(), **lost)
+                )
+            await house.settle()
+            (event,) = [each for each in await house.events() if each.source == "raw"]
+            seen.append((event.state, event.reason))
+        assert seen[0] == (EventState.DONE, "copy"), "workers died over the company it was in"
+        assert seen[1] == (EventState.POISON, "worker_lost")
+
+
+async def test_a_worker_that_lives_keeps_what_it_has_however_long_it_reads(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert timedelta(seconds=30) >= desk.LEASE, "so long waits what a dead one had"
+    monkeypatch.setattr(desk, "LEASE", timedelta(seconds=1))
+    read, seen = desk._read, []
+
+    async def slowly(workshop: Workshop, outside: Outside, ident: UUID) -> Any:
+        seen.append(ident)
+        await asyncio.sleep(3 if len(seen) == 1 else 0)
+        return await read(workshop, outside, ident)
+
+    monkeypatch.setattr(desk, "_read", slowly)
+    async with open_house(backend) as house:
+        await house.mail(LILEI, "hello", subject="Help")
         (event,) = [each for each in await house.events() if each.source == "raw"]
-        assert (event.state, event.reason) == (EventState.POISON, "worker_lost")
+        assert (seen.count(event.id), event.tries, event.state) == (1, 1, EventState.DONE)
 
 
 async def test_an_sms_from_no_number_is_turned_away_quietly(backend: Backend) -> None:

@@ -17,6 +17,7 @@ from models.intake import IntakeBody, IntakeEvent
 from models.vocabulary import EventState, Lane
 from workers.errors import CloseloopError
 from workers.intake import mail_route, receipt_route
+from workers.intake.claims import Claimed, kept
 from workers.intake.fetching import Fetcher
 from workers.intake.filed import Filed, NotYet, file_event
 from workers.intake.guard import DEFAULT_LIMITS, QUICK_LIMITS, Limits, TooSlow
@@ -37,8 +38,11 @@ BATCH = 50
 BIG = 256 * 1024
 SHARE_SECONDS = 2.0
 """How long the big mails of a batch may keep others waiting."""
-LEASE = timedelta(seconds=120)
+LEASE = timedelta(seconds=30)
+"""How long the events of a worker that died wait; renewed while it lives (`workers.intake.claims`)."""
 MOST_TRIES = 8
+MOST_DEATHS = 3
+WORKER_LOST = "worker_lost"
 OWN_SOURCE = "delivery"
 KEY_MISSING = "key_missing"
 LONGEST_HELD = timedelta(days=3)
@@ -57,21 +61,35 @@ async def work_off(workshop: Workshop, lane: Lane, outside: Outside | None = Non
     async with workshop.begin() as uow:
         rows = await claim(uow, IntakeEvent, lane, limit=BATCH, lease=LEASE)
         slow = await _slow(uow, rows) if len(rows) > 1 else set()
-        claimed = [(row.id, row.lease_token) for row in rows if not _kills_workers(row)]
-    done = await file_together(workshop, outside, [each for each in claimed if each[0] not in slow])
+        claimed = [(row.id, row.lease_token) for row in rows]
+        doubtful = {row.id for row in rows if row.tries > MOST_TRIES}
+    if claimed:
+        async with kept(workshop, claimed, LEASE):
+            left = await _work_off(workshop, outside, claimed, slow, doubtful)
+            if left:
+                await _give_back(workshop, lane, left)
+    return len(rows)
+
+
+async def _work_off(
+    workshop: Workshop, outside: Outside, claimed: Sequence[Claimed], slow: set[UUID], doubtful: set[UUID]
+) -> Sequence[Claimed]:
+    """Handle what is claimed; gives what there was no time for."""
+    plain = [each for each in claimed if each[0] not in slow | doubtful]
+    done = await file_together(workshop, outside, plain)
     left = [each for each in claimed if each[0] not in done]
-    waiting = deque(sorted(left, key=lambda each: each[0] in slow))
+    waiting = deque(sorted(left, key=lambda each: (each[0] in doubtful, each[0] in slow)))
     ends: float | None = None
     while waiting and not (ends and time.monotonic() > ends):
         if waiting[0][0] in slow and ends is None:
             ends = time.monotonic() + SHARE_SECONDS
-        await _handle(workshop, outside, *waiting.popleft())
-    if waiting:
-        await _give_back(workshop, lane, waiting)
-    return len(rows)
+        each = waiting.popleft()
+        if each[0] not in doubtful or await _may_be_tried(workshop, *each):
+            await _handle(workshop, outside, *each)
+    return waiting
 
 
-async def _give_back(workshop: Workshop, lane: Lane, claimed: Iterable[tuple[UUID, UUID | None]]) -> None:
+async def _give_back(workshop: Workshop, lane: Lane, claimed: Iterable[Claimed]) -> None:
     async with workshop.begin() as uow:
         for ident, token in claimed:
             row = await _ours(uow, ident, token)
@@ -91,12 +109,23 @@ async def _slow(uow: UnitOfWork, rows: Sequence[IntakeEvent]) -> set[UUID]:
     return {*found, *(row.id for row in rows if row.source in FETCHED and row.kind == "mail")}
 
 
-def _kills_workers(row: IntakeEvent) -> bool:
-    """Lay aside what was claimed more often than events that are seen to fail: workers died over it."""
-    if row.tries <= MOST_TRIES:
-        return False
-    _poison(row, "worker_lost")
-    return True
+async def _may_be_tried(workshop: Workshop, ident: UUID, token: UUID | None) -> bool:
+    """Whether an event that was claimed more often than those that are seen to fail may be handled once more.
+
+    Workers died while they had it, with up to fifty others. So it is noted down that it is alone now; what a
+    worker died over several times when it was alone is laid aside.
+    """
+    async with workshop.begin() as uow:
+        row = await _ours(uow, ident, token)
+        if row is None:
+            return False
+        before, _, times = (row.reason or "").rpartition("_")
+        deaths = int(times) if before == WORKER_LOST and times.isdecimal() else 0
+        if deaths >= MOST_DEATHS:
+            _poison(row, WORKER_LOST)
+            return False
+        row.reason = f"{WORKER_LOST}_{deaths + 1}"
+        return True
 
 
 async def _handle(workshop: Workshop, outside: Outside, ident: UUID, token: UUID | None) -> None:
