@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from models.vocabulary import Priority
 from workers.policy import plan
+from workers.policy.assignment_parts import Rule
 from workers.policy.document import WarningsPart
 from workers.policy.limit_parts import ByPriority
 from workers.policy.mistakes import Mistake
@@ -108,13 +109,16 @@ def _periods(policy: Policy, now: datetime) -> _Said:
 def _rules(policy: Policy, now: datetime) -> _Said:
     rules = policy.document.assignment.rules
     for number, rule in enumerate(rules):
-        facts = (rule.category, rule.technical_kind, rule.customer_level, rule.priority)
+        facts = _asked(rule)
         for position, earlier in enumerate(rules[:number], start=1):
-            asks = (earlier.category, earlier.technical_kind, earlier.customer_level, earlier.priority)
-            if all(ask is None or ask == fact for ask, fact in zip(asks, facts, strict=True)):
+            if all(ask in (None, fact) for ask, fact in zip(_asked(earlier), facts, strict=True)):
                 words = f"assignment rule {number + 1} is never reached: rule {position} fits first"
                 yield ("assignment", "rules", number), words, "put the more exact rule first"
                 break
+
+
+def _asked(rule: Rule) -> tuple[object, ...]:
+    return rule.category, rule.technical_kind, rule.customer_level, rule.priority, rule.channel
 
 
 def _review(policy: Policy, now: datetime) -> _Said:
