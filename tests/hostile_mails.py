@@ -65,5 +65,7 @@ HOSTILE = {
     "one line of a report": b"From: mailer-daemon@x.example\nSubject: Undelivered\n\n" + b"a@" * 3_000_000,
     "recipients in a report": b"From: mailer-daemon@x.example\nSubject: Undelivered\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\n\n"
     b"--b\n\nx\n--b\nContent-Type: message/delivery-status\n\n" + b"Final-Recipient: rfc822;a@b.c\n\n" * 140_000 + b"--b--\n",
+    "one boundary for all": HEAD + b"".join(b"Content-Type: multipart/mixed; boundary=b\n\n--b\n" for n in range(240)) + b"\n--b--" * 700 + b"\n--x" * 500_000,
+    "torn parameters": HEAD + b"\n" + b"content-type: x;\nname=\n" * 140_000,
     "random": HEAD + b"\n" + hashlib.shake_256(b"x").digest(1_000_000),
 }  # fmt: skip

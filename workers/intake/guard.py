@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from email.feedparser import BytesFeedParser
 
 from workers.errors import UnreadableMail
+from workers.intake.boundaries import told_apart
 from workers.intake.mending import HEADER_LINE, LINE_END, mended
 
 _CHUNK = 32 * 1024
@@ -96,6 +97,8 @@ def parse_tree(raw: bytes, limits: Limits, deadline: Deadline) -> email.message.
     """
     raw = mended(raw)
     _check_before(raw, limits)
+    raw = told_apart(raw)
+    deadline.check()
     parser: BytesFeedParser[email.message.Message] = BytesFeedParser(_Part, policy=email.policy.compat32)
     for at in range(0, len(raw), _CHUNK):
         parser.feed(raw[at : at + _CHUNK])

@@ -16,6 +16,7 @@ from workers.intake.transfer import base64_bytes, base64_text_bytes, quoted_prin
 from workers.intake.uuencode import without_files
 
 _TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,80}/[a-z0-9!#$&^_.+-]{1,120}\Z")
+_TYPE_ALONE = re.compile(r"\s*([a-z]{4,12}/[a-z0-9.+-]{2,80})(?=[\s,])")
 _META = re.compile(rb"<meta[^>]{1,200}charset\s{0,5}=\s{0,5}[\"']?([\w:.-]{2,40})", re.IGNORECASE)
 _UUENCODE = ("x-uuencode", "uuencode", "uue", "x-uue")
 # What cannot be read inside, and says so by its type.
@@ -156,7 +157,11 @@ def _joined(pieces: list[str], limit: int) -> str:
 def content_type(part: email.message.Message) -> str:
     """The media type in lower case; what is none counts as text/plain, as RFC 2045 section 5.2 has it."""
     kind = media_type(part).lower()
-    return kind if _TYPE.match(kind) else "text/plain"
+    if _TYPE.match(kind):
+        return kind
+    # "application/pdf name=x.pdf": the semicolon is missing, the type is none the less told.
+    told = _TYPE_ALONE.match(kind)
+    return told[1] if told and not told[1].startswith("multipart/") else "text/plain"
 
 
 def charset_label(part: email.message.Message) -> str | None:

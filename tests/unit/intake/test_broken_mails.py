@@ -129,3 +129,35 @@ def test_words_above_the_first_part_are_no_header_where_the_blank_line_is_missin
 def test_control_characters_are_no_evidence_of_utf8() -> None:
     raw = b"From: a@b.example\nContent-Type: text/html\n\n<meta charset=windows-1250><p>12 \xc2\x80"
     assert parse_mail(raw).text == "12 Â€"
+
+
+def test_a_multipart_with_the_boundary_of_the_one_around_it_loses_no_attachment() -> None:
+    inner = (
+        b'Content-Type: multipart/alternative;\n boundary="q"\n\n--q\nContent-Type: text/plain\n\nhello\n'
+        b"--q\nContent-Type: text/html\n\n<p>hello\n--q--\n\n"
+    )
+    pdf = b"--q\nContent-Type: application/pdf\nContent-Disposition: attachment; filename=%b.pdf\n\n%b\n"
+    raw = (
+        b"From: a@b.example\nContent-Type: multipart/mixed; boundary=q\n\n--q\n" + inner + pdf % (b"a", b"1")
+    )
+    raw += b"--q\n" + inner + pdf % (b"b", b"2") + b"--q--\n"
+    for sent in (raw, raw.replace(b"\n", b"\r\n")):
+        mail = parse_mail(sent)
+        assert mail.text.split() == ["hello", "hello"]
+        assert [(one.name, one.content) for one in mail.attachments] == [("a.pdf", b"1"), ("b.pdf", b"2")]
+
+
+def test_a_parameter_that_is_folded_without_a_blank_belongs_to_its_header() -> None:
+    mail = parse_mail(
+        b"From: a@b.example\nContent-Type: multipart/mixed; boundary=q\n\n--q\nContent-Type: application/zip; x=1;\n"
+        b'name="a b.zip"\nContent-Transfer-Encoding: base64\n\nQUJD\n--q--\n'
+    )
+    assert [(one.name, one.content) for one in mail.attachments] == [("a b.zip", b"ABC")]
+
+
+def test_a_type_without_the_semicolon_behind_it_is_told_all_the_same() -> None:
+    mail = parse_mail(
+        HEAD
+        + b"Content-Type: application/pdf name=a.pdf\nContent-Disposition: attachment; filename=a.pdf\n\nx"
+    )
+    assert [(one.name, one.content_type) for one in mail.attachments] == [("a.pdf", "application/pdf")]
