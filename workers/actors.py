@@ -18,6 +18,7 @@ from models.vocabulary import DeadlineKind, Lane
 from workers import alarms, errands, escalations, followups, surveys, tickets
 from workers.bells import EPOCH, Bell, Ring
 from workers.broker import actor_loop
+from workers.clock import ClockWatch
 from workers.delivery.courier import BATCH as DELIVERY_BATCH
 from workers.delivery.courier import Courier
 from workers.intake.desk import BATCH as INTAKE_BATCH
@@ -62,6 +63,7 @@ HANDLERS: Mapping[DeadlineKind, alarms.Handler] = {
     DeadlineKind.FOLLOWUP_START: followups.start_alarm,
     DeadlineKind.FOLLOWUP_DUE: followups.due_alarm,
     DeadlineKind.CHAT_POST: tickets.chat_alarm,
+    DeadlineKind.PROGRESS: tickets.progress_alarm,
     DeadlineKind.WAITING: tickets.waiting_alarm,
     DeadlineKind.ASSIGNMENT: tickets.assignment_alarm,
 }
@@ -71,8 +73,15 @@ class Bench:
     """Where the work is done: the workshop and the courier of one event loop."""
 
     def __init__(
-        self, workshop: Workshop, courier: Courier, ring: Ring, outside: Outside | None = None
+        self,
+        workshop: Workshop,
+        courier: Courier,
+        ring: Ring,
+        outside: Outside | None = None,
+        watch: ClockWatch | None = None,
     ) -> None:
+        self._watch = watch or ClockWatch()
+        self._told_of_clock = False
         self.workshop = workshop
         self.courier = courier
         self._outside = outside or Outside(Fetcher())
@@ -110,6 +119,15 @@ class Bench:
         return await work_off(self.workshop, lane, self._outside)
 
     async def _fire(self, lane: Lane, since: datetime | None) -> int:
+        """Nothing while the clock of this machine is wrong: limits would be missed that nobody has missed."""
+        if self._watch.parted():
+            if not self._told_of_clock:
+                log.critical(
+                    "alarms_not_heard", hint="the clock of this machine was set: put it right, or restart"
+                )
+            self._told_of_clock = True
+            return 0
+        self._told_of_clock = False
         return await alarms.fire(self.workshop, lane, HANDLERS, since)
 
     async def _errands(self, lane: Lane) -> int:

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -39,6 +40,42 @@ class SystemClock:
 
     def real_delay(self, due: datetime) -> float:
         return max(0.0, (due - self.now()).total_seconds())
+
+
+MAY_PART = 5.0
+"""Seconds that wall and steady clock may part before nobody knows any more what is due."""
+CORRECTION = 1.0
+"""Seconds by which time servers set a clock right: such steps are followed, lest they add up in years."""
+
+
+def _steady() -> float:
+    # Unlike the monotonic clock, the boot-time clock goes on while a laptop sleeps: waking is no jump.
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
+class ClockWatch:
+    """Notices that the wall clock of this machine was set while the process runs.
+
+    What is due then nobody knows: firing stops until the clock is right again. Starting the process anew says
+    that the new time is the true one.
+    """
+
+    def __init__(self, wall: Callable[[], float] = time.time, steady: Callable[[], float] = _steady) -> None:
+        self._wall = wall
+        self._steady = steady
+        self._apart = wall() - steady()
+
+    def jump(self) -> float:
+        """By how many seconds the wall clock is ahead (negative: behind) of where it ought to be."""
+        apart = self._wall() - self._steady()
+        jump = apart - self._apart
+        if abs(jump) <= CORRECTION:
+            self._apart = apart
+        return jump
+
+    def parted(self) -> bool:
+        """Whether it was set by more than MAY_PART seconds."""
+        return abs(self.jump()) > MAY_PART
 
 
 class FastClock:

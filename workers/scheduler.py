@@ -6,8 +6,7 @@ It changes nothing in the database, so any number of schedulers may run; a secon
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 import structlog
@@ -15,20 +14,14 @@ import structlog
 from models.base import Promised
 from models.vocabulary import Lane
 from workers.bells import SLOT, Bell, Ring, slot_of
-from workers.clock import Clock
+from workers.clock import MAY_PART, Clock, ClockWatch
 from workers.metrics import Metrics
 from workers.promises import first_due, slots_between
 from workers.unit_of_work import UnitOfWork, Workshop
 
 HORIZON = timedelta(seconds=30)
 SWEEP = timedelta(seconds=1)
-CLOCKS_MAY_PART = 5.0
 ROUND_SECONDS = 15.0
-
-
-def _steady() -> float:
-    # Unlike the monotonic clock, the boot-time clock goes on while a laptop sleeps: waking is no jump.
-    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 class Scheduler:
@@ -43,8 +36,7 @@ class Scheduler:
         horizon: timedelta = HORIZON,
         sweep: timedelta = SWEEP,
         metrics: Metrics | None = None,
-        wall: Callable[[], float] = time.time,
-        steady: Callable[[], float] = _steady,
+        watch: ClockWatch | None = None,
     ) -> None:
         self._workshop = workshop
         self._clock = workshop.clock
@@ -53,9 +45,7 @@ class Scheduler:
         self._horizon = horizon
         self._sweep = sweep
         self._metrics = metrics or Metrics()
-        self._wall = wall
-        self._steady = steady
-        self._apart_at_start = wall() - steady()
+        self._watch = watch or ClockWatch()
         self._seen_until: datetime | None = None
         self._log = structlog.get_logger(__name__)
         self.parted = False
@@ -117,11 +107,13 @@ class Scheduler:
 
         Firing goes on when the clock is put right again, or after a restart if the new time is the true one.
         """
-        jump = self._wall() - self._steady() - self._apart_at_start
-        parted = abs(jump) > CLOCKS_MAY_PART
+        jump = self._watch.jump()
+        parted = abs(jump) > MAY_PART
         if parted and not self.parted:
             self._log.critical(
-                "clock_jumped", seconds=round(jump, 1), hint="firing is stopped; put it right or restart"
+                "clock_jumped",
+                seconds=round(jump, 1),
+                hint="firing is stopped: put the clock right, or restart if the new time is true",
             )
         elif self.parted and not parted:
             self._log.warning("clock_is_right_again")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from workers.clock import FastClock
+from workers.clock import ClockWatch, FastClock
 
 MONDAY = datetime(2025, 5, 19, 1, 0, tzinfo=UTC)
 
@@ -26,6 +26,22 @@ def test_the_clocks_of_two_processes_show_the_same_time() -> None:
     first, second = FastClock(600, MONDAY, at), FastClock(600, MONDAY, at)
     assert abs(first.now() - second.now()) < timedelta(seconds=60)
     assert first.now() - MONDAY == pytest.approx(timedelta(minutes=100), abs=timedelta(minutes=2))
+
+
+def test_small_corrections_do_not_add_up_to_a_jump_and_a_jump_ends_when_it_is_taken_back() -> None:
+    wall, steady = [1e9], [100.0]
+    watch = ClockWatch(lambda: wall[0], lambda: steady[0])
+    for _ in range(20):
+        wall[0] += 60.9
+        steady[0] += 60
+        assert not watch.parted()
+    wall[0] -= 7
+    assert watch.parted()
+    assert watch.jump() == pytest.approx(-7, abs=0.1)
+    wall[0] += 6.5
+    assert not watch.parted()
+    steady[0] += 3600
+    assert watch.parted(), "a wall clock that stands still is wrong, too"
 
 
 def test_a_clock_that_stands_still_is_no_clock() -> None:

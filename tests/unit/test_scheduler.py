@@ -14,7 +14,7 @@ from tests.conftest import Backend
 from tests.fakes import ManualClock
 from tests.workbench import BellBook, event_due, workshop_on
 from workers.bells import Bell
-from workers.clock import FastClock
+from workers.clock import ClockWatch, FastClock
 from workers.metrics import Metrics
 from workers.promises import claim
 from workers.scheduler import Scheduler
@@ -154,9 +154,8 @@ async def test_firing_stops_while_the_wall_clock_is_wrong(workshop: Workshop) ->
     wall, steady = [1_000_000.0], [500.0]
     metrics, book = Metrics(), BellBook()
     await store(workshop, -1)
-    scheduler = Scheduler(
-        workshop, book, DESKS, metrics=metrics, wall=lambda: wall[0], steady=lambda: steady[0]
-    )
+    watch = ClockWatch(lambda: wall[0], lambda: steady[0])
+    scheduler = Scheduler(workshop, book, DESKS, metrics=metrics, watch=watch)
     wall[0], steady[0] = wall[0] + 3600, steady[0] + 3596
     await scheduler.round()
     assert len(book.rung) == 1, "a correction of four seconds is nothing"
@@ -167,6 +166,11 @@ async def test_firing_stops_while_the_wall_clock_is_wrong(workshop: Workshop) ->
     wall[0] -= 86_400
     await scheduler.round()
     assert (len(book.rung), scheduler.parted) == (2, False)
+    wall[0] -= 60
+    await scheduler.round()
+    assert (len(book.rung), scheduler.parted) == (2, True), "back is as bad as forth"
+    wall[0] += 60
+    await scheduler.round()
     assert metrics.registry.get_sample_value("closeloop_clock_parted") == 0
 
 

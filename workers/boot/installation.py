@@ -24,7 +24,7 @@ from workers.channels.port import Channel
 from workers.channels.quota import Quotas
 from workers.channels.smtp import SmtpChannel
 from workers.channels.smtp_url import parse_smtp_urls
-from workers.clock import Clock, clock_for
+from workers.clock import Clock, ClockWatch, clock_for
 from workers.delivery.courier import Courier
 from workers.delivery.prepare import Preparer
 from workers.delivery.sent import sent_since
@@ -75,6 +75,7 @@ class Installation:
         self.metrics = Metrics()
         self.renderer = Renderer(_overrides(settings))
         self.broker = make_broker(settings.broker_url)
+        self.watch = ClockWatch()
         self.ring = Ringer(self.broker, self.clock, metrics=self.metrics)
         self._lease = timedelta(seconds=settings.lease) if lease is None else lease
         self._smtp_timeout = settings.send_timeout if smtp_timeout is None else smtp_timeout
@@ -111,7 +112,7 @@ class Installation:
 
     def scheduler(self, workshop: Workshop) -> Scheduler:
         """The clockwork over all desks."""
-        return Scheduler(workshop, self.ring, DESKS, metrics=self.metrics)
+        return Scheduler(workshop, self.ring, DESKS, metrics=self.metrics, watch=self.watch)
 
     def workers(self, lanes: Mapping[Lane, int] | None = None) -> list[dramatiq.Worker]:
         """Dramatiq workers with reserved threads per lane, not yet started."""
@@ -155,7 +156,7 @@ class Installation:
 
     def _bench(self) -> Bench:
         workshop = self.workshop()
-        return Bench(workshop, self.courier(workshop), self.ring, self.outside)
+        return Bench(workshop, self.courier(workshop), self.ring, self.outside, self.watch)
 
     def _mail_channel(self, workshop: Workshop) -> Channel:
         if not self.settings.smtp_url:
