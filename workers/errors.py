@@ -43,6 +43,12 @@ class TooLarge(CloseloopError):
     """More bytes, parts or depth than the service takes in."""
 
 
+class TooManyAttempts(CloseloopError):
+    """The caller tries too often what could be guessed; later it may try again."""
+
+    retryable = True
+
+
 class UnreadableMail(CloseloopError):
     """A mail that exceeds the caps of reading; its raw bytes are kept. `message` is the reason."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,6 +18,10 @@ from workers.unit_of_work import UnitOfWork, Vault
 
 PATHS = {"survey": "s", "confirm": "c", "not_resolved": "c", "unsubscribe": "u"}
 STAFF_PATH = "t"
+CODE_PAGE = "p"
+ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
+"""Of codes that people type: nothing in it looks like something else."""
+CODE_LENGTH = 10
 
 
 class LinkUsed(Conflict):
@@ -41,12 +46,13 @@ def mint(
 ) -> tuple[str, Link]:
     """A fresh URL and the row to store with it: only the hash of the token is ever kept.
 
-    `wanted`: purpose, subject (uuid as text), hours it lives (promise time), single_use.
+    `wanted`: purpose, subject (uuid as text), hours it lives (promise time), single_use; `typed`: a code to
+    type on the page /p is given in place of the URL, for whoever may get no address of their own.
     """
-    token = vault.new_token()
+    token = _new_code() if wanted.get("typed") else vault.new_token()
     row = Link(
         id=new_id(),
-        token_hash=vault.token_hash(token),
+        token_hash=_hash(vault, token),
         purpose=wanted["purpose"],
         ticket_id=holder.ticket_id,
         subject_id=UUID(wanted["subject"]),
@@ -57,8 +63,31 @@ def mint(
         expires_at=now + timedelta(hours=wanted["hours"]),
         single_use=bool(wanted.get("single_use")),
     )
+    if wanted.get("typed"):
+        return f"{token[: CODE_LENGTH // 2]}-{token[CODE_LENGTH // 2 :]}".upper(), row
     path = PATHS.get(wanted["purpose"], STAFF_PATH)
     return f"{public_url.rstrip('/')}/{path}/{token}", row
+
+
+def code_page(public_url: str) -> str:
+    """Where codes are typed."""
+    return f"{public_url.rstrip('/')}/{CODE_PAGE}"
+
+
+def typed_code(text: str) -> str:
+    """The token in what somebody typed: blanks, hyphens and case do not matter; "" when it is no code."""
+    code = "".join(text.split()).replace("-", "").upper()
+    return code.lower() if len(code) == CODE_LENGTH and set(code) <= set(ALPHABET) else ""
+
+
+def _new_code() -> str:
+    return "".join(secrets.choice(ALPHABET) for _ in range(CODE_LENGTH)).lower()
+
+
+def _hash(vault: Vault, token: str) -> bytes:
+    """Codes are short enough to be tried out, so whoever has a copy of the table must lack a key."""
+    is_code = len(token) == CODE_LENGTH
+    return vault.lookup("link_code", token.lower()) if is_code else vault.token_hash(token.lower())
 
 
 def reply_token(vault: Vault, ticket_id: UUID, person: UUID) -> str:
@@ -71,7 +100,7 @@ async def find(uow: UnitOfWork, token: str, purposes: Collection[str], *, hold: 
 
     Looking is no use: opening a page writes nothing.
     """
-    query = select(Link).where(Link.token_hash == uow.vault.token_hash(token.lower()))
+    query = select(Link).where(Link.token_hash == _hash(uow.vault, token))
     link = await uow.session.scalar(query.with_for_update() if hold else query)
     if link is None or link.purpose not in purposes:
         raise NotFound("this link is unknown")

@@ -13,7 +13,7 @@ from workers.rendering.environment import load_labels, shipped_folder
 
 PAGES = [
     "action", "action_done", "confirm", "confirm_done", "digest", "digest_done", "error", "link_unknown", "survey",
-    "survey_expired", "survey_thanks", "survey_used", "survey_withdrawn", "survey_written", "unsubscribe",
+    "survey_code", "survey_expired", "survey_thanks", "survey_used", "survey_withdrawn", "survey_written", "unsubscribe",
     "unsubscribed",
 ]  # fmt: skip
 renderer = Renderer()
@@ -99,7 +99,7 @@ def test_every_field_has_a_label_and_every_id_is_unique(page: str) -> None:
 def test_what_changes_something_is_a_post(page: str) -> None:
     forms = parsed(page).css("form")
     assert all(form.attributes["method"] == "post" for form in forms)
-    asking = {"action", "confirm", "digest", "survey", "unsubscribe"}
+    asking = {"action", "confirm", "digest", "survey", "survey_code", "unsubscribe"}
     still_listening = {"survey_expired", "survey_used", "survey_withdrawn"}
     assert bool(forms) == (page in asking | still_listening)
 

@@ -17,7 +17,7 @@ from workers.delivery.digests import Lines
 from workers.delivery.dkim import Signer
 from workers.delivery.echoes import echo_headers
 from workers.delivery.identity import needs_same_sender, reply_address, subject_tag, tagged
-from workers.links import Holder, mint
+from workers.links import Holder, code_page, mint
 from workers.rendering import RenderedMail, Renderer
 from workers.settings import Settings
 from workers.unit_of_work import Vault
@@ -65,6 +65,8 @@ class Preparer:
         }
         facts["locale"] = row.locale
         facts["links"] = {**dict.fromkeys(row.links), **{name: url for name, (url, _) in minted.items()}}
+        if "survey_code" in row.links:
+            facts["links"]["code_page"] = code_page(self._settings.public_url)
         if lines is not None:
             facts.update(lines.facts)
             facts["links"].update(lines.urls)

@@ -61,6 +61,11 @@ class Survey(Chase):
         return self.rules.edit_within
 
     @property
+    def sms_answer(self) -> str:
+        """What an SMS offers beside replying with a number: link, code or reply (nothing else)."""
+        return self.rules.sms_answer
+
+    @property
     def quiet_hours(self) -> QuietHours:
         """The part of the customer's day in which no survey leaves."""
         return self.rules.quiet_hours

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -53,6 +53,7 @@ class SurveyPart(ChasePart):
     periodic_delay: LimitField
     link_expires: LimitField
     edit_within: DurationField = timedelta(hours=24)
+    sms_answer: Literal["link", "code", "reply"] = "link"
     quiet_hours: QuietField = QuietHours.parse("21:00-09:00")
     fatigue_cap: Annotated[int, Field(ge=1, le=100, strict=True)] = 1
     fatigue_days: Annotated[int, Field(ge=0, le=366, strict=True)] = 14

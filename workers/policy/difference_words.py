@@ -101,6 +101,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "periodic_delay": ("asked after, periodic services", "定期服务发送延迟"),
     "link_expires": ("link expires after", "链接有效期"),
     "edit_within": ("may be changed for", "可修改时限"),
+    "sms_answer": ("answered from an SMS by", "短信作答方式"),
     "quiet_hours": ("quiet hours", "免打扰时段"),
     "fatigue_cap": ("invitations at most", "邀请上限"),
     "fatigue_days": ("within days", "天数"),

@@ -86,7 +86,7 @@ async def _ask(uow: UnitOfWork, ticket: Ticket, survey: Survey, kind: str) -> No
         ticket=ticket,
         facts=facts,
         links={
-            "survey": escalations.link("survey", survey.id, hours=hours, single_use=False),
+            **await _ways_to_answer(uow, survey, hours),
             "unsubscribe": escalations.link("unsubscribe", survey.id, hours=24 * 365, single_use=False),
         },
         lane=Lane.BULK,
@@ -94,6 +94,18 @@ async def _ask(uow: UnitOfWork, ticket: Ticket, survey: Survey, kind: str) -> No
         survey_id=survey.id,
     )
     await notify(uow, to, notice)
+
+
+async def _ways_to_answer(uow: UnitOfWork, survey: Survey, hours: int) -> dict[str, dict[str, Any] | None]:
+    """By a link, by a code to type, or by the reply alone; a mail always has a link."""
+    way = "link"
+    if survey.channel is Medium.SMS:
+        way = (await uow.policy_of(survey.policy_version_id)).survey.sms_answer
+    wanted = escalations.link("survey", survey.id, hours=hours, single_use=False)
+    return {
+        "survey": wanted if way == "link" else None,
+        "survey_code": {**wanted, "typed": True} if way == "code" else None,
+    }
 
 
 async def _start_chasing(uow: UnitOfWork, ticket: Ticket, survey: Survey) -> None:

@@ -10,7 +10,16 @@ from starlette.responses import Response
 
 from workers import __version__
 from workers.errors import CloseloopError
-from workers.web import action_pages, customer_pages, health, hooks, mail_hooks, sms_hooks, survey_pages
+from workers.web import (
+    action_pages,
+    code_page,
+    customer_pages,
+    health,
+    hooks,
+    mail_hooks,
+    sms_hooks,
+    survey_pages,
+)
 from workers.web.api import api_router
 from workers.web.described import describe
 from workers.web.middleware import ApiDoor, LastNet, SafeHeaders
@@ -45,6 +54,7 @@ def make_app(parts: WebParts) -> FastAPI:
         mail_hooks.router,
         hooks.others,
         api_router,
+        code_page.router,
         survey_pages.router,
         action_pages.router,
         customer_pages.router,

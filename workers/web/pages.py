@@ -16,17 +16,25 @@ from workers.web.bodies import FORM_CAP, read_body
 from workers.web.parts import WebParts
 from workers.web.problems import MalformedBody, Problem
 
+CODE_PATH = "/p"
 PAGE_PATHS = ("/s/", "/t/", "/c/", "/u/")
 MOST_FIELDS = 60
 OTHER = {"en": "zh_CN", "zh_CN": "en"}
-CODES = {403: "forbidden", 409: "conflict", 410: "conflict", 413: "too_large", 503: "unavailable"}
+CODES = {
+    429: "too_many",
+    403: "forbidden",
+    409: "conflict",
+    410: "conflict",
+    413: "too_large",
+    503: "unavailable",
+}
 log = structlog.get_logger(__name__)
 
 
 def wants_page(request: Request) -> bool:
     """Whether a person looks at the answer: a link from a message, or a browser gone astray."""
     path = request.url.path
-    if path.startswith(PAGE_PATHS):
+    if path.startswith(PAGE_PATHS) or path == CODE_PATH:
         return True
     return not path.startswith(("/api/", "/hooks/")) and "text/html" in request.headers.get("accept", "")
 

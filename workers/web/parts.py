@@ -15,6 +15,7 @@ from workers.metrics import Metrics
 from workers.rendering import Renderer
 from workers.settings import Settings
 from workers.unit_of_work import Workshop
+from workers.web.attempts import Attempts
 from workers.web.bodies import Budget
 
 
@@ -23,7 +24,8 @@ class WebParts:
     """All that the routes need, made by the composition root for the event loop that serves them.
 
     `broker_alive` says whether the broker answers; None: it lives in this process and cannot be away.
-    `outside` fetches what webhooks only name; `unproved` bounds what they may make us hold before that.
+    `outside` fetches what webhooks only name; `unproved` bounds what they may make us hold before that;
+    `codes` how often one caller may type a code.
     """
 
     workshop: Workshop
@@ -33,6 +35,7 @@ class WebParts:
     broker_alive: Callable[[], Awaitable[bool]] | None = None
     outside: Outside = field(default_factory=lambda: Outside(Fetcher()))
     unproved: Budget = field(default_factory=Budget)
+    codes: Attempts = field(default_factory=lambda: Attempts(most=20, seconds=600))
     gathering: Gathering = field(init=False)
 
     def __post_init__(self) -> None:

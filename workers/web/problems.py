@@ -24,6 +24,7 @@ from workers.errors import (
     InvalidInput,
     NotFound,
     TooLarge,
+    TooManyAttempts,
     Unavailable,
     UnreadableMail,
 )
@@ -38,6 +39,7 @@ STATUS: tuple[tuple[type[CloseloopError], int], ...] = (
     (Forbidden, 403),
     (BadSignature, 401),
     (TooLarge, 413),
+    (TooManyAttempts, 429),
     (Unavailable, 503),
 )
 log = structlog.get_logger(__name__)
