@@ -55,6 +55,7 @@ class Year:
     clock: ManualClock
     seed: int = 1
     pace: timedelta = PACE
+    least: int = 25  # so many tickets are open at least
     done: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
@@ -100,7 +101,7 @@ class Year:
                 pass
 
     async def _one(self, uow: UnitOfWork) -> None:
-        if len(self._open) < 25 or self.chance.random() < 0.1:
+        if len(self._open) < self.least or self.chance.random() < 0.1:
             await self._receive(uow)
             return
         from_closed = self._closed and self.chance.random() < 0.03
@@ -284,11 +285,11 @@ ACTS: dict[str, tuple[float, Act]] = {
     "accepted": (9, Year.accepted),
     "bounced": (4, Year.bounced),
     "wait": (7, Year.wait),
-    "resume": (2, Year.resume),
+    "resume": (3, Year.resume),
     "write": (6, Year.write),
     "resolve": (7, Year.resolve),
     "confirm": (6, Year.confirm),
     "acknowledge": (12, Year.acknowledge),
     "dismiss": (1.5, Year.dismiss),
-    "undo": (3, Year.undo),
+    "undo": (6, Year.undo),
 }
