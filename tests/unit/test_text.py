@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from workers.text import (
@@ -238,6 +238,12 @@ _FRAGMENTS = (
 )
 
 
+@example("order 7\nBest,\nJohn Smith")
+@example("this is Ann Lee")
+@example("name: x\nI am John Smith\ncheers Bob")
+@example("passport AB1234567")
+@example("call (021) 5555-1234")
+@example("住在5号楼301室")
 @given(st.lists(st.sampled_from(_FRAGMENTS), max_size=7).map("".join))
 def test_no_rule_is_left_out_that_would_have_masked_something(text: str) -> None:
     expected = text

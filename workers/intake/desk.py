@@ -154,8 +154,8 @@ async def _handle(workshop: Workshop, outside: Outside, ident: UUID, token: UUID
 async def _read(workshop: Workshop, outside: Outside, ident: UUID) -> tuple[Event | None, InboundMail | None]:
     """Open and parse outside of any write transaction; parsing may take a moment, so it runs in a thread.
 
-    Only in the bulk lane it may take its full time: twenty mails made to be slow would stop the desk for
-    half a minute. Raises TooSlow.
+    Only in the bulk lane it may take its full time: fifty mails made to be slow would stop the desk for
+    more than a minute. Raises TooSlow.
     """
     async with workshop.read() as uow:
         row = await uow.session.get_one(IntakeEvent, ident)
