@@ -182,6 +182,7 @@ async def _http(installation: Installation, workshop: Workshop, host: str, port:
         metrics=installation.metrics,
         broker_alive=installation.broker_alive,
         outside=installation.outside,
+        watch=installation.watch,
     )
     server = _Server(
         uvicorn.Config(

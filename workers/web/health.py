@@ -17,6 +17,7 @@ from models.deadlines import Deadline
 from models.intake import IntakeEvent
 from models.notifications import Notification
 from models.session import head_revision
+from workers.clock import MAY_PART
 from workers.unit_of_work import Workshop
 from workers.web.mailboxes import count_mailboxes, faults_told
 from workers.web.parts import Parts, WebParts
@@ -44,11 +45,12 @@ async def healthz() -> dict[str, str]:
 @router.head("/readyz", include_in_schema=False)
 @router.get("/readyz", summary="Ready: requests will be served")
 async def readyz(parts: Parts) -> Response:
-    """200 when database, schema and broker are as they should be, else 503 that says which is not."""
+    """200 when database, schema, broker and clock are as they should be, else 503 that says which is not."""
     checks = {
         "database": await _checked(_database, parts),
         "schema": await _checked(_schema, parts),
         "broker": await _checked(_broker, parts),
+        "clock": _clock(parts),
     }
     ready = all(found == GOOD for found in checks.values())
     # Told, not counted: a relay or mailbox that fails is no reason to turn away what can be taken in.
@@ -100,6 +102,16 @@ async def _broker(parts: WebParts) -> str:
     if parts.broker_alive is None or await parts.broker_alive():
         return GOOD
     return "does not answer (nothing is lost: the sweep makes up for bells)"
+
+
+def _clock(parts: WebParts) -> str:
+    """How the clock of the machine does that this process runs on."""
+    jump = parts.watch.jump()
+    if abs(jump) <= MAY_PART:
+        return GOOD
+    return (
+        f"was set by {jump:+.0f} s: no deadline is checked until it is right again, or all processes restart"
+    )
 
 
 def _relay(parts: WebParts) -> str:

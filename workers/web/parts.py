@@ -8,6 +8,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from workers.clock import ClockWatch
 from workers.intake.fetching import Fetcher
 from workers.intake.gathering import Gathering
 from workers.intake.outside import Outside
@@ -36,6 +37,7 @@ class WebParts:
     outside: Outside = field(default_factory=lambda: Outside(Fetcher()))
     unproved: Budget = field(default_factory=Budget)
     codes: Attempts = field(default_factory=lambda: Attempts(most=20, seconds=600))
+    watch: ClockWatch = field(default_factory=ClockWatch)
     gathering: Gathering = field(init=False)
 
     def __post_init__(self) -> None:

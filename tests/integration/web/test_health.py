@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import httpx
 import pytest
 from sqlalchemy import text
 
+from models.vocabulary import Lane
 from tests.conftest import Backend
 from tests.factories import Desk, make_desk, make_ticket
+from workers.actors import Bench
+from workers.clock import ClockWatch
+from workers.delivery.courier import Courier
 from workers.metrics import Metrics
 from workers.rendering import Renderer
 from workers.web.app import WebParts, make_app
@@ -47,6 +53,30 @@ async def test_a_broker_that_does_not_answer_is_named(backend: Backend) -> None:
             assert answer.status_code == 503
             assert words in answer.json()["checks"]["broker"]
             assert "secret" not in answer.text
+
+
+async def test_a_clock_that_was_set_is_not_ready_and_no_limit_is_missed_by_it(backend: Backend) -> None:
+    wall, steady = [1e9], [100.0]
+    watch = ClockWatch(lambda: wall[0], lambda: steady[0])
+    async with make_desk(backend) as desk:
+        await make_ticket(desk.workshop)
+        courier = Courier(desk.workshop, Renderer(), {}, lease=timedelta(seconds=60))
+        bench = Bench(desk.workshop, courier, lambda bells: None, watch=watch)
+        parts = WebParts(desk.workshop, Renderer(), desk.workshop.settings, Metrics(), watch=watch)
+        transport = httpx.ASGITransport(make_app(parts))
+        async with httpx.AsyncClient(transport=transport, base_url="http://inside") as web:
+            wall[0] += 7 * 86_400
+            desk.clock.advance(timedelta(days=7))
+            assert await bench.hear("deadlines", Lane.NORMAL) == 0
+            answer = await web.get("/readyz")
+            assert answer.status_code == 503
+            assert "was set by +604800 s" in answer.json()["checks"]["clock"]
+            wall[0] -= 7 * 86_400
+            desk.clock.advance(timedelta(days=-7))
+            assert (await web.get("/readyz")).json()["checks"]["clock"] == "ok"
+            assert await bench.hear("deadlines", Lane.NORMAL) == 0, "nothing was due in truth"
+            desk.clock.advance(timedelta(days=7))
+            assert await bench.hear("deadlines", Lane.NORMAL) > 0
 
 
 async def test_figures_tell_what_waits_at_each_desk(desk: Desk) -> None:
