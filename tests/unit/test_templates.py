@@ -22,6 +22,7 @@ CUSTOMER = [
     "receipt",
     "reply_to_customer",
     "result_feedback",
+    "progress_update",
     "waiting_reminder",
 ]
 STAFF = [
@@ -30,7 +31,7 @@ STAFF = [
     "escalation_decided", "escalation_request", "first_response_warning", "followup_due", "followup_overdue",
     "followup_reminder",
     "low_score_alert", "other_channel", "phone_task", "pilot_summary", "plan_warning", "reply_not_sent", "reply_on_hold", "resolution_warning",
-    "review_reminder", "survey_task", "transfer", "unassigned", "waiting_over",
+    "review_reminder", "progress_wanted", "survey_task", "transfer", "unassigned", "waiting_over",
 ]  # fmt: skip
 OF_NO_TICKET = ("breach_digest", "pilot_summary", "review_reminder")
 SMS = [
@@ -38,6 +39,7 @@ SMS = [
     "csat_reminder",
     "csat_unclear",
     "progress_notice",
+    "progress_update",
     "receipt",
     "reply_to_customer",
     "sms_help",
@@ -63,6 +65,8 @@ def rendered(message: str, locale: str, **facts: Any) -> RenderedMail:
 
 def without_links(message: str, locale: str) -> RenderedMail:
     facts = sample(message, locale)
+    for item in facts.get("items", ()):
+        item["links"] = dict.fromkeys(item["links"])
     return renderer.render_mail(message, locale, {**facts, "links": dict.fromkeys(facts["links"])})
 
 

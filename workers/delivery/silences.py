@@ -30,6 +30,8 @@ INVITATION = "csat_invitation"
 QUIET_HOURS = "quiet_hours"
 FATIGUE_CAP = "fatigue_cap"
 NOTHING_LEFT = "nothing_left"
+BY_DAY = SURVEY_KINDS | {"progress_update"}
+"""What leaves by the customer's day only."""
 ON_ITS_WAY = (NotificationState.CLAIMED, NotificationState.SENDING)
 
 
@@ -74,7 +76,7 @@ async def silences(
             silent[row.id] = Silence(NotificationState.SUPPRESSED, f"suppressed_{held[row.id]}")
         elif row.channel not in channels:
             silent[row.id] = Silence(NotificationState.FAILED, "channel_not_configured")
-    asking = [row for row in rows if row.kind in SURVEY_KINDS and row.customer_id and row.id not in silent]
+    asking = [row for row in rows if row.kind in BY_DAY and row.customer_id and row.id not in silent]
     if asking:
         silent |= await _manners(uow, asking)
     return silent

@@ -29,6 +29,7 @@ SECTIONS: Mapping[str, tuple[str, str]] = {
     "review": ("Review", "标准复审"),
     "brakes": ("Brakes", "限流"),
     "waiting": ("Waiting for the customer", "等待客户"),
+    "progress": ("Progress notices", "进展告知"),
 }
 REQUESTS = ("Requests", "请求")
 QUESTIONNAIRE = ("Questionnaire", "问卷")
@@ -78,6 +79,9 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "at_breach": ("at the breach", "超时当时"),
     "daily": ("daily afterwards", "此后每日"),
     "night_digest": ("night digest", "夜间汇总"),
+    "every": ("without a word for", "未联系客户达"),
+    "ask_before": ("handler asked before", "提前请处理人填写进展"),
+    "most": ("notices at most", "最多通知次数"),
     "storm_from": ("one mail from so many breaches a minute on", "一分钟内超时达到此数时合并为一封"),
     "levels": ("level", "级别"),
     "after": ("after", "之后"),
@@ -184,6 +188,7 @@ _SAID_BY_THE_SECTION = {
     "reopening",
     "brakes",
     "waiting",
+    "progress",
 }
 
 

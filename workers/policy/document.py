@@ -12,6 +12,7 @@ from workers.calendars.wall_clock import problem_between
 from workers.policy.aftercare_parts import ChasePart, FollowupPart, SurveyPart
 from workers.policy.assignment_parts import AssignmentPart
 from workers.policy.fields import Code, CountryCode, Fraction, Hours, Part, Roles, Wording, Zone
+from workers.policy.informing import ProgressPart
 from workers.policy.limit_parts import (
     CategoryLimits,
     FirstResponsePart,
@@ -164,6 +165,7 @@ class Document(Part):
     acceptance_reminders: tuple[AcceptanceReminder, ...]
     escalation: EscalationPart
     waiting: WaitingPart = WaitingPart()
+    progress: ProgressPart = ProgressPart()
     replies: RepliesPart
     brakes: BrakesPart = BrakesPart()
     survey: SurveyPart

@@ -11,6 +11,7 @@ from workers.calendars import Calendar
 from workers.policy import plan
 from workers.policy.aftercare import Chase, Followup, Questionnaire, Survey
 from workers.policy.desk import Desk
+from workers.policy.informing import Informing
 from workers.policy.limit_parts import (
     ByPriority,
     Case,
@@ -132,6 +133,11 @@ class Policy(Desk):
         rules = self.document.warnings
         leads: tuple[timedelta, ...] = getattr(rules, clock.value)
         return (*plan.warnings(rules, leads, priority, measure, start, limit), breach)
+
+    @property
+    def informing(self) -> Informing:
+        """Word to customers whose request stays open."""
+        return Informing(self.calendar, self.document.progress)
 
     @property
     def waiting(self) -> Waiting:

@@ -21,6 +21,7 @@ from workers.tickets.finishing import (
 )
 from workers.tickets.first_response import record_first_response
 from workers.tickets.handing_on import hand_on
+from workers.tickets.informing import progress_alarm
 from workers.tickets.loading import remember_message, ticket_by_id, ticket_by_number
 from workers.tickets.noting import note, tell_commands
 from workers.tickets.opening import Request, language_of, open_ticket
@@ -70,6 +71,7 @@ __all__ = [
     "open_ticket",
     "phone_feedback",
     "progress",
+    "progress_alarm",
     "promised_time",
     "record_first_response",
     "remember_message",

@@ -13,6 +13,7 @@ from workers.history import record
 from workers.tickets.assigning import hand_to
 from workers.tickets.clocks import case_of, replace_clocks, start_clock
 from workers.tickets.first_response import settle_verdict
+from workers.tickets.informing import keep_informed
 from workers.tickets.loading import must_be_open
 from workers.tickets.waiting import clocks_running
 from workers.unit_of_work import UnitOfWork
@@ -51,6 +52,7 @@ async def accept(uow: UnitOfWork, ticket: Ticket, by: Staff, expected_at: dateti
         await set_resolution_limit(uow, ticket, expected, "accepted", now)
         facts = {"expected_resolution_at": expected.isoformat()}
         await record(uow, ticket, "accepted", by=by, at=now, facts=facts)
+    await keep_informed(uow, ticket)
     return expected
 
 

@@ -27,6 +27,7 @@ from workers.policy import Alarm, Policy
 from workers.text import mask_free_text
 from workers.tickets.clocks import OPENING, case_of, judged_by, start_clock, start_clocks
 from workers.tickets.first_response import meets_first_response, record_first_response, settle_verdict
+from workers.tickets.informing import keep_informed
 from workers.tickets.loading import must_be_open
 from workers.tickets.responding import tell_handler
 from workers.tickets.waiting import end_wait
@@ -61,6 +62,7 @@ async def resolve(
         verdict = await deadlines.meet(uow, ticket, kind, now)
         if verdict is not None:
             await settle_verdict(uow, ticket, verdict)
+    await deadlines.withdraw(uow, ticket, [DeadlineKind.PROGRESS], "resolved")
     await _give_feedback(uow, ticket, by, result)
     await _await_customer(uow, ticket)
 
@@ -223,6 +225,8 @@ async def reopen(
     if ticket.expected_resolution_at is None:
         ticket.expected_resolution_at = policy.expected_resolution(case, now)
         await start_clock(uow, ticket, DeadlineKind.RESOLUTION, now, ticket.expected_resolution_at)
+    if ticket.accepted_at is not None:
+        await keep_informed(uow, ticket)
 
 
 async def _clocks_again(uow: UnitOfWork, ticket: Ticket, policy: Policy) -> list[DeadlineKind]:

@@ -127,7 +127,9 @@ async def progress(
         raise InvalidInput("progress needs words: what was done or agreed")
     now = uow.clock.now()
     kind = "plan_given" if plan else "progress"
-    entry = await record(uow, ticket, kind, by=by, at=now, words={"text": text})
+    entry = await record(
+        uow, ticket, kind, by=by, at=now, facts={"told": True} if tell_customer else {}, words={"text": text}
+    )
     if plan:
         ticket.planned_at = ticket.planned_at or now
         async with clocks_running(uow, ticket):

@@ -39,6 +39,7 @@ _REFUSED = {
     ("transfer", "InvalidInput"): "needs_reason",
     ("escalate", "InvalidInput"): "needs_reason",
     ("progress", "InvalidInput"): "needs_words",
+    ("inform", "InvalidInput"): "needs_words",
     ("plan", "InvalidInput"): "needs_words",
     ("resolve", "InvalidInput"): "needs_result",
     ("phone", "Conflict"): "answered_already",

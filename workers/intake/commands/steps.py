@@ -65,6 +65,12 @@ async def _progress(task: Task) -> Result:
     return Result("progress")
 
 
+async def _inform(task: Task) -> Result:
+    """Progress that the customer is told at once."""
+    await tickets.progress(task.uow, task.ticket, task.by, task.words, tell_customer=True)
+    return Result("inform")
+
+
 async def _plan(task: Task) -> Result:
     await tickets.progress(task.uow, task.ticket, task.by, task.words, plan=True)
     return Result("plan")
@@ -212,6 +218,7 @@ STEPS: Mapping[str, Callable[[Task], Awaitable[Result]]] = MappingProxyType(
         "accept": _accept,
         "ack": _ack,
         "progress": _progress,
+        "inform": _inform,
         "plan": _plan,
         "extend": _extend,
         "transfer": _transfer,

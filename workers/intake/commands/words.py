@@ -15,6 +15,7 @@ _NAMES = {
     "accept": "accept 接单 受理",
     "ack": "ack acknowledge acknowledged 收到 知悉 已知悉 由我处理 我来处理",
     "progress": "progress update log 进展 进度 跟进",
+    "inform": "inform tell 告知 告知客户 通知客户",
     "plan": "plan 方案 处理方案 计划",
     "extend": "extend extension 延期 延长 申请延期",
     "transfer": "transfer handover hand-over 转接 转交 转派 转给 转接给 转交给",
