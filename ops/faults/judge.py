@@ -28,11 +28,16 @@ class Books:
     mails: Sequence[CaughtMail]
 
     def refused(self) -> set[UUID]:
-        """Messages that are booked as failed, since a relay has refused them for good, and never arrived."""
+        """Messages that are booked as failed, since a relay has refused them for good, and never arrived.
+
+        Unless an earlier try ended unknown, on record: then it may have, and the last word was a refusal.
+        """
         arrived = {mail.message_id for mail in self.mails}
         said = {row.notification_id for row in self.attempts if row.outcome == "rejected" and row.code == 554}
+        doubtful = {row.notification_id for row in self.attempts if row.outcome == "unknown"}
         failed = [row for row in self.notifications if row.state is NotificationState.FAILED]
-        return {row.id for row in failed if row.id in said and row.message_id not in arrived}
+        ended = [row for row in failed if row.message_id not in arrived or row.id in doubtful]
+        return {row.id for row in ended if row.id in said}
 
     def lost(self) -> list[str]:
         """Messages that never arrived, or are not booked as sent; those `refused` are neither."""

@@ -63,6 +63,10 @@ def test_the_judge_knows_what_was_refused_for_good_from_what_is_lost() -> None:
     refused = DeliveryAttempt(id=uuid4(), notification_id=note.id, outcome="rejected", code=554)
     assert not Books([note], [refused], []).lost()
     assert Books([note], [refused], [_mail()]).lost(), "refused, and it arrived"
+    doubt = _attempt(note.id, "unknown")
+    assert not Books([note], [doubt, refused], [_mail()]).lost(), (
+        "it may have arrived before, and that is said"
+    )
     assert Books([note], [_attempt(note.id, "retry")], []).lost()
 
 
