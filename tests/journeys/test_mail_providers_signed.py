@@ -60,7 +60,7 @@ MAILS: dict[str, Callable[[], Call]] = {
     "mailgun": lambda: signed.mailgun_mime(now()),
     "sendgrid": lambda: signed.sendgrid_raw(now()),
     "postmark": lambda: signed.postmark_mail(),
-    "ses": lambda: signed.ses(now(), signed.ses_mail()),
+    "ses": lambda: signed.ses(now(), signed.ses_mail(dmarc="PASS")),
     "mandrill": lambda: signed.mandrill_call(signed.mandrill_mail()),
 }
 
@@ -199,13 +199,15 @@ async def test_ses_is_confirmed_by_its_own_topics_and_keeps_the_ids_it_made(back
             f"From: {CUSTOMER}\r\nTo: {SUPPORT}\r\nSubject: another\r\nMessage-ID: <r1@163.example>\r\n"
             f"In-Reply-To: {name}\r\n\r\nIt is urgent.\r\n"
         )
-        await calls(house, signed.ses(now(), signed.ses_mail(reply.encode(), ident="reply"), ident="r1"))
+        await calls(
+            house, signed.ses(now(), signed.ses_mail(reply.encode(), ident="reply", dmarc="PASS"), ident="r1")
+        )
         assert len(await house.notifications("receipt")) == 1, "the answer found its ticket"
 
 
 async def test_a_mail_that_ses_has_put_elsewhere_is_kept_with_its_reason(backend: Backend) -> None:
     async with open_house(backend, settings=HOOKS, fetch=shelf()) as house:
-        message = signed.ses_mail()
+        message = signed.ses_mail(dmarc="PASS")
         del message["content"]
         message["receipt"]["action"] = {"type": "S3", "bucketName": "mails", "objectKey": "1"}
         assert (await calls(house, signed.ses(now(), message))).status_code == 200
@@ -236,3 +238,14 @@ async def test_a_receipt_that_is_early_waits_for_the_record_of_its_sending(backe
             row.free_at = None
         await house.settle()
         assert ((await held()).state, (await held()).reason) == (EventState.DONE, "of_no_known_message")
+
+
+async def test_a_mail_that_the_provider_says_its_domain_disowns_gets_no_automatic_answer(
+    backend: Backend,
+) -> None:
+    async with open_house(backend, settings=HOOKS, fetch=shelf()) as house:
+        await calls(house, signed.ses(now(), signed.ses_mail(dmarc="FAIL")))
+        assert not house.mails_to(CUSTOMER)
+        (receipt,) = await house.notifications("receipt")
+        assert (receipt.state, receipt.reason) == (NotificationState.SUPPRESSED, "sender_disowned")
+        assert "sender_disowned" in await house.log_kinds()
