@@ -14,6 +14,7 @@ from ops.bench import deadlines_ours as ours
 from ops.bench import deadlines_peers as peers
 from ops.bench.arena import Arena, bare_arena
 from ops.bench.deadlines_arming import arming
+from ops.bench.deadlines_backlog import backlog
 from ops.bench.deadlines_growth import growth, row, write_plot
 from ops.bench.deadlines_ours import CALM, KILLED, SNAPSHOT, Load
 from ops.bench.deadlines_seed import MOST_TICKETS, PER_TICKET, add_pending, seed_desk
@@ -57,6 +58,12 @@ def options(parser: argparse.ArgumentParser) -> None:
         help="further sizes for the cost per check (default 10000,100000,5000000)",
     )
     parser.add_argument("--arm", type=int, default=20_000, help="deadlines armed in bulk (default 20000)")
+    parser.add_argument(
+        "--backlog",
+        type=int,
+        default=0,
+        help="also: so many became due in an hour of outage (default 0: not run)",
+    )
     parser.add_argument("--plot", type=Path, help="write the growth of the cost as SVG into this file")
     parser.add_argument("--only", choices=PARTS, action="append", help="this part alone; may be said again")
 
@@ -123,7 +130,7 @@ def run(chosen: argparse.Namespace) -> dict[str, Any]:
         tickets = seed_desk(arena.postgres, settings, DESK, _tickets(chosen))
         say(f"{len(tickets)} tickets")
         course = Course(chosen, arena, tickets, {}, [], {})
-        armed = _stages(course)
+        armed, drained = _stages(course)
         versions = {name: version for name, version in arena.describe().items() if name != "sink"}
         document = versions | {
             "pending": chosen.pending,
@@ -132,18 +139,27 @@ def run(chosen: argparse.Namespace) -> dict[str, Any]:
         }
     if chosen.plot and len(course.rows) > 1:
         write_plot(course.rows, chosen.plot)
-    return document | summary(course.found, course.rows, armed) | {"not_measured": course.missing}
+    return (
+        document
+        | summary(course.found, course.rows, armed)
+        | {
+            "backlog": drained,
+            "not_measured": course.missing,
+        }
+    )
 
 
 def _tickets(chosen: argparse.Namespace) -> int:
     """Enough for what gets due, each on a ticket of its own, and for three pending deadlines each."""
     seconds = float(max(chosen.seconds, chosen.peer_seconds, GROWTH_SECONDS)) + TAIL
     due = round(float(chosen.rate) * seconds) + 1
-    return max(due, int(chosen.arm), min(MOST_TICKETS, int(chosen.pending) // PER_TICKET))
+    return max(
+        due, int(chosen.arm), int(chosen.backlog), min(MOST_TICKETS, int(chosen.pending) // PER_TICKET)
+    )
 
 
-def _stages(course: Course) -> dict[str, Any]:
-    """From the smallest desk to the largest; gives the figures of arming."""
+def _stages(course: Course) -> tuple[dict[str, Any], dict[str, Any]]:
+    """From the smallest desk to the largest; gives the figures of arming, and of a backlog."""
     chosen = course.chosen
     sizes = (
         sorted(size for size in set(chosen.growth) if size != chosen.pending) if course.wants(GROWTH) else []
@@ -155,13 +171,23 @@ def _stages(course: Course) -> dict[str, Any]:
         for trouble in filter(course.wants, TROUBLES):
             _our_round(course, trouble)
     armed = arming(course.arena, DESK, course.tickets[: chosen.arm]) if course.wants(ARMING) else {}
+    drained = _drained(course)
     for _ in range(chosen.rounds):
         for side in filter(course.wants, peers.PEERS):
             if side not in course.missing:
                 _peer_round(course, side)
     for size in (size for size in sizes if size > chosen.pending):
         _growth_round(course, size, last=size == sizes[-1])
-    return armed
+    return armed, drained
+
+
+def _drained(course: Course) -> dict[str, Any]:
+    count = course.chosen.backlog
+    if not count:
+        return {}
+    found = backlog(course.arena, DESK, course.tickets[:count], course.chosen.breaches)
+    say(f"a backlog of {count}: {found['per_second']} a second")
+    return found
 
 
 def _our_round(course: Course, trouble: str) -> None:

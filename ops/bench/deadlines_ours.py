@@ -85,7 +85,7 @@ def race_on(
     """The same on `database` itself, which is used up by it."""
     with ExitStack() as stack:
         arena.postgres.rows(database, "CHECKPOINT")
-        processes = stack.enter_context(_processes(arena, database))
+        processes = stack.enter_context(processes_on(arena, database))
         pids = [process.pid for process in processes]
         settle(pids)
         arena.must_live(*processes)
@@ -105,10 +105,14 @@ def race_on(
             alive.pop(0).send_signal(signal.SIGKILL)
         until(start + timedelta(seconds=load.seconds))
         costs = spent.figures(load.measured, load.seconds)
-        memory = {name: found for name, found in watcher.figures().items() if found}
+        # Of a process that was killed nothing is left to be read but what was seen of it.
+        memory = {
+            name: {"last_mb": found["last_mb"], "peak_mb": max(found["peak_mb"], found["max_mb"])}
+            for name, found in watcher.figures().items()
+        }
         flush_in(arena, load, start)
         arena.must_live(*alive)
-        left = _await_all(arena, database, start + timedelta(seconds=load.seconds + load.tail))
+        left = await_all(arena, database, start + timedelta(seconds=load.seconds + load.tail))
         return {
             **results(arena, database, load, EFFECTS),
             "told": int(arena.postgres.rows(database, NOTICES)[0]["told"]),
@@ -120,7 +124,8 @@ def race_on(
 
 
 @contextmanager
-def _processes(arena: Arena, database: str) -> Iterator[list[subprocess.Popen[bytes]]]:
+def processes_on(arena: Arena, database: str) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Two workers and a scheduler, in this order."""
     environ = live_settings(
         arena.postgres.server.url(database), arena.redis.server.url(), arena.secret_keys, arena.sink.port
     )
@@ -152,10 +157,10 @@ def flush_in(arena: Arena, load: Load, start: datetime) -> None:
         arena.redis.server.flush()
 
 
-def _await_all(arena: Arena, database: str, last: datetime) -> int:
-    """Wait until everything has been heard; what is left after `PATIENCE` seconds is lost."""
+def await_all(arena: Arena, database: str, last: datetime, patience: float = PATIENCE) -> int:
+    """Wait until everything has been heard; what is left `patience` seconds after `last` is lost."""
     until(last)
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + patience
     while (left := int(arena.postgres.rows(database, DONE)[0]["left"])) and time.monotonic() < end:
         time.sleep(0.5)
     return left

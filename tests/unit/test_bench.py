@@ -11,6 +11,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -19,6 +20,7 @@ from models.tables import Base
 from ops.bench import __main__ as dispatcher
 from ops.bench import blast, delivery, ledger
 from ops.bench.arena import checked
+from ops.bench.deadlines_growth import KEPT, growth, plot, row
 from ops.bench.delivery import FIGURES
 from ops.bench.dialects import django, nunjucks, write_nunjucks
 from ops.bench.escalating import Plan
@@ -31,7 +33,7 @@ from ops.bench.wire_limit import wire_limit
 from workers.rendering import Renderer
 
 ROOT = Path(__file__).resolve().parents[2]
-BENCHMARKS = ("delivery", "blast", "ledger", "intake", "loop", "idle")
+BENCHMARKS = ("delivery", "blast", "ledger", "deadlines", "intake", "loop", "idle")
 
 
 def test_the_dispatcher_says_which_benchmarks_there_are() -> None:
@@ -71,6 +73,19 @@ def test_the_figures_that_are_compared_keep_their_names() -> None:
         "total_cpu_ms_per_mail",
         "worker_peak_mb",
     )
+
+
+def test_the_growth_of_the_cost_is_a_table_and_a_plot() -> None:
+    figures = {name: cost for cost, name in enumerate(KEPT, start=100)} | {"late_ms": {"p99": 90.0}}
+    rows = [
+        row(size, {**figures, "total_cpu_us_per_check": cost}) for size, cost in ((10**6, 300), (10**4, 200))
+    ]
+    found = growth(rows)
+    assert [line["pending"] for line in found["rows"]] == [10**4, 10**6]
+    assert found["most_to_least"]["total_cpu_us_per_check"] == 1.5
+    drawn = ElementTree.fromstring(plot(found["rows"]))
+    assert len([each for each in drawn if each.tag.endswith("polyline")]) == 4
+    assert "1 M" in [each.text for each in drawn if each.tag.endswith("text")]
 
 
 def test_percentiles_are_values_that_were_measured() -> None:

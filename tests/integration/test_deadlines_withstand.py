@@ -1,0 +1,250 @@
+"""Alarms after an outage, together and alone, and while broker and database come and go."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from sqlalchemy import select, text
+
+from models.deadlines import Deadline
+from models.notifications import Notification
+from models.session import make_engine
+from models.tickets import Ticket, TicketEntry
+from models.vocabulary import DeadlineKind, DeadlineState, Lane, NotificationState, Priority
+from tests.conftest import POSTGRESQL_REDIS, Backend
+from tests.factories import Desk, make_desk, make_ticket
+from tests.house import SUPPORT, open_house
+from tests.servers import _free_port, _redis_program
+from workers import alarms
+from workers.actors import HANDLERS
+from workers.alarms import firing
+from workers.promises import hold
+
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
+SERVERS_ONLY = pytest.mark.parametrize("backend", [POSTGRESQL_REDIS], indirect=True)
+LI = "lilei@163.example"
+
+
+async def _fire_all(desk: Desk) -> None:
+    for lane in Lane:
+        while await alarms.fire(desk.workshop, lane, HANDLERS):
+            pass
+
+
+async def test_a_backlog_is_worked_off_urgent_first_then_by_due_time_without_stale_warnings(
+    backend: Backend,
+) -> None:
+    async with make_desk(backend) as desk:
+        made: list[Ticket] = []
+        for number, priority in enumerate([Priority.LOW, Priority.MEDIUM, Priority.HIGH, Priority.URGENT]):
+            for twin in "ab":
+                made.append(
+                    await make_ticket(
+                        desk.workshop, email=f"{twin}{number}@shop.example", priority=priority, subject=twin
+                    )
+                )
+                desk.clock.advance(timedelta(seconds=7))
+        desk.clock.advance(timedelta(days=4))  # nothing ran
+        heard: dict[Lane, list[datetime]] = {}
+        for lane in (Lane.URGENT, Lane.NORMAL):
+            async with desk.workshop.begin() as uow:
+                taken = await hold(uow, Deadline, Ticket, Deadline.ticket_id, lane, limit=50)
+                due = [(await uow.session.get_one(Deadline, ident)).due_at for ident in taken]
+            heard[lane] = [moment for moment in due if moment is not None]
+            assert heard[lane] == sorted(heard[lane])
+        assert heard[Lane.URGENT], "the urgent have a lane, and in a worker threads, of their own"
+        await _fire_all(desk)
+        async with desk.workshop.read() as uow:
+            entries = list(await uow.session.scalars(select(TicketEntry)))
+            clocks = await uow.session.scalars(
+                select(Deadline).where(Deadline.kind == DeadlineKind.FIRST_RESPONSE)
+            )
+            assert {(row.state, row.breached_at == row.limit_at) for row in clocks} == {
+                (DeadlineState.BREACHED, True)
+            }
+        dropped = [entry for entry in entries if entry.kind == "warning_dropped"]
+        assert {entry.ticket_id for entry in dropped} == {ticket.id for ticket in made}
+        assert {entry.facts["reason"] for entry in dropped} == {"limit_passed"}
+        assert not [entry for entry in entries if entry.kind == "warned"]
+
+
+async def test_alarms_heard_together_do_what_each_does_alone(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with make_desk(backend) as desk:
+        together = [await make_ticket(desk.workshop, email=f"t{n}@shop.example") for n in range(2)]
+        desk.clock.advance(timedelta(seconds=1))
+        alone = [await make_ticket(desk.workshop, email=f"a{n}@shop.example") for n in range(2)]
+        first = {ticket.id for ticket in together}
+        end = desk.clock.now() + timedelta(days=2)
+        while (due := await _next_due(desk)) and due[0] <= end:
+            moment, ticket_id = due
+            monkeypatch.setattr(firing, "BATCH", 100 if ticket_id in first else 1)
+            desk.clock.set(max(moment, desk.clock.now()))
+            await _fire_all(desk)
+        stories = [await _story(desk, ticket) for ticket in (*together, *alone)]
+        assert stories[0] == stories[1] == stories[2] == stories[3]
+        kinds = {kind for kind, *_ in stories[0]["notices"]}
+        assert {"first_response_warning", "acceptance_reminder", "breach"} <= kinds
+        assert "escalated" in stories[0]["log"]
+
+
+async def _next_due(desk: Desk) -> tuple[datetime, Any] | None:
+    async with desk.workshop.read() as uow:
+        query = select(Deadline.due_at, Deadline.ticket_id).where(Deadline.due_at.is_not(None))
+        found = (await uow.session.execute(query.order_by(Deadline.due_at).limit(1))).first()
+        return (found[0], found[1]) if found and found[0] else None
+
+
+async def _story(desk: Desk, ticket: Ticket) -> dict[str, Any]:
+    async with desk.workshop.read() as uow:
+        entries = await uow.session.scalars(select(TicketEntry).where(TicketEntry.ticket_id == ticket.id))
+        notices = await uow.session.scalars(select(Notification).where(Notification.ticket_id == ticket.id))
+        clocks = await uow.session.scalars(select(Deadline).where(Deadline.ticket_id == ticket.id))
+        held = await uow.session.get_one(Ticket, ticket.id)
+        return {
+            "log": sorted(entry.kind for entry in entries),
+            "notices": sorted(
+                (row.kind, row.state.value, row.reason or "", row.lane.value, row.staff_id == held.handler_id)
+                for row in notices
+                if row.kind not in ("receipt", "assignment")
+            ),
+            "clocks": sorted((row.kind.value, row.state.value, row.alarm_no, row.tries) for row in clocks),
+            "ticket": (held.attention, held.overdue_count),
+        }
+
+
+@SERVERS_ONLY
+async def test_a_ticket_that_a_person_holds_is_left_for_later_and_holds_up_nobody(backend: Backend) -> None:
+    async with make_desk(backend) as desk:
+        held = await make_ticket(desk.workshop, email="held@shop.example")
+        other = await make_ticket(desk.workshop, email="other@shop.example")
+        desk.clock.advance(timedelta(days=3))
+        async with desk.workshop.begin() as uow:
+            await uow.session.execute(select(Ticket.id).where(Ticket.id == held.id).with_for_update())
+            async with asyncio.timeout(30):
+                await _fire_all(desk)
+        assert await _breached(desk) == {other.id}
+        await _fire_all(desk)
+        assert await _breached(desk) == {held.id, other.id}
+
+
+async def _breached(desk: Desk) -> set[Any]:
+    async with desk.workshop.read() as uow:
+        query = select(Deadline.ticket_id).where(
+            Deadline.kind == DeadlineKind.FIRST_RESPONSE, Deadline.breached_at.is_not(None)
+        )
+        return set(await uow.session.scalars(query))
+
+
+@contextmanager
+def _redis_on(port: int, folder: Path) -> Iterator[None]:
+    """A Redis server that keeps nothing, until the context ends."""
+    words: list[str | Path] = [
+        _redis_program(),
+        "--bind",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--save",
+        "",
+        "--dir",
+        folder,
+    ]
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        end = time.monotonic() + 30
+        while True:
+            try:
+                with redis.Redis(port=port) as client:
+                    client.ping()
+                break
+            except redis.ConnectionError:
+                assert time.monotonic() < end, "Redis does not start"
+                time.sleep(0.02)
+        yield
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+@SERVERS_ONLY
+async def test_a_broker_that_is_gone_for_an_hour_and_comes_back_empty_loses_nothing(
+    backend: Backend, tmp_path: Path
+) -> None:
+    port = _free_port()
+    with _redis_on(port, tmp_path):
+        house_of = open_house(replace(backend, broker_url=f"redis://127.0.0.1:{port}/0"))
+        house = await house_of.__aenter__()
+        await house.mail(LI, "Please help", subject="Help")
+    limit = (await house.deadlines())["first_response"].limit_at
+    assert limit is not None
+    house.clock.set(limit + timedelta(hours=1))
+    for _ in range(3):
+        await house.scheduler.round()
+    raw = f"From: {LI}\r\nTo: {SUPPORT}\r\nSubject: Second\r\nMessage-ID: <2@x>\r\n\r\nHi\r\n".encode()
+    assert (await house.post_mail(raw)).status_code == 200, "stored before answered, with or without a bell"
+    with _redis_on(port, tmp_path):
+        await house.settle(60)
+        states = {row.kind: row.state for row in (await house.notifications()) if row.ticket_id}
+        assert await house.notifications("breach")
+        assert states["receipt"] is NotificationState.SENT
+        assert len(await house.notifications("receipt")) == 2
+        await house_of.__aexit__(None, None, None)
+
+
+@SERVERS_ONLY
+async def test_everybody_comes_back_by_themselves_when_the_database_hung_up_under_load(
+    backend: Backend,
+) -> None:
+    async with open_house(backend, lease=timedelta(seconds=4), smtp_timeout=2.5) as house:
+        mails = [
+            f"From: c{n}@shop.example\r\nTo: support@help.example\r\nSubject: {n}\r\n"
+            f"Message-ID: <{n}@x>\r\n\r\nHi\r\n".encode()
+            for n in range(8)
+        ]
+
+        async def post_until_taken(raw: bytes) -> None:
+            for _ in range(300):
+                if (await house.post_mail(raw)).status_code == 200:
+                    return
+                await asyncio.sleep(0.1)
+            raise AssertionError("never taken")
+
+        async def sweep() -> None:
+            for _ in range(8):
+                await house.scheduler.round()
+                await asyncio.sleep(0.1)
+
+        async with asyncio.timeout(120):
+            hanging = asyncio.create_task(_hang_up(backend.database_url, times=3))
+            await asyncio.gather(sweep(), *(post_until_taken(raw) for raw in mails))
+            await hanging
+        await house.settle(90)
+        receipts = await house.notifications("receipt")
+        assert len(receipts) == 8
+        assert {row.state for row in receipts} == {NotificationState.SENT}
+
+
+async def _hang_up(url: str, *, times: int) -> None:
+    """End all other connections to the database, as a server does that restarts."""
+    engine = make_engine(url)
+    end = text(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    for _ in range(times):
+        async with engine.connect() as connection:
+            await connection.execute(end)
+        await asyncio.sleep(0.2)
+    await engine.dispose()
