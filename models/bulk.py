@@ -28,6 +28,8 @@ from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.selectable import TableValuedAlias
 
 Row = Mapping[str, Any]
+_FEW = 25
+"""Rows below which each goes by itself: PostgreSQL plans a statement over arrays anew each time (0.3 ms)."""
 
 
 def among(
@@ -43,7 +45,7 @@ async def insert_many(connection: AsyncConnection, table: Table, rows: Sequence[
     """Insert `rows`, which all name the same columns; columns that they do not name get no default."""
     if not rows:
         return
-    if connection.dialect.name != "postgresql":
+    if connection.dialect.name != "postgresql" or len(rows) < _FEW:
         await connection.execute(insert(table), list(rows))
         return
     names = tuple(rows[0])
@@ -61,7 +63,7 @@ async def update_many(
     if not keys:
         return
     by, new = tuple(keys[0]), tuple(values[0])
-    if connection.dialect.name != "postgresql":
+    if connection.dialect.name != "postgresql" or len(keys) < _FEW:
         each = [_named("key", key) | _named("new", value) for key, value in zip(keys, values, strict=True)]
         await connection.execute(_update_of_each(table, by, new), each)
         return

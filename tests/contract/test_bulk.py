@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from models import bulk
 from models.base import Base, new_id
 from models.bulk import among, insert_many, update_many
 from models.people import Customer
@@ -20,6 +21,12 @@ from workers.unit_of_work import Workshop
 pytestmark = pytest.mark.anyio
 EVENTS = Base.metadata.tables["intake_events"]
 KEYS = Base.metadata.tables["data_keys"]
+
+
+@pytest.fixture(params=[0, 1000], ids=["together", "each"], autouse=True)
+def few(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways are taken for the same rows, however many they are."""
+    monkeypatch.setattr(bulk, "_FEW", request.param)
 
 
 @pytest.fixture
