@@ -134,6 +134,10 @@ def test_check_finds_policy_years_and_the_operators_own_broken_template(closeloo
     found = {(each["about"], each["result"]) for each in good.json["findings"]}
     assert {("settings", "good"), ("database", "good"), ("policy", "good"), ("templates", "good")} <= found
     assert any("not published yet" in each["words"] for each in good.json["findings"])
+    closeloop.set(TIMEZONE="Europe/Berlin")  # whose holidays need no decree
+    berlin = closeloop("check", "--json").json["findings"]
+    assert not any("not published yet" in each["words"] for each in berlin)
+    closeloop.set(TIMEZONE="Asia/Shanghai")
     own = closeloop.data / "templates" / "email" / "receipt" / "en"
     own.mkdir(parents=True)
     (own / "subject.txt").write_text("{{ ticket.nonsense }}")

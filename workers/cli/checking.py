@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from workers.settings import Settings
 
 
+DECREE = "enter them under [calendar.days] when the government has decided, and list the year"
+
+
 class Finding(NamedTuple):
     """One checked thing: what (settings, policy …), good, warning or bad, in words, and what to do."""
 
@@ -186,10 +189,10 @@ def _policy(name: str, zone: str) -> Iterator[Finding]:
             "set CLOSELOOP_TIMEZONE",
         )
     year = datetime.now(UTC).year
-    for notice in policy.notices(year, year + 1):
-        yield Finding(
-            "policy", "warning", notice, "enter them under [calendar.days] when the government has decided"
-        )
+    # Public holidays are those of the zone in which the policy is read, not of the one it was written in.
+    read_in = load_policy(name, zone=zone) if zone else policy
+    for notice in read_in.notices(year, year + 1):
+        yield Finding("policy", "warning", notice, DECREE)
 
 
 def _templates(folder: Path) -> Iterator[Finding]:

@@ -37,6 +37,7 @@ def doctor(
 ) -> None:
     """Examine the mail relays (connection, what they offer, which profile= fits), chat groups or mailboxes.
 
+    What the calendar lacks (a year without published holidays) is said each time.
     The only mails go to CLOSELOOP_ADMIN. Exit code 1 when something does not take what it is configured for.
     """
     from workers.cli.chat_probe import examine_chats
@@ -51,11 +52,28 @@ def doctor(
     relays = _examine_relays(settings, quiet=as_json) if relay else []
     chats = examine_chats(settings, quiet=as_json) if chat else []
     boxes = examine_mailboxes(settings, quiet=as_json) if mailbox else []
+    calendar = _examine_calendar(settings, quiet=as_json)
     good = all(one["ok"] for one in (*relays, *chats, *boxes))
     if as_json:
-        print_json({"ok": good, "relays": relays, "chats": chats, "mailboxes": boxes})
+        found = {"relays": relays, "chats": chats, "mailboxes": boxes, "calendar": calendar}
+        print_json({"ok": good, **found})
     if not good:
         raise typer.Exit(1)
+
+
+def _examine_calendar(settings: Settings, *, quiet: bool) -> list[str]:
+    """What the policy's calendar does not know (years whose holidays are not published), told as well unless
+    `quiet`. It fails nothing: limits are computed without guessing at moved days.
+    """
+    from workers.cli.checking import DECREE
+    from workers.policy import load_policy
+
+    policy = load_policy(settings.policy, zone=settings.timezone, locale=settings.locale)
+    year = datetime.now(UTC).year
+    notices = list(policy.notices(year, year + 1))
+    for notice in notices if not quiet else ():
+        verdict("warning", f"calendar: {notice}", DECREE)
+    return notices
 
 
 def _examine_relays(settings: Settings, *, quiet: bool) -> list[dict[str, Any]]:
