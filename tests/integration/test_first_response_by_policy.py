@@ -43,6 +43,7 @@ low = "4h"
 @asynccontextmanager
 async def desk_with(backend: Backend) -> AsyncIterator[Desk]:
     text = load_policy("support-response").version_text.replace(*BY_PHONE, 1)
+    text = text[: text.index("[first_response]")] + text[text.index("# ---- Warnings") :]
     async with make_desk(backend) as desk:
         async with desk.workshop.begin() as uow:
             policy = parse_policy(f"{text}\n{ADDED}")

@@ -27,7 +27,9 @@ FIRST, PLAN, RESOLUTION, ACCEPTANCE = (
     SlaClock.ACCEPTANCE,
 )
 HIGH, LOW = Priority.HIGH, Priority.LOW
-TEXT = load_policy("support-response").version_text
+WHOLE = load_policy("support-response").version_text
+# Without the tables that these tests write themselves.
+TEXT = WHOLE[: WHOLE.index("[first_response]")] + WHOLE[WHOLE.index("# ---- Warnings") :]
 
 
 def at(text: str) -> datetime:
