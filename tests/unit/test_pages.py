@@ -12,9 +12,9 @@ from workers.rendering import LOCALES, Renderer
 from workers.rendering.environment import load_labels, shipped_folder
 
 PAGES = [
-    "action", "action_done", "confirm", "confirm_done", "digest", "digest_done", "error", "link_unknown", "survey",
-    "survey_code", "survey_expired", "survey_thanks", "survey_used", "survey_withdrawn", "survey_written", "unsubscribe",
-    "unsubscribed",
+    "action", "action_done", "confirm", "confirm_done", "digest", "digest_done", "error", "link_unknown",
+    "survey", "survey_code", "survey_expired", "survey_thanks", "survey_used", "survey_withdrawn",
+    "survey_written", "unsubscribe", "unsubscribed",
 ]  # fmt: skip
 renderer = Renderer()
 each_page = pytest.mark.parametrize("page", PAGES)

@@ -26,12 +26,11 @@ CUSTOMER = [
     "waiting_reminder",
 ]
 STAFF = [
-    "acceptance_reminder", "answer_bounced", "assignment", "breach", "breach_digest", "chat_not_posted", "commands_read",
-    "customer_reply",
-    "escalation_decided", "escalation_request", "first_response_warning", "followup_due", "followup_overdue",
-    "followup_reminder",
-    "low_score_alert", "other_channel", "phone_task", "pilot_summary", "plan_warning", "reply_not_sent", "reply_on_hold", "resolution_warning",
-    "review_reminder", "progress_wanted", "survey_task", "transfer", "unassigned", "waiting_over",
+    "acceptance_reminder", "answer_bounced", "assignment", "breach", "breach_digest", "chat_not_posted",
+    "commands_read", "customer_reply", "escalation_decided", "escalation_request", "first_response_warning",
+    "followup_due", "followup_overdue", "followup_reminder", "low_score_alert", "other_channel",
+    "phone_task", "pilot_summary", "plan_warning", "progress_wanted", "reply_not_sent", "reply_on_hold",
+    "resolution_warning", "review_reminder", "survey_task", "transfer", "unassigned", "waiting_over",
 ]  # fmt: skip
 OF_NO_TICKET = ("breach_digest", "pilot_summary", "review_reminder")
 SMS = [

@@ -1,4 +1,4 @@
-"""Read a rating out of a short reply ("5", "五", "满意", "5 thanks!", stars), and tell when one is unclear."""
+"""Read a rating out of a short reply ("5", "五", "满意", "5 thanks!"), and tell when one is unclear."""
 
 from __future__ import annotations
 
