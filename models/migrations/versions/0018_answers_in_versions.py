@@ -1,4 +1,4 @@
-"""An answer may be completed or changed for a while, keeping what it was; anonymous ones wait in a ballot box.
+"""An answer may be completed or changed, keeping what it was; anonymous ones wait in a ballot box.
 
 The box is the only place from which answers are ever taken: out of it they come several at once, mixed.
 """
