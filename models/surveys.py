@@ -12,7 +12,11 @@ from models.vocabulary import Category, FollowupState, Medium
 
 
 class Survey(Base):
-    """One invitation to rate one resolution. `staff_id` is the agent credited, frozen at resolution."""
+    """One invitation to rate one resolution. `staff_id` is the agent credited, frozen at resolution.
+
+    `touchpoint` is where in the service it asks, `questionnaire` names what it asks in its policy (None:
+    that of the category), `reason` why somebody is not asked (`not_sampled`, `by_rule`, `fatigue_cap` …).
+    """
 
     __tablename__ = "surveys"
     __table_args__ = (UniqueConstraint("ticket_id", "opening"),)
@@ -36,6 +40,9 @@ class Survey(Base):
     revised_at: Mapped[datetime | None]
     asked_back_at: Mapped[datetime | None]
     anonymous: Mapped[bool] = mapped_column(default=False)
+    touchpoint: Mapped[str | None] = mapped_column(String(24))
+    questionnaire: Mapped[str | None] = mapped_column(String(48))
+    reason: Mapped[str | None] = mapped_column(String(48))
     policy_version_id: Mapped[UUID] = mapped_column(reference("policy_versions.id"))
 
 

@@ -21,6 +21,8 @@ class Ticket(Base):
     tells equal subjects; `earlier_id` is the closed ticket that this one takes further (no
     foreign key: SQLite would have to write the whole table anew for one). `waiting_since` is set while the
     customer is waited for; `waits` counts how often that has begun (the log tells from when to when).
+    `credited_id` and `credited_team_id` are who gave the result of this opening: a transfer after it changes
+    neither. `order_number` is the team's own number of what was bought.
     """
 
     __tablename__ = "tickets"
@@ -78,6 +80,9 @@ class Ticket(Base):
     urged_count: Mapped[int] = mapped_column(default=0)
     waiting_since: Mapped[datetime | None]
     waits: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    credited_id: Mapped[UUID | None]
+    credited_team_id: Mapped[UUID | None]
+    order_number: Mapped[str | None] = mapped_column(String(64))
 
 
 class TicketEntry(Base):
