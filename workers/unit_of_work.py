@@ -9,30 +9,28 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
-from sqlalchemy import event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
-from sqlalchemy.orm import Mapper, ORMExecuteState, Session, make_transient_to_detached
+from sqlalchemy.orm import Mapper, make_transient_to_detached
 
 from models.base import Base
 from models.gate import WriteGate
 from models.keys import PolicyChange
 from models.many import fill_in, insert_rows, new_values
-from models.session import WRITE, make_engine
-from models.tickets import NumberSeries
+from models.session import WRITE
 from models.vocabulary import Lane
 from workers.ahead import Ahead
 from workers.bells import SLOT, Bell, Ring, slot_of
 from workers.clock import Clock
 from workers.in_force import Following, Pilot, take_up
 from workers.policy import Policy
+from workers.series import Series
+from workers.sessions import HELD, ReadOnly, Writing
 from workers.settings import Settings
 from workers.vault import Vault
 
 __all__ = ["SLOT", "Bell", "Ring", "UnitOfWork", "Vault", "Workshop", "slot_of"]
 
-HELD = "closeloop_held"
-"""In a session's info: new rows that the session does not know yet."""
 DRAWN_AHEAD = 25
 """Numbers drawn at once by a transaction for many mails, at most as many as are left: those of mails that
 become no ticket stay unused."""
@@ -87,12 +85,12 @@ class UnitOfWork:
         a transaction of its own, so that nobody waits for this one's end: a number may stay unused.
         """
         if self.ahead is None:
-            number = await self._workshop.next_number(self.session, series)
+            number = await self._workshop.numbers.draw(self.session, series)
         else:
             waiting = self.ahead.numbers[series]
             if not waiting:
                 count = max(1, min(self.ahead.left, DRAWN_AHEAD))
-                last = await self._workshop.next_number(self.session, series, count)
+                last = await self._workshop.numbers.draw(self.session, series, count)
                 waiting.extend(range(last - count + 1, last + 1))
             number = waiting.popleft()
         return f"{prefix or series}{number:0{width}d}"
@@ -104,13 +102,13 @@ class UnitOfWork:
         once. As with numbers, one that is drawn by a transaction that fails stays unused.
         """
         if self.ahead is None:
-            return await self._workshop.next_number(self.session, series)
+            return await self._workshop.numbers.draw(self.session, series)
         turns = self.ahead.turns
         if series in turns:
             turns[series] += 1
         else:
             with self.session.no_autoflush:
-                turns[series] = await self._workshop.next_number(self.session, series)
+                turns[series] = await self._workshop.numbers.draw(self.session, series)
         return turns[series]
 
     async def insert_new(self, row: Base) -> bool:
@@ -200,7 +198,7 @@ class Workshop:
         self._gate = gate
         self._ring = ring
         self._write = engine.execution_options(**{WRITE: True})
-        self._numbers = _number_engine(engine) if gate is None else None
+        self.numbers = Series(engine, embedded=gate is not None)
         self._log = structlog.get_logger(__name__)
 
     @asynccontextmanager
@@ -221,7 +219,7 @@ class Workshop:
     async def read(self) -> AsyncIterator[UnitOfWork]:
         """A transaction that only reads, without waiting for writers. A write raises RuntimeError."""
         version = await self.prepare()
-        async with AsyncSession(self.engine, sync_session_class=_ReadOnly, expire_on_commit=False) as session:
+        async with AsyncSession(self.engine, sync_session_class=ReadOnly, expire_on_commit=False) as session:
             yield UnitOfWork(self, session, self.policies.known(version), version)
 
     @property
@@ -258,7 +256,7 @@ class Workshop:
             if self._gate is not None:
                 await stack.enter_async_context(self._gate)
             session = await stack.enter_async_context(
-                AsyncSession(self._write, sync_session_class=_Writing, expire_on_commit=False)
+                AsyncSession(self._write, sync_session_class=Writing, expire_on_commit=False)
             )
             await stack.enter_async_context(session.begin())
             yield session
@@ -271,58 +269,3 @@ class Workshop:
         except Exception:
             # The facts are committed: a bell that fails must not turn success into an error.
             self._log.exception("ring_failed", bells=len(bells))
-
-    async def next_number(self, session: AsyncSession, series: str, count: int = 1) -> int:
-        """Draw `count` numbers at once; gives the last of them. See `UnitOfWork.draw_number`."""
-        dialect = sqlite if self._numbers is None else postgresql
-        draw = (
-            dialect.insert(NumberSeries)
-            .values(name=series, last=count)
-            .on_conflict_do_update(index_elements=["name"], set_={"last": NumberSeries.last + count})
-            .returning(NumberSeries.last)
-        )
-        if self._numbers is None:
-            # What is held back has nothing to do with it.
-            drawn = await session.execute(draw, execution_options={"autoflush": False})
-            return int(drawn.scalar_one())
-        async with self._numbers.connect() as connection:
-            return int((await connection.execute(draw)).scalar_one())
-
-
-def _number_engine(engine: AsyncEngine) -> AsyncEngine:
-    """A few connections of their own for drawing numbers.
-
-    From the main pool, a full house of transactions that each want a second connection would wait for
-    each other. Closed together with `engine`.
-    """
-    numbers = make_engine(engine.url, isolation_level="AUTOCOMMIT", pool_size=2, max_overflow=2)
-
-    def close(_: object) -> None:
-        numbers.sync_engine.dispose()
-
-    event.listen(engine.sync_engine, "engine_disposed", close)
-    return numbers
-
-
-class _Writing(Session):
-    """A session that takes over what was held back before it asks the database for anything."""
-
-    def flush(self, objects: Any = None) -> None:
-        held: list[Base] = self.info.get(HELD, [])
-        self.add_all(held)
-        held.clear()
-        super().flush(objects)
-
-
-class _ReadOnly(Session):
-    """A session that refuses to write, so that nothing slips past the gate and the bells."""
-
-    def flush(self, objects: Any = None) -> None:
-        if self.new or self.dirty or self.deleted:
-            raise RuntimeError("a unit of work made for reading must not write")
-
-
-@event.listens_for(_ReadOnly, "do_orm_execute")
-def _refuse_statements(state: ORMExecuteState) -> None:
-    if state.is_insert or state.is_update or state.is_delete:
-        raise RuntimeError("a unit of work made for reading must not write")
