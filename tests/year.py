@@ -101,11 +101,11 @@ class Year:
                 pass
 
     async def _one(self, uow: UnitOfWork) -> None:
-        if len(self._open) < self.least or self.chance.random() < 0.1:
+        if len(self._open) < self.least or self.chance.random() < 0.04:
             await self._receive(uow)
             return
-        from_closed = self._closed and self.chance.random() < 0.03
-        ident = self.chance.choice(self._closed if from_closed else self._open)
+        from_closed = self._closed and self.chance.random() < 0.15
+        ident = self.chance.choice(self._closed[-60:] if from_closed else self._open)
         names = list(ACTS)
         name = self.chance.choices(names, [ACTS[each][0] for each in names])[0]
         try:
@@ -120,8 +120,11 @@ class Year:
         self._sort(ticket)
 
     def _sort(self, ticket: Ticket) -> None:
+        """What has its result, or is closed, is picked less often."""
+        over = ticket.state not in (TicketState.TO_ASSIGN, TicketState.IN_PROGRESS)
+        over = over and ticket.close_reason is None  # what is no request may be one after all
         for pile, kept in ((self._open, False), (self._closed, True)):
-            if ticket.id in pile and (ticket.state is TicketState.CLOSED) is not kept:
+            if ticket.id in pile and over is not kept:
                 pile.remove(ticket.id)
                 (self._open if kept else self._closed).append(ticket.id)
 
