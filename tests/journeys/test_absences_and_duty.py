@@ -1,4 +1,4 @@
-"""Who is away is stood in for; at night and on holidays whoever is on duty hears first; reviews are on time."""
+"""Who is away is stood in for; at night and on holidays who is on duty hears first; reviews are on time."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ async def test_who_is_away_is_stood_in_for(backend: Backend) -> None:
         assert {mail.recipient for mail in house.relay.mails[-2:]} == {ALICE, BOB}
         assert len(await house.notifications("customer_reply")) == before + 2
 
-        # The supervisor and her substitute are away: the next of the chain; without anybody the administrator.
+        # The supervisor and her substitute are away: the next of the chain; with nobody the administrator.
         await _away(house, "SV001", 48, substitute="CS002")
         gone = await _away(house, "CS002", 48, substitute="HD001")
         urgent = await _open(house, "urgent")
@@ -116,6 +116,22 @@ async def test_at_night_whoever_is_on_duty_hears_first(backend: Backend) -> None
         await house.pass_time(timedelta(days=2))
         assert len(house.mails_to(CAROL, "标准复审")) == len(house.mails_to(ADMIN, "标准复审")) == 1
         assert not house.mails_to(ALICE, "标准复审")
+
+
+async def test_one_person_with_every_role_gets_one_mail_about_one_fact(backend: Backend) -> None:
+    async with open_house(backend) as house:
+        for number in ("CS001", "CS002", "SV001", "HD001"):
+            await house.api("PATCH", f"/staff/{number}", {"active": False})
+        number = await _open(house, "high")
+        limit = (await house.deadlines(number))["first_response"].limit_at
+        await house.pass_time(until=limit - timedelta(minutes=30))
+        for moment in (limit, limit + timedelta(minutes=30), limit + timedelta(hours=2)):
+            before = len(house.mails_to(ADMIN, f"[{number}]"))
+            await house.pass_time(until=moment)
+            assert len(house.mails_to(ADMIN, f"[{number}]")) == before + 1, moment
+        assert {row.staff_id for row in await house.notifications("breach")} == {
+            (await house.ticket()).handler_id
+        }
 
 
 async def _handler(house: House, number: str) -> str:
