@@ -54,19 +54,23 @@ class UnitOfWork:
         self._held: list[Base] = session.sync_session.info.setdefault(HELD, [])
         self._workshop = workshop
         self._bells: set[Bell] = set()
+        self._overdue: dict[tuple[str, Lane], datetime] = {}
 
     @property
     def bells(self) -> frozenset[Bell]:
         """What is going to be rung when the transaction has been committed."""
-        return frozenset(self._bells)
+        overdue = (Bell(desk, lane, slot) for (desk, lane), slot in self._overdue.items())
+        return frozenset((*self._bells, *overdue))
 
     def ring(self, desk: str, lane: Lane, due: datetime) -> None:
         """After commit, tell `desk` that something in `lane` is due at `due` (promise time)."""
         now = self.clock.now()
-        # What is due already rings without delay: its slot is one that has ended.
-        self._bells.add(
-            Bell(desk, lane, slot_of(due) if due > now else min(slot_of(due), slot_of(now) - SLOT))
-        )
+        if due > now:
+            self._bells.add(Bell(desk, lane, slot_of(due)))
+            return
+        # What is due already rings without delay (its slot is one that has ended), and once for all of it.
+        overdue = min(slot_of(due), slot_of(now) - SLOT)
+        self._overdue[desk, lane] = min(overdue, self._overdue.get((desk, lane), overdue))
 
     @property
     def pilots(self) -> tuple[Pilot, ...]:

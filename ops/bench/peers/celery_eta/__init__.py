@@ -1,0 +1,1 @@
+"""Celery with a time of arrival per task: a peer of the deadlines."""

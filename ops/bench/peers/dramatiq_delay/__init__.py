@@ -1,0 +1,1 @@
+"""dramatiq with a delay per message: a peer of the deadlines."""
