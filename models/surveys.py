@@ -82,7 +82,11 @@ class AnonymousAnswer(Base):
 
 
 class Followup(Base):
-    """The second follow-up 二次跟进 after a low score: must be *started* by `start_by`, ends re-evaluated."""
+    """The second follow-up 二次跟进 after a low score: must be *started* by `start_by`, ends re-evaluated.
+
+    `tries` counts contacts that reached nobody. `due_at` is until when a measure is to be set, and once it is
+    (`measured_at`) until when it is to be evaluated; `measure_owner_id` answers for it.
+    """
 
     __tablename__ = "followups"
 
@@ -102,6 +106,9 @@ class Followup(Base):
     cause: Mapped[str | None] = mapped_column(String(16))
     term: Mapped[str | None] = mapped_column(String(8))
     department: Mapped[str | None] = mapped_column(String(64))
+    tries: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    measure_owner_id: Mapped[UUID | None]
+    measured_at: Mapped[datetime | None]
     due_at: Mapped[datetime | None]
     evaluated_at: Mapped[datetime | None]
     plan: Mapped[dict[str, Any]] = mapped_column(default=dict)
