@@ -1,10 +1,22 @@
 """All table families, so that `Base.metadata` is complete wherever the schema itself is worked on."""
 
-from models import deadlines, intake, keys, links, mailboxes, notifications, people, surveys, tickets
+from models import (
+    communications,
+    deadlines,
+    intake,
+    keys,
+    links,
+    mailboxes,
+    notifications,
+    people,
+    surveys,
+    tickets,
+)
 from models.base import Base
 
 __all__ = [
     "Base",
+    "communications",
     "deadlines",
     "intake",
     "keys",

@@ -141,6 +141,13 @@ class FollowupState(StrEnum):
     NOT_MET = "not_met"
 
 
+class CommunicationState(StrEnum):
+    """Where a communication record stands: 开放, 关闭."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+
+
 class Dimension(StrEnum):
     """What a CSAT answer rates, each 1 (非常不满意) to 5 (非常满意)."""
 
