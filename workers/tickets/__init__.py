@@ -25,7 +25,7 @@ from workers.tickets.informing import progress_alarm
 from workers.tickets.loading import remember_message, ticket_by_id, ticket_by_number
 from workers.tickets.noting import note, tell_commands
 from workers.tickets.opening import Request, language_of, open_ticket
-from workers.tickets.replanning import Replanned, Shift, replan_batch
+from workers.tickets.replanning import Replanned, replan_batch
 from workers.tickets.responding import (
     answer,
     message_accepted,
@@ -35,6 +35,7 @@ from workers.tickets.responding import (
     tell_not_sent,
 )
 from workers.tickets.retiming import follow_case
+from workers.tickets.shifts import Shift
 from workers.tickets.waiting import resume, wait, waiting_alarm
 
 __all__ = [

@@ -28,6 +28,7 @@ from workers.notifications import CANCELLABLE
 from workers.policy import Alarm, Case, Policy, SlaClock
 from workers.tickets.clocks import OPENING, case_of, judged_by, pauses_of
 from workers.tickets.pauses import Pause
+from workers.tickets.shifts import ADDED, ALARMS, KEPT, MOVED, WITHDRAWN, Shift
 from workers.tickets.waiting import clocks_running
 from workers.unit_of_work import UnitOfWork
 
@@ -35,30 +36,8 @@ log = structlog.get_logger(__name__)
 
 REASON = "policy_changed"
 BATCH = 50
-MOVED, ADDED, WITHDRAWN, KEPT, ALARMS = "moved", "added", "withdrawn", "kept", "alarms"
 MAY_BE_ADDED = (DeadlineKind.PLAN, DeadlineKind.RESOLUTION)
 AFTER_RESULT = (DeadlineKind.CONFIRMATION, DeadlineKind.SURVEY_INVITATION)
-
-
-@dataclass(frozen=True, slots=True)
-class Shift:
-    """What became of one clock: `what` is moved, added, withdrawn, kept (the new limit would be over
-    already) or alarms (the limit is the same, who hears of it when is not). Limits are UTC.
-    """
-
-    clock: str
-    what: str
-    before: datetime | None
-    after: datetime | None
-
-    def facts(self) -> dict[str, str | None]:
-        """As the log holds it."""
-        moments = {"before": self.before, "after": self.after}
-        return {
-            "clock": self.clock,
-            "what": self.what,
-            **{name: moment.isoformat() if moment else None for name, moment in moments.items()},
-        }
 
 
 @dataclass(frozen=True, slots=True)
