@@ -41,7 +41,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Cuts the tests off from the network and from the settings (ours, PostgreSQL's) of whoever runs them."""
     config.stash[guard] = LoopbackGuard()
     config.stash[guard].install()
-    for name in [name for name in os.environ if name.startswith(("CLOSELOOP_", "PG"))]:
+    ours = [name for name in os.environ if name.startswith(("CLOSELOOP_", "PG"))]
+    for name in set(ours) - {"CLOSELOOP_SCREENSHOTS"}:
         del os.environ[name]
     # A loaded machine must not make a right property fail, nor chance a good commit.
     settings.register_profile("laptop", deadline=None)

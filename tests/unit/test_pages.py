@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+from justhtml import JustHTML
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from workers.rendering import LOCALES, Renderer
@@ -52,8 +53,9 @@ def test_all_promised_pages_are_there() -> None:
 
 @each_locale
 @each_page
-def test_a_page_runs_no_script_and_loads_nothing(page: str, locale: str) -> None:
+def test_a_page_is_correct_html_runs_no_script_and_loads_nothing(page: str, locale: str) -> None:
     html = rendered(page, locale)
+    assert JustHTML(html, collect_errors=True).errors == []
     assert not re.search(
         r"<script|<link|<img|<iframe|\bsrc=|url\(|@import|javascript:|\bon\w+=|\sstyle=", html
     )
