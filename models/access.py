@@ -12,8 +12,8 @@ from models.base import Base, new_id, reference
 class SignIn(Base):
     """Somebody typed an address, theirs or not: whose it is, the errand finds out, outside the answer.
 
-    `email_sealed` is what was typed, under the installation's own key; `browser_hash` belongs to the cookie of
-    the browser that asks, `code_hash` to the code that is typed there. `tries` counts codes that were typed.
+    `email_sealed` is what was typed, under the installation's own key; `browser_hash` belongs to the cookie
+    of the browser that asks, `code_hash` to the code that is typed there. `tries` counts typed codes.
     """
 
     __tablename__ = "sign_ins"

@@ -1,6 +1,7 @@
 """All table families, so that `Base.metadata` is complete wherever the schema itself is worked on."""
 
 from models import (
+    access,
     communications,
     deadlines,
     intake,
@@ -16,6 +17,7 @@ from models.base import Base
 
 __all__ = [
     "Base",
+    "access",
     "communications",
     "deadlines",
     "intake",
