@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
+from models.deadlines import Deadline
 from models.intake import IntakeEvent
-from models.vocabulary import EventState, Medium
+from models.vocabulary import DeadlineKind, DeadlineState, EventState, Medium
 from tests.command_line import COMMAND, CommandLine
 from tests.fakes_smtp import Script, ThreadedSmtp, refuse
 from tests.unit.test_images import folder, png
@@ -430,3 +431,27 @@ def test_a_relay_that_is_not_there_is_told_with_what_to_look_at(closeloop: Comma
     assert "connection_failed" in said.out
     assert "firewall" in said.out
     assert closeloop("send-test", "nonsense").code == 2
+
+
+# -- verdicts ----------------------------------------------------------------------------------------------
+
+
+def test_a_stored_verdict_that_the_log_does_not_bear_out_is_named(closeloop: CommandLine) -> None:
+    closeloop("migrate")
+    number = in_the_database(closeloop, open_ticket)
+    good = closeloop("verdicts", "--json")
+    assert (good.code, good.json["tickets"], good.json["differences"]) == (0, 1, [])
+    assert "every verdict is what the log says" in closeloop("verdicts", number.lower()).out
+
+    async def tamper(uow: UnitOfWork) -> None:
+        first = Deadline.kind == DeadlineKind.FIRST_RESPONSE
+        await uow.session.execute(update(Deadline).where(first).values(state=DeadlineState.MET))
+
+    in_the_database(closeloop, tamper)
+    said = closeloop("verdicts", "--json")
+    assert said.code == 1
+    (one,) = said.json["differences"]
+    assert (one["ticket"], one["clock"], one["what"]) == (number, "first_response", "verdict")
+    assert (one["stored"], one["recomputed"]) == ("met", "running")
+    assert "1 stored otherwise" in closeloop("verdicts").out
+    assert closeloop("verdicts", "CS202405200001").code == 1

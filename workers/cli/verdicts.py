@@ -97,6 +97,8 @@ def _tell(found: dict[str, Any]) -> None:
     if not differences:
         verdict("good", f"{counts}: every verdict is what the log says")
         return
-    verdict("bad", f"{counts}: {len(differences)} differences", "closeloop explain NUMBER tells the story")
+    verdict(
+        "bad", f"{counts}: {len(differences)} stored otherwise", "closeloop explain NUMBER tells the story"
+    )
     titles = ("ticket", "clock", "generation", "what", "stored", "recomputed")
     print_table(titles, [tuple(each.values()) for each in differences[:MOST_SHOWN]], "")
