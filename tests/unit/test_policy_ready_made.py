@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from models.vocabulary import Category, Priority
-from workers.policy import READY_MADE, Alarm, Policy, SlaClock, load_policy, parse_policy
+from workers.policy import READY_MADE, Alarm, AskRule, Policy, SlaClock, load_policy, parse_policy
 
 URGENT, HIGH, MEDIUM, LOW = Priority.URGENT, Priority.HIGH, Priority.MEDIUM, Priority.LOW
 FIRST, PLAN, RESOLUTION, ACCEPTANCE = (
@@ -207,7 +207,7 @@ def test_the_survey_is_sent_reminded_handed_to_a_person_and_closed(support: Poli
     survey, invited = support.survey, at("05-20 17:00")
     assert survey.delay == timedelta(hours=1)
     assert survey.invite_at(at("05-20 16:00")) == invited
-    assert survey.invite_at(at("05-20 16:00"), periodic=True) == at("05-25 18:00")
+    assert survey.invite_at(at("05-20 16:00"), AskRule(periodic=True)) == at("05-25 18:00")
     assert survey.reminder_at(invited) == at("05-22 10:00")
     assert survey.task_at(invited) == at("05-25 10:00")
     assert survey.close_unrated_at(survey.task_at(invited)) == at("05-28 18:00")

@@ -15,7 +15,7 @@ from models.links import Link
 from models.notifications import Notification
 from models.people import Customer, Staff, Team
 from models.tickets import Ticket
-from models.vocabulary import DeadlineState, EventState, NotificationState
+from models.vocabulary import DeadlineKind, DeadlineState, EventState, NotificationState
 from workers.ahead import Ahead, OfTickets
 from workers.unit_of_work import UnitOfWork
 
@@ -39,6 +39,7 @@ async def look_ahead(uow: UnitOfWork, rows: Sequence[Deadline]) -> Ahead:
         teams=(await session.scalars(select(Team).order_by(Team.id))).all(),
         customers={},
         absent=set(),
+        left=max(1, sum(row.kind is DeadlineKind.SURVEY_INVITATION for row in rows)),  # numbers to be drawn
         of_tickets=OfTickets(
             ids=frozenset(ticket_ids),
             rows=[*tickets, *customers, *await _breached(uow, rows)],

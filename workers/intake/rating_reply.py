@@ -29,7 +29,7 @@ async def rating_in(uow: UnitOfWork, ticket: Ticket, text: str, medium: Medium) 
         return None
     reply = read_reply(text)
     if reply.score is not None:
-        scores = {"overall": reply.score}
+        scores = {"overall": await surveys.fitting(uow, survey, reply.score)}
         source = "sms" if medium is Medium.SMS else "mail"
         await surveys.answer(uow, survey, ticket, surveys.Answer(scores, reply.comment, source=source))
         return Filed(EventState.DONE, kind="rating", ticket_id=ticket.id)

@@ -2,6 +2,7 @@
 
 from workers.policy.advice import advice
 from workers.policy.aftercare import Chase, Followup, Questionnaire, Survey
+from workers.policy.asking_parts import AskRule, Service, touchpoint_of
 from workers.policy.desk import Assignment
 from workers.policy.difference_words import section, sentence, word
 from workers.policy.differences import Difference, differences
@@ -17,6 +18,7 @@ from workers.policy.replay import Outcome, Story, Tally, replay
 __all__ = [
     "READY_MADE",
     "Alarm",
+    "AskRule",
     "Assignment",
     "Case",
     "Chase",
@@ -28,6 +30,7 @@ __all__ = [
     "Policy",
     "PolicyFileError",
     "Questionnaire",
+    "Service",
     "SlaClock",
     "Story",
     "Survey",
@@ -40,5 +43,6 @@ __all__ = [
     "replay",
     "section",
     "sentence",
+    "touchpoint_of",
     "word",
 ]

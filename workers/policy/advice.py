@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from models.vocabulary import Priority
 from workers.policy import plan
+from workers.policy.asking_checks import survey_advice
 from workers.policy.assignment_parts import Rule
 from workers.policy.document import WarningsPart
 from workers.policy.limit_parts import ByPriority
@@ -24,7 +25,7 @@ def advice(policy: Policy, now: datetime) -> tuple[Mistake, ...]:
     lines = Lines(policy.version_text)
     found = [
         Mistake(lines.of(place), words, hint)
-        for part in (_years, _warnings, _ladder, _periods, _rules, _review)
+        for part in (_years, _warnings, _ladder, _periods, _surveys, _rules, _review)
         for place, words, hint in part(policy, now)
     ]
     return tuple(sorted(found, key=lambda each: each.line or 0))
@@ -104,6 +105,10 @@ def _periods(policy: Policy, now: datetime) -> _Said:
             if other.first_day <= period.last_day and period.first_day <= other.last_day:
                 words = f"the special periods {other.label} and {period.label} overlap"
                 yield place, words, f"on common days {other.label} wins"
+
+
+def _surveys(policy: Policy, now: datetime) -> _Said:
+    yield from survey_advice(policy.document)
 
 
 def _rules(policy: Policy, now: datetime) -> _Said:

@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from workers.calendars import Calendar
 from workers.policy.aftercare_parts import ChasePart, FollowupPart, SurveyPart
+from workers.policy.asking_parts import EVERYBODY, RETURN_VISIT, AskRule, Scale, Service
 from workers.policy.quiet import QuietHours
 
 
 @dataclass(frozen=True, slots=True)
 class Questionnaire:
-    """What is asked: dimension codes, overall first, and open questions in the reader's language."""
+    """What is asked: dimension codes, overall first, and open questions in the reader's language.
+
+    `own` are the team's own scored questions: code → words. On a scale of `three` only 5, 3 and 1 are given.
+    """
 
     dimensions: tuple[str, ...]
     open_questions: tuple[str, ...]
+    own: Mapping[str, str] = field(default_factory=dict)
+    scale: Scale = "five"
+
+    @property
+    def scored(self) -> tuple[str, ...]:
+        """The codes of all that is given a score, in the order of asking."""
+        return (*self.dimensions, *self.own)
+
+    @property
+    def scores(self) -> tuple[int, ...]:
+        """The scores that can be given, the lowest first."""
+        return (1, 3, 5) if self.scale == "three" else (1, 2, 3, 4, 5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +91,20 @@ class Survey(Chase):
         """How many invitations a customer gets at most in how long a time; no time: no cap."""
         return self.rules.fatigue_cap, timedelta(days=self.rules.fatigue_days)
 
-    def invite_at(self, ended_at: datetime, *, periodic: bool = False) -> datetime:
+    def asking(self, service: Service) -> AskRule:
+        """The first `[[survey.ask]]` rule that fits; where none does, everybody is asked."""
+        return next((rule for rule in self.rules.ask if rule.fits(service)), EVERYBODY)
+
+    def invite_at(self, ended_at: datetime, rule: AskRule = EVERYBODY) -> datetime:
         """When the invitation is due; for periodic services some working days later."""
-        return (
-            self.rules.periodic_delay.end(self.calendar, ended_at)
-            if periodic
-            else ended_at + self.rules.delay
-        )
+        if rule.periodic:
+            limit = rule.periodic_delay or self.rules.periodic_delay
+            return limit.end(self.calendar, ended_at)
+        return ended_at + (self.rules.delay if rule.delay is None else rule.delay)
+
+    def questionnaire_of(self, rule: AskRule) -> str | None:
+        """The name of the questionnaire that a rule asks; None: that of the category."""
+        return rule.questionnaire or (RETURN_VISIT if rule.periodic else None)
 
     def expires_at(self, invited_at: datetime) -> datetime:
         """Until when the link takes an answer."""
@@ -94,8 +117,16 @@ class Survey(Chase):
     def questionnaire(self, category: str | None, locale: str | None = None) -> Questionnaire:
         """The questions for a category (or `return_visit` 回访); others get the default questionnaire."""
         part = self.rules.questionnaires.get(category or "", self.rules.questionnaires["default"])
-        questions = tuple(question.for_locale(locale or self.locale) for question in part.open_questions)
-        return Questionnaire(tuple(each.value for each in part.dimensions), questions)
+        read_in = locale or self.locale
+        questions = tuple(question.for_locale(read_in) for question in part.open_questions)
+        own = {question.code: question.for_locale(read_in) for question in part.own}
+        return Questionnaire(tuple(each.value for each in part.dimensions), questions, own, part.scale)
+
+    def nearest(self, score: int, scale: Scale) -> int:
+        """A score of 1 to 5 as it is given on this scale: 满意 5, 一般 3, 不满意 1 on one of three."""
+        return (
+            {"satisfied": 5, "fair": 3, "dissatisfied": 1}[self.verdict(score)] if scale == "three" else score
+        )
 
     def verdict(self, score: int) -> str:
         """`satisfied` 满意, `fair` 一般 or `dissatisfied` 不满意 for a score of 1 to 5."""
@@ -106,8 +137,9 @@ class Survey(Chase):
 
 @dataclass(frozen=True, slots=True)
 class Followup:
-    """The follow-up of a low score. Its clock is plain elapsed time."""
+    """The follow-up of a low score. The clock until its start is elapsed time, or working time if chosen."""
 
+    calendar: Calendar
     rules: FollowupPart
 
     @property
@@ -127,11 +159,24 @@ class Followup:
 
     def start_by(self, opened_at: datetime) -> datetime:
         """Until when the first contact must have been logged."""
-        return opened_at + self.rules.start_within
+        return self._after(opened_at, self.rules.start_within)
 
     def reminders_at(self, opened_at: datetime) -> tuple[datetime, ...]:
         """The moments of the reminders, in order."""
-        return tuple(opened_at + after for after in self.reminders)
+        return tuple(self._after(opened_at, after) for after in self.reminders)
+
+    def _after(self, moment: datetime, time: timedelta) -> datetime:
+        return self.calendar.add(moment, time) if self.rules.start_clock == "working" else moment + time
+
+    def measure_by(self, moment: datetime) -> datetime:
+        """Until when a measure is to be set, after the first contact or after one that was not met."""
+        return moment + self.rules.measure_within
+
+    def due_alarms(self, now: datetime, due_at: datetime) -> tuple[tuple[datetime, str], ...]:
+        """When whoever owns what is due at `due_at` hears of it, in order, and why: soon, due or overdue."""
+        soon = [(due_at - before, "soon") for before in sorted(self.rules.due_reminders, reverse=True)]
+        late = [(due_at + after, "overdue") for after in sorted(self.rules.overdue_reminders)]
+        return (*(each for each in soon if each[0] > now), (due_at, "due"), *late)
 
     def opens(self, scores: Mapping[str, int]) -> bool:
         """Whether these scores (dimension → 1…5) open a follow-up."""

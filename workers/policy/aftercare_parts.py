@@ -8,15 +8,21 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from models.vocabulary import Dimension
+from workers.policy.asking_parts import AskRule, OwnQuestion, Scale
 from workers.policy.fields import Code, Days, Part, Score, Wording
 from workers.policy.limits import DurationField, LimitField
 from workers.policy.quiet import QuietField, QuietHours
 
 
 class QuestionnairePart(Part):
-    """`[survey.questionnaires.x]`: what is asked, overall first."""
+    """`[survey.questionnaires.x]`: what is asked, overall first.
+
+    `scale = "three"` shows 满意, 一般, 不满意, kept as 5, 3, 1, so that all figures can be compared.
+    """
 
     dimensions: Annotated[tuple[Dimension, ...], Field(min_length=1)]
+    scale: Scale = "five"
+    own: Annotated[tuple[OwnQuestion, ...], Field(max_length=10)] = ()
     open_questions: tuple[Wording, ...] = ()
 
     @model_validator(mode="after")
@@ -25,6 +31,8 @@ class QuestionnairePart(Part):
             raise ValueError('"overall" comes first: it is the score that counts')
         if len(set(self.dimensions)) != len(self.dimensions):
             raise ValueError("a dimension is asked twice")
+        if len({each.code for each in self.own}) != len(self.own):
+            raise ValueError("two own questions have the same code")
         return self
 
 
@@ -60,6 +68,7 @@ class SurveyPart(ChasePart):
     satisfied_from: Score
     fair_from: Score
     questionnaires: dict[Code, QuestionnairePart]
+    ask: tuple[AskRule, ...] = ()
 
     @model_validator(mode="after")
     def _sent_within_a_day(self) -> Self:
@@ -77,12 +86,21 @@ class SurveyPart(ChasePart):
 
 
 class FollowupPart(Part):
-    """`[followup]`: which scores are low and how soon somebody calls back."""
+    """`[followup]`: which scores are low, how soon somebody calls back, and how measures are watched.
+
+    What a file written earlier lacks has the default it had then, or is new.
+    """
 
     start_within: DurationField
+    start_clock: Literal["elapsed", "working"] = "elapsed"
     reminders: tuple[DurationField, ...]
     low_overall: Score
     low_dimension: Score
+    unreached_tries: Annotated[int, Field(ge=1, le=20, strict=True)] = 3
+    measure_within: DurationField = timedelta(days=5)
+    due_reminders: tuple[DurationField, ...] = (timedelta(hours=72),)
+    overdue_reminders: tuple[DurationField, ...] = (timedelta(hours=24), timedelta(hours=72))
+    effect_minimum: Annotated[int, Field(ge=3, le=1000, strict=True)] = 5
 
     @model_validator(mode="after")
     def _reminders_in_time(self) -> Self:

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from workers.calendars import Calendar, PublicHolidays, country_of
 from workers.errors import PolicyError
+from workers.policy.asking_checks import survey_mistakes
 from workers.policy.document import WEEKDAYS, CalendarPart, Document
 from workers.policy.limit_parts import ties
 from workers.policy.mistakes import Mistake, PolicyFileError, from_fields, from_syntax
@@ -74,6 +75,9 @@ def parse_policy(text: str, source: str = "policy") -> Policy:
         mistake = f"no public holidays are known for {document.calendar.holidays}"
         hint = 'write an ISO country code like CN, DE or DE-BY, "auto", or "none"'
         raise PolicyFileError(source, [Mistake(Lines(text).of(("calendar", "holidays")), mistake, hint)])
+    lines = Lines(text)
+    if wrong := [Mistake(lines.of(at), words, hint) for at, words, hint in survey_mistakes(document)]:
+        raise PolicyFileError(source, wrong)
     if tied := _ties(document, text):
         raise PolicyFileError(source, tied)
     return Policy(

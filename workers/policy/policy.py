@@ -217,7 +217,7 @@ class Policy(Desk):
 
     @property
     def followup(self) -> Followup:
-        return Followup(self.document.followup)
+        return Followup(self.calendar, self.document.followup)
 
     def questionnaire(self, category: str | None, locale: str | None = None) -> Questionnaire:
         """Short for `survey.questionnaire`."""

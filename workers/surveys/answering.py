@@ -22,7 +22,9 @@ from workers.errors import Conflict, InvalidInput
 from workers.followups import open_followup
 from workers.history import record
 from workers.notifications import cancel
+from workers.policy import Questionnaire
 from workers.suppressions import suppress
+from workers.surveys.asked import asked_by
 from workers.surveys.recording import MOST_VERSIONS, Answer, latest, put_into_box, store, versions
 from workers.tickets import confirm, try_close
 from workers.unit_of_work import UnitOfWork
@@ -138,20 +140,20 @@ def _must_be_open(survey: Survey, now: datetime) -> None:
 
 
 async def _check(uow: UnitOfWork, survey: Survey, given: Answer) -> None:
-    policy = await uow.policy_of(survey.policy_version_id)
-    asked = set(policy.questionnaire(survey.category.value, survey.locale).dimensions)
-    _check_scores(given.scores, asked)
+    _check_scores(given.scores, await asked_by(uow, survey))
     for code, words in given.words.items():
         if len(words) > LONGEST_COMMENT:
             raise InvalidInput(f"the words are longer than {LONGEST_COMMENT} characters", hint=code[:24])
 
 
-def _check_scores(scores: Mapping[str, int], asked: set[str]) -> None:
+def _check_scores(scores: Mapping[str, int], asked: Questionnaire) -> None:
     for dimension, score in scores.items():
-        if dimension not in asked:
+        if dimension not in asked.scored:
             raise InvalidInput(f"{dimension[:24]} is not asked for in this survey", hint=dimension[:24])
         if not 1 <= score <= 5:
             raise InvalidInput(f"{dimension[:24]} is not a score from 1 to 5", hint=dimension[:24])
+        if score not in asked.scores:
+            raise InvalidInput(f"{dimension[:24]} is 5, 3 or 1 in this survey", hint=dimension[:24])
 
 
 async def _stop_asking(uow: UnitOfWork, survey_id: UUID, reason: str) -> None:

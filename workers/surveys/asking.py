@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+from sqlalchemy import select
+
 from models.base import new_id
 from models.deadlines import Deadline
 from models.notifications import Notification
@@ -14,6 +16,7 @@ from models.tickets import Ticket
 from models.vocabulary import DeadlineKind, Lane, Medium
 from workers import deadlines, escalations
 from workers.directory import people_for
+from workers.errors import Conflict
 from workers.history import record
 from workers.notifications import (
     Notice,
@@ -23,41 +26,103 @@ from workers.notifications import (
     staff_ticket_facts,
     ticket_facts,
 )
-from workers.policy import Alarm
-from workers.tickets import try_close
+from workers.policy import Alarm, AskRule, Service
+from workers.policy.asking_parts import RETURN_VISIT, Touchpoint
+from workers.surveys.ways import way_to
+from workers.tickets import service_of, try_close
 from workers.unit_of_work import UnitOfWork
 
 NOT_ASKED = "not_asked"
+LEFT_OUT = frozenset({"by_rule", "not_sampled"})
 UNWANTED = frozenset(
     {"fatigue_cap", "suppressed_opted_out", "suppressed_complaint", "suppressed_blocked_by_staff"}
 )
 
 
 async def invite(uow: UnitOfWork, row: Deadline, alarm: Alarm) -> timedelta | None:
-    """Ask for a rating of this resolution, once; the agent credited is the handler of now."""
+    """Ask for a rating of this resolution, once, as the first rule that fits says."""
     ticket = await uow.session.get_one(Ticket, row.ticket_id)
     if ticket.resolved_at is None or ticket.opening != row.generation or ticket.rated_at is not None:
         return None
-    survey = await _make(uow, ticket, ticket.resolved_at)
-    await record(uow, ticket, "survey_invited", facts={"survey": survey.number})
-    await _ask(uow, ticket, survey, "csat_invitation")
-    await _start_chasing(uow, ticket, survey)
+    await _begin(uow, ticket, ticket.resolved_at, await service_of(uow, ticket))
     return None
+
+
+async def ask(uow: UnitOfWork, ticket: Ticket, touchpoint: Touchpoint | None = None) -> Survey:
+    """Ask about a result once more than the rules did: looking back, or on a return visit (row D1).
+
+    The fatigue cap and the customer's wishes hold as ever; who was left out by a rule or a sample is asked
+    now. Raises Conflict when the ticket has no result, or was asked about it already.
+    """
+    if ticket.resolved_at is None:
+        raise Conflict(f"ticket {ticket.number} has no result to ask about")
+    asked = select(Survey).where(Survey.ticket_id == ticket.id, Survey.opening == ticket.opening)
+    survey = await uow.session.scalar(asked)
+    if survey is not None and survey.reason not in LEFT_OUT:
+        raise Conflict(f"ticket {ticket.number} was asked about: {survey.number}", hint="once per result")
+    await deadlines.withdraw(uow, ticket, [DeadlineKind.SURVEY_INVITATION], "asked_earlier")
+    service = await service_of(uow, ticket, touchpoint)
+    return await _begin(uow, ticket, ticket.resolved_at, service, wanted=True, again=survey)
+
+
+async def _begin(
+    uow: UnitOfWork,
+    ticket: Ticket,
+    service_at: datetime,
+    service: Service,
+    *,
+    wanted: bool = False,
+    again: Survey | None = None,
+) -> Survey:
+    """A survey for this result, and what it sets going. `wanted`: whatever the rules say of asking."""
+    policy = await uow.policy_of(ticket.policy_version_id)
+    rule = policy.survey.asking(service)
+    survey = again or await _make(uow, ticket, service_at)
+    survey.touchpoint = RETURN_VISIT if rule.periodic else service.touchpoint
+    name = policy.survey.questionnaire_of(rule)
+    survey.questionnaire = RETURN_VISIT if service.touchpoint == RETURN_VISIT and name is None else name
+    reason = None if wanted else _left_out(ticket, rule)
+    if reason is not None:
+        survey.state, survey.reason = NOT_ASKED, reason
+        await _end_unrated(uow, ticket, survey, reason)
+        return survey
+    now = uow.clock.now()
+    survey.state, survey.reason = "invited", None
+    survey.invited_at, survey.expires_at = now, policy.survey.expires_at(now)
+    survey.channel = await way_to(uow, ticket, rule.ways) or survey.channel
+    facts = {"survey": survey.number, "touchpoint": survey.touchpoint, "channel": survey.channel.value}
+    await record(uow, ticket, "survey_invited", facts=facts)
+    if survey.channel is Medium.PHONE:
+        await _give_task(uow, ticket, survey)
+    else:
+        await _ask(uow, ticket, survey, "csat_invitation")
+    await _start_chasing(uow, ticket, survey)
+    return survey
+
+
+def _left_out(ticket: Ticket, rule: AskRule) -> str | None:
+    """Why a rule leaves this result out; None: it does not. A sample is always the same."""
+    if not rule.ask:
+        return "by_rule"
+    return None if rule.takes(ticket.id.bytes) else "not_sampled"
 
 
 async def _make(uow: UnitOfWork, ticket: Ticket, service_at: datetime) -> Survey:
     policy = await uow.policy_of(ticket.policy_version_id)
-    customer = await uow.session.get_one(Customer, ticket.customer_id)
+    customer = await uow.the(Customer, ticket.customer_id)
     now = uow.clock.now()
     day = policy.calendar.local_date(now).strftime("%Y%m%d")
+    number = await uow.draw_number(f"CSAT{day}", 3)
+    if uow.ahead is not None:
+        uow.ahead.left = max(1, uow.ahead.left - 1)
     survey = Survey(
         id=new_id(),
-        number=await uow.draw_number(f"CSAT{day}", 3),
+        number=number,
         ticket_id=ticket.id,
         opening=ticket.opening,
         customer_id=ticket.customer_id,
-        staff_id=ticket.handler_id,
-        team_id=ticket.team_id,
+        staff_id=ticket.credited_id or ticket.handler_id,
+        team_id=ticket.credited_team_id or ticket.team_id,
         category=ticket.category,
         customer_group=customer.customer_group,
         channel=ticket.channel if ticket.channel is Medium.SMS else Medium.EMAIL,
@@ -111,11 +176,10 @@ async def _ways_to_answer(uow: UnitOfWork, survey: Survey, hours: int) -> dict[s
 async def _start_chasing(uow: UnitOfWork, ticket: Ticket, survey: Survey) -> None:
     policy = await uow.policy_of(survey.policy_version_id)
     task_at = policy.survey.task_at(survey.invited_at)
-    alarms = [
-        Alarm(policy.survey.reminder_at(survey.invited_at), "reminder", ()),
-        Alarm(task_at, "task", ("handler",)),
-        Alarm(policy.survey.close_unrated_at(task_at), "give_up", ()),
-    ]
+    alarms = [Alarm(policy.survey.close_unrated_at(task_at), "give_up", ())]
+    if survey.channel is not Medium.PHONE:  # else a person was told to ask right away
+        first = Alarm(policy.survey.reminder_at(survey.invited_at), "reminder", ())
+        alarms = [first, Alarm(task_at, "task", ("handler",)), *alarms]
     await deadlines.arm(
         uow,
         ticket,
@@ -166,13 +230,13 @@ async def held_back(uow: UnitOfWork, ticket: Ticket, message: Notification, reas
     facts = {"survey": survey.number, "notification": message.kind, "reason": reason}
     await record(uow, ticket, "survey_not_sent", facts=facts, notification_id=message.id)
     if message.kind == "csat_invitation" and reason in UNWANTED and survey.state == "invited":
-        survey.state = NOT_ASKED
+        survey.state, survey.reason = NOT_ASKED, reason
 
 
 async def _give_task(uow: UnitOfWork, ticket: Ticket, survey: Survey) -> None:
     """Row B11: a person follows up; the customer may tell the scores on the phone."""
-    credited = await uow.session.get(Staff, ticket.handler_id) if ticket.handler_id else None
-    people = [credited] if credited else await people_for(uow, ticket, ["supervisor"])
+    handler = await uow.the(Staff, ticket.handler_id) if ticket.handler_id else None
+    people = [handler] if handler else await people_for(uow, ticket, ["supervisor"])
     facts = {**await staff_ticket_facts(uow, ticket), "invited_at": survey.invited_at.isoformat()}
     for person in people:
         notice = Notice(

@@ -35,6 +35,7 @@ from workers.tickets.responding import (
     tell_not_sent,
 )
 from workers.tickets.retiming import follow_case
+from workers.tickets.served import service_of
 from workers.tickets.shifts import Shift
 from workers.tickets.waiting import resume, wait, waiting_alarm
 
@@ -81,6 +82,7 @@ __all__ = [
     "request_escalation",
     "resolve",
     "resume",
+    "service_of",
     "take_back",
     "tell_commands",
     "tell_not_sent",

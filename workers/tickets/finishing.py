@@ -30,6 +30,7 @@ from workers.tickets.first_response import meets_first_response, record_first_re
 from workers.tickets.informing import keep_informed
 from workers.tickets.loading import must_be_open
 from workers.tickets.responding import tell_handler
+from workers.tickets.served import ask_at
 from workers.tickets.waiting import end_wait
 from workers.unit_of_work import UnitOfWork
 
@@ -56,6 +57,8 @@ async def resolve(
     await end_wait(uow, ticket, "resolved")
     now = uow.clock.now()
     ticket.state, ticket.resolved_at = TicketState.AWAITING_FEEDBACK, now
+    # Who is rated stands from here on, whoever looks after the ticket later.
+    ticket.credited_id, ticket.credited_team_id = ticket.handler_id or by.id, ticket.team_id
     result = {"cause": cause, "solution": solution, "precautions": precautions}
     await record(uow, ticket, "resolved", by=by, at=now, words=result)
     for kind in FINISHED_BY_RESULT:
@@ -124,10 +127,9 @@ async def _await_customer(uow: UnitOfWork, ticket: Ticket) -> None:
     assert ticket.resolved_at is not None
     policy = await uow.policy_of(ticket.policy_version_id)
     start = ticket.resolved_at
-    ask_at = start + policy.survey.delay
     give_up = policy.confirm_by(start)
     plan = (
-        (DeadlineKind.SURVEY_INVITATION, ask_at, "invite"),
+        (DeadlineKind.SURVEY_INVITATION, await ask_at(uow, ticket, policy), "invite"),
         (DeadlineKind.CONFIRMATION, give_up, "unconfirmed"),
     )
     for kind, at, step in plan:
@@ -214,7 +216,7 @@ async def reopen(
     ticket.state = TicketState.IN_PROGRESS if ticket.handler_id else TicketState.TO_ASSIGN
     ticket.resolved_at = ticket.feedback_at = ticket.confirmed_at = ticket.closed_at = None
     ticket.confirmed_by = ticket.unconfirmed_reason = ticket.rated_at = ticket.unrated_reason = None
-    ticket.close_reason = None
+    ticket.close_reason = ticket.credited_id = ticket.credited_team_id = None
     policy = await uow.policy_of(ticket.policy_version_id)
     again = await _clocks_again(uow, ticket, policy)
     case = await case_of(uow, ticket, now)

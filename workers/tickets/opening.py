@@ -55,6 +55,7 @@ class Request:
     priority: Priority | None = None
     category: Category | None = None
     subkind: str | None = None
+    order_number: str | None = None
     message_id: str | None = None
     silence: str | None = None
     claimed: bool = False
@@ -102,6 +103,7 @@ async def _write(uow: UnitOfWork, request: Request, customer: Customer, number: 
         priority=request.priority or uow.policy.default_priority,
         category=request.category or Category.OTHER,
         subkind=request.subkind,
+        order_number=request.order_number,
         channel=request.channel,
         locale=customer.locale or language_of(f"{subject} {request.description}", uow.settings.locale),
         customer_id=customer.id,

@@ -28,6 +28,7 @@ from workers.notifications import CANCELLABLE
 from workers.policy import Alarm, Case, Policy, SlaClock
 from workers.tickets.clocks import OPENING, case_of, judged_by, pauses_of
 from workers.tickets.pauses import Pause
+from workers.tickets.served import ask_at
 from workers.tickets.shifts import ADDED, ALARMS, KEPT, MOVED, WITHDRAWN, Shift
 from workers.tickets.waiting import clocks_running
 from workers.unit_of_work import UnitOfWork
@@ -156,7 +157,7 @@ class _Work:
             elif row.kind is DeadlineKind.ESCALATION:
                 shifts.append(self._ladder(row))
             elif row.kind in AFTER_RESULT and row.alarm_no == 0:
-                shifts.append(self._after_result(row, now))
+                shifts.append(await self._after_result(row, now))
         for kind in (kind for kind in MAY_BE_ADDED if kind not in awaited):
             shifts.append(await self._added(kind, now))
         return [shift for shift in shifts if shift is not None]
@@ -233,11 +234,11 @@ class _Work:
         row.policy_version_id = self.ticket.policy_version_id
         return Shift(row.kind.value, ALARMS, None, None)
 
-    def _after_result(self, row: Deadline, now: datetime) -> Shift | None:
+    async def _after_result(self, row: Deadline, now: datetime) -> Shift | None:
         """When the customer is asked for a rating, and how long a confirmation is waited for."""
         start, before = row.started_at, row.limit_at
         asked = row.kind is DeadlineKind.SURVEY_INVITATION
-        at = start + self.new.survey.delay if asked else self.new.confirm_by(start)
+        at = await ask_at(self.uow, self.ticket, self.new) if asked else self.new.confirm_by(start)
         if at <= now and at != before:
             return Shift(row.kind.value, KEPT, before, before)
         if at == before:

@@ -20,6 +20,7 @@ from models.surveys import Survey
 from models.tickets import TicketEntry
 from workers import links, surveys
 from workers.errors import Conflict, NotFound
+from workers.policy import Questionnaire
 from workers.surveys import LONGEST_COMMENT, Answer
 from workers.tickets import customer_wrote, ticket_by_id
 from workers.unit_of_work import UnitOfWork
@@ -39,16 +40,17 @@ MOST_MESSAGES = 5
 @dataclass(frozen=True, slots=True)
 class _Seen:
     """What a link leads to: `gone` says why it takes no answer ("" when it does), `until` how long an answer
-    that was given may be changed, `known` what was said before.
+    that was given may be changed, `known` what was said before, `tapped` what a score of the mail is here.
     """
 
     survey: Survey
     number: str
-    dimensions: tuple[str, ...]
+    asked: Questionnaire
     questions: Mapping[str, str]
     gone: str
     until: datetime | None
     known: Answer | None
+    tapped: Mapping[int, int]
 
 
 @router.api_route("/s/{token}", methods=["GET", "HEAD"])
@@ -61,7 +63,7 @@ async def show(request: Request, parts: Parts, token: str) -> Response:
     given = _fields_of(seen.known) if seen.known else {}
     tapped = request.query_params.get("score", "")
     if tapped in SCORES and seen.until is None:
-        given = {**given, "overall": tapped}
+        given = {**given, "overall": str(seen.tapped[SCORES[tapped]])}
     return page(request, "survey", _form(request, seen, given, {}), locale=seen.survey.locale)
 
 
@@ -140,18 +142,19 @@ async def _look(uow: UnitOfWork, token: str, request: Request) -> _Seen:
     ticket = await ticket_by_id(uow, survey.ticket_id, hold=False)
     policy = await uow.policy_of(survey.policy_version_id)
     locale = request.query_params.get("lang") or survey.locale
-    asked = policy.questionnaire(survey.category.value, locale)
+    asked = await surveys.asked_by(uow, survey, locale)
     until = await surveys.changeable_until(uow, survey)
     over = link.expires_at is not None and uow.clock.now() > link.expires_at
     gone = "expired" if over else _gone(uow, survey, until)
     return _Seen(
         survey=survey,
         number=ticket.number,
-        dimensions=asked.dimensions,
+        asked=asked,
         questions={f"q{place}": text for place, text in enumerate(asked.open_questions, start=1)},
         gone="used" if survey.state == "answered" and until is None else gone,
         until=until,
         known=None if gone else await surveys.latest(uow, survey),
+        tapped={score: policy.survey.nearest(score, asked.scale) for score in SCORES.values()},
     )
 
 
@@ -181,9 +184,15 @@ def _form(
         "ticket_number": seen.number,
         "service": seen.survey.category.value,
         "dimensions": [
-            {"code": code, "required": code == "overall", "value": SCORES.get(given.get(code, ""))}
-            for code in seen.dimensions
+            {
+                "code": code,
+                "text": seen.asked.own.get(code),
+                "required": code == "overall",
+                "value": SCORES.get(given.get(code, "")),
+            }
+            for code in seen.asked.scored
         ],
+        "scores": list(seen.asked.scores),
         "open_questions": [
             {"code": code, "text": text, "value": given.get(f"answer_{code}", "")}
             for code, text in seen.questions.items()
@@ -208,11 +217,11 @@ def _fields_of(known: Answer) -> dict[str, str]:
 def _mistakes(given: Mapping[str, str], seen: _Seen) -> dict[str, str]:
     """Field → code of what is wrong with it; the overall score is all that must be given."""
     errors: dict[str, str] = {}
-    for code in seen.dimensions:
+    for code in seen.asked.scored:
         score = given.get(code, "")
         if not score and code == "overall":
             errors[code] = "required"
-        elif score and score not in SCORES:
+        elif score and SCORES.get(score) not in seen.asked.scores:
             errors[code] = "invalid"
     for name in ("comment", *(f"answer_{code}" for code in seen.questions)):
         if len(given.get(name, "")) > LONGEST_COMMENT:
@@ -221,7 +230,7 @@ def _mistakes(given: Mapping[str, str], seen: _Seen) -> dict[str, str]:
 
 
 def _answer(given: Mapping[str, str], seen: _Seen) -> Answer:
-    scores = {code: SCORES[given[code]] for code in seen.dimensions if given.get(code) in SCORES}
+    scores = {code: SCORES[given[code]] for code in seen.asked.scored if given.get(code) in SCORES}
     words = {code: given.get(f"answer_{code}", "").strip() for code in seen.questions}
     return Answer(
         scores=scores,

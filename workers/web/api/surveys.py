@@ -10,15 +10,18 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 from sqlalchemy import select
 
-from models.people import Customer, Staff
+from models.people import Customer
 from models.surveys import Survey, SurveyAnswer
-from models.vocabulary import Category, Dimension, Medium, Role
+from models.vocabulary import Category, Medium
 from workers.errors import NotFound
 from workers.history import record
-from workers.surveys import Answer, answer, survey_by_id
+from workers.policy.asking_parts import Touchpoint
+from workers.surveys import Answer, answer, ask, survey_by_id, verdict
+from workers.tickets import ticket_by_number
 from workers.unit_of_work import UnitOfWork
 from workers.web.api.common import Calling, Given, Page, Paged, acting, opened, opened_words, page_of, picked
 from workers.web.api.notifications import ticket_id_of, ticket_numbers
+from workers.web.api.survey_record import FollowupOf, may_see, record_of
 from workers.web.api.ticket_models import CustomerShown
 from workers.web.api.ticket_views import customer_view, customers_by_ids, staff_by_ids
 from workers.web.parts import Parts
@@ -26,7 +29,10 @@ from workers.web.parts import Parts
 router = APIRouter(prefix="/surveys", tags=["surveys"])
 
 WORDS = 4_000
-COPIED = "number state category channel service_at invited_at expires_at answered_at revised_at anonymous"
+COPIED = (
+    "number state reason touchpoint category channel service_at invited_at expires_at answered_at revised_at "
+    "anonymous"
+)
 
 
 class SurveyShown(BaseModel):
@@ -35,6 +41,11 @@ class SurveyShown(BaseModel):
     number: str = Field(examples=["CSAT20240520001"])
     ticket: str | None
     state: str = Field(description="invited, not_asked, answered or withdrawn", examples=["invited"])
+    reason: str | None = Field(description="Why it is not asked: by_rule, not_sampled, fatigue_cap …")
+    touchpoint: str | None = Field(
+        description="pre_sales, ordering, after_sales, complaint, return_visit or other",
+        examples=["after_sales"],
+    )
     category: Category
     channel: Medium
     staff: str | None = Field(description="Number of the member of staff who is rated")
@@ -57,8 +68,21 @@ class AnswerVersion(BaseModel):
 
 
 class SurveyDetail(SurveyShown):
-    """A survey with its answer, as far as the caller may see it."""
+    """A survey's record (row D5) with its answer, as far as the caller may see it."""
 
+    staff_name: str | None
+    team: str | None
+    customer_group: str | None = Field(description="As it was when the service ended: 新, 老, 高价值 …")
+    service_type: str = Field(
+        description="Category, and its kind where one is known", examples=["after_sales_request / returns"]
+    )
+    order_number: str | None
+    summary: str = Field(description="Subject of the request, personal data masked")
+    verdict: str | None = Field(
+        description="satisfied 满意, fair 一般 or dissatisfied 不满意, by the overall score"
+    )
+    followup: FollowupOf | None
+    note: str | None = Field(description="The handler's solution, personal data masked")
     scores: dict[str, int] | None = Field(description="null if unanswered, anonymous or not for the caller")
     words: dict[str, str] | None = Field(description="Comment and open answers, personal data masked")
     source: str | None = Field(description="page, mail, sms or phone")
@@ -74,8 +98,10 @@ class SurveyList(Page):
 class PhoneAnswer(Given):
     """What the customer said on the phone (row D4)."""
 
-    scores: dict[Dimension, int] = Field(
-        description="1 (非常不满意) to 5 (非常满意); overall is needed", examples=[{"overall": 4, "speed": 5}]
+    scores: dict[str, int] = Field(
+        description="1 (非常不满意) to 5 (非常满意) by dimension or own question; overall is needed",
+        examples=[{"overall": 4, "speed": 5}],
+        max_length=20,
     )
     comment: str = Field(default="", max_length=WORDS)
     open_answers: dict[str, str] = Field(default={}, description="By question: q1, q2 …", max_length=10)
@@ -87,6 +113,26 @@ class Answered(BaseModel):
 
     survey: SurveyShown
     followup_opened: bool
+
+
+class Asked(Given):
+    """A result to ask about besides what the policy asks by itself (row D1)."""
+
+    ticket: str = Field(description="Ticket number", examples=["CS202405200001"])
+    touchpoint: Touchpoint | None = Field(
+        default=None, description="return_visit for a return visit 定期回访; default: by category and kind"
+    )
+
+
+@router.post("", status_code=201, summary="Ask about a result")
+async def ask_about(given: Asked, parts: Parts, calling: Calling) -> SurveyShown:
+    """Now, though the policy would not, or later; once per result: 409 when it was asked about already."""
+    async with parts.workshop.begin() as uow:
+        await acting(uow, calling.staff)
+        survey = await ask(uow, await ticket_by_number(uow, given.ticket), given.touchpoint)
+        await uow.session.flush()
+        (shown,) = await _shown(uow, [survey])
+        return shown
 
 
 @router.get("", summary="List surveys")
@@ -114,11 +160,13 @@ async def get_survey(number: str, parts: Parts, calling: Calling) -> SurveyDetai
     async with parts.workshop.read() as uow:
         row = await uow.session.get_one(Survey, await _id_of(uow, number))
         by = await acting(uow, calling.staff) if calling.staff else None
-        given = await _versions(uow, row) if _may_see(by, row) else []
+        given = await _versions(uow, row) if may_see(by, row) else []
         shown = next((one for one in reversed(given) if one.final), None)
         (summary,) = await _shown(uow, [row])
         return SurveyDetail(
             **summary.model_dump(),
+            **await record_of(uow, row, by),
+            verdict=await verdict(uow, row, shown.scores["overall"]) if shown else None,
             scores=dict(shown.scores) if shown else None,
             words=await _words(uow, row, shown) if shown else None,
             source=shown.source if shown else None,
@@ -133,7 +181,7 @@ async def phone_answer(number: str, given: PhoneAnswer, parts: Parts, calling: C
         by = await acting(uow, calling.staff)
         survey, ticket = await survey_by_id(uow, await _id_of(uow, number))
         said = Answer(
-            scores={dimension.value: score for dimension, score in given.scores.items()},
+            scores=given.scores,
             comment=given.comment,
             open_answers=given.open_answers,
             anonymous=given.anonymous,
@@ -149,13 +197,6 @@ async def phone_answer(number: str, given: PhoneAnswer, parts: Parts, calling: C
 async def _versions(uow: UnitOfWork, survey: Survey) -> list[SurveyAnswer]:
     query = select(SurveyAnswer).where(SurveyAnswer.survey_id == survey.id)
     return list(await uow.session.scalars(query.order_by(SurveyAnswer.version)))
-
-
-def _may_see(by: Staff | None, survey: Survey) -> bool:
-    """The key alone is the administrator's; a named person must not have been the one who is rated."""
-    if by is None or by.role is Role.ADMINISTRATOR:
-        return True
-    return by.role is not Role.AGENT and by.id != survey.staff_id
 
 
 async def _id_of(uow: UnitOfWork, number: str) -> UUID:

@@ -136,6 +136,7 @@ class TicketShown(TicketSummary):
     description: str = Field(description="Personal data masked")
     background: str
     special_period: str | None
+    order_number: str | None
     team: str | None
     first_team: str | None = Field(description="首问负责: the team it came to first")
     cooperating: list[str]

@@ -34,7 +34,7 @@ from workers.web.parts import WebParts
 COPIED = (
     "occurred_at opened_at triaged_at assigned_at accepted_at expected_resolution_at transferred_at "
     "planned_at feedback_at confirmed_at rated_at "
-    "opening locale special_period cooperating confirmed_by unconfirmed_reason unrated_reason "
+    "opening locale special_period order_number cooperating confirmed_by unconfirmed_reason unrated_reason "
     "close_reason waiting_since"
 )
 

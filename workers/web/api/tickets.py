@@ -59,6 +59,9 @@ class TicketGiven(Given):
     )
     subkind: str | None = Field(default=None, max_length=24, examples=["software"])
     channel: Medium | None = Field(default=None, description="By what it came; default: by the contact")
+    order_number: str | None = Field(
+        default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,63}$", examples=["SO-20240520-17"]
+    )
 
 
 class CustomerGiven(Given):
@@ -113,6 +116,7 @@ def _request(uow: UnitOfWork, given: TicketGiven) -> Request:
         priority=priority_named(uow, given.priority),
         category=category_named(uow, given.category),
         subkind=given.subkind,
+        order_number=given.order_number,
     )
 
 
