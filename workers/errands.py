@@ -18,6 +18,7 @@ from models.deadlines import Errand
 from models.people import Absence, Staff
 from models.tickets import Ticket
 from models.vocabulary import Lane, TicketState
+from workers.followups import monthly_check
 from workers.locks import held
 from workers.promises import claim, pause, retry_pause, settle
 from workers.reviews import remind_of_reviews
@@ -73,13 +74,16 @@ async def _next_morning(uow: UnitOfWork, opening: datetime) -> None:
 
 
 async def _morning(uow: UnitOfWork, row: Errand) -> None:
-    """Opening time: reminders of reviews for this day and those since the morning before it."""
+    """Opening time: reminders of reviews for this day and those since the morning before it; at the first of
+    a month, the measures that have not been verified.
+    """
     calendar = uow.policy.calendar
     today = calendar.local_date(uow.clock.now())
     first = date.fromisoformat(row.key.partition(":")[2])
     while not calendar.is_working_day(first - timedelta(days=1)):
         first -= timedelta(days=1)
     await remind_of_reviews(uow, first, today)
+    await monthly_check(uow, first, today)
     await _next_morning(uow, calendar.opening_of_working_day(uow.clock.now(), 1))
 
 

@@ -10,8 +10,9 @@ from sqlalchemy import select
 from models.deadlines import Deadline
 from models.notifications import Notification
 from models.people import Staff
+from models.surveys import Followup
 from models.tickets import Ticket, TicketEntry
-from models.vocabulary import TicketState
+from models.vocabulary import FollowupState, TicketState
 from workers.delivery.digests import members_of
 from workers.directory import people_for, substitute_of
 from workers.history import record
@@ -24,10 +25,13 @@ MUST_ARRIVE = frozenset(
         "assignment", "transfer", "customer_reply", "acceptance_reminder", "first_response_warning",
         "plan_warning", "resolution_warning", "breach", "escalation_request", "answer_bounced", "phone_task",
         "survey_task", "low_score_alert", "followup_reminder", "followup_overdue", "followup_due",
+        "followup_unreached",
         "chat_not_posted", "waiting_over",
     }
 )  # fmt: skip
 """Messages to staff by which something is to be done. Others only tell one person of their own doing."""
+
+OF_FOLLOWUPS = frozenset({"low_score_alert", "followup_reminder", "followup_due", "followup_unreached"})
 
 UPWARDS = ("supervisor", "substitute", "head", "administrator")
 
@@ -92,6 +96,9 @@ async def _broken_before(uow: UnitOfWork, message: Notification) -> bool:
 
 
 async def _is_over(uow: UnitOfWork, ticket: Ticket, message: Notification) -> bool:
+    if message.kind in OF_FOLLOWUPS and message.deadline_id is None:  # it outlives its ticket's closing
+        case = await uow.session.get(Followup, UUID(_reason_of(message.key).split(":")[1]))
+        return case is None or case.state is FollowupState.MET
     if ticket.state is TicketState.CLOSED:
         return True
     row = await uow.session.get(Deadline, message.deadline_id) if message.deadline_id else None

@@ -11,6 +11,8 @@ from models.tickets import Ticket
 from workers.escalations.telling import Telling, iso, link
 from workers.unit_of_work import UnitOfWork
 
+CASE_HOURS = 24 * 30
+
 
 async def breach_telling(
     uow: UnitOfWork, ticket: Ticket, row: Deadline, level: int, rung: int = 0
@@ -21,6 +23,7 @@ async def breach_telling(
     links = {"acknowledge": link("acknowledge", ticket.id, single_use=False)}
     if row.followup_id is not None:
         owner = await _owner_name(uow, row.followup_id)
+        links["case"] = link("followup", row.followup_id, hours=CASE_HOURS, single_use=False)
         return Telling("followup_overdue", rung, {**late, "start_by": iso(limit), "owner": owner}, links)
     handler = await uow.session.get(Staff, ticket.handler_id) if ticket.handler_id else None
     facts = {"clock": row.kind.value, "limit_at": iso(limit), "handler": handler.name if handler else ""}

@@ -19,7 +19,7 @@ from models.tickets import Ticket
 from models.vocabulary import DeadlineKind, Medium, TicketState
 from workers import deadlines
 from workers.errors import Conflict, InvalidInput
-from workers.followups import open_followup
+from workers.followups import open_followup, rating_changed, tell_flagged, tell_praise
 from workers.history import record
 from workers.notifications import cancel
 from workers.policy import Questionnaire
@@ -57,7 +57,9 @@ async def answer(uow: UnitOfWork, survey: Survey, ticket: Ticket, given: Answer)
     low = not given.anonymous and await _is_low(uow, survey, given)
     if low:
         await open_followup(uow, survey, ticket, given.scores, given.comment)
-    elif _confirms(survey, ticket, given):
+    elif not given.anonymous:
+        await _note_the_rest(uow, survey, ticket, given)
+    if not low and _confirms(survey, ticket, given):
         await confirm(uow, ticket, solved=True, by="customer")
     await try_close(uow, ticket)
     return low
@@ -105,13 +107,19 @@ async def _change(uow: UnitOfWork, survey: Survey, ticket: Ticket, given: Answer
     ident = followup.id if followup else None
     await record(uow, ticket, "rating_changed", actor="customer", facts=facts, followup_id=ident)
     if followup is not None:
-        followup.scores = dict(given.scores)
-        followup.version += 1
+        await rating_changed(uow, followup, survey, ticket, given.scores, given.comment)
         return False
     if await _is_low(uow, survey, given):
         await open_followup(uow, survey, ticket, given.scores, given.comment)
         return True
+    await _note_the_rest(uow, survey, ticket, given)
     return False
+
+
+async def _note_the_rest(uow: UnitOfWork, survey: Survey, ticket: Ticket, given: Answer) -> None:
+    """What opens no case: a single low dimension is flagged, praise is passed on; each is told once."""
+    await tell_flagged(uow, survey, ticket, given.scores, given.comment)
+    await tell_praise(uow, survey, ticket, given.scores, given.comment)
 
 
 async def _is_low(uow: UnitOfWork, survey: Survey, given: Answer) -> bool:

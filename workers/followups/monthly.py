@@ -1,0 +1,94 @@
+"""Once a month, on its first working day, supervisors get the list of what has not been verified yet."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+
+from models.people import Staff
+from models.surveys import Followup
+from models.tickets import Ticket
+from models.vocabulary import FollowupState
+from workers.directory import people_in_roles
+from workers.notifications import Notice, house_facts, notify, staff_recipient
+from workers.unit_of_work import UnitOfWork
+
+MOST_LISTED = 50
+
+
+async def monthly_check(uow: UnitOfWork, first: date, last: date) -> int:
+    """Tell each supervisor of the cases of their teams that run, if the month's first working day lies from
+    `first` to `last` (both included); gives how many mails were written. Once a month, whoever asks again.
+    """
+    day = last.replace(day=1)
+    while not uow.policy.calendar.is_working_day(day) and day < last:
+        day += timedelta(days=1)
+    if not first <= day <= last:
+        return 0
+    told = 0
+    for person, lines in await _by_supervisor(uow):
+        facts = {
+            **house_facts(uow, person.locale or uow.settings.locale),
+            "month": f"{day:%Y-%m}",
+            "count": len(lines),
+            "more": max(0, len(lines) - MOST_LISTED),
+            "rows": lines[:MOST_LISTED],
+        }
+        notice = Notice(
+            kind="followup_monthly",
+            fact=f"{day:%Y-%m}",
+            ticket=None,
+            facts=facts,
+            data_key_id=uow.vault.system_key_id,
+        )
+        told += await notify(uow, staff_recipient(uow, person), notice) is not None
+    return told
+
+
+async def _by_supervisor(uow: UnitOfWork) -> list[tuple[Staff, list[dict[str, Any]]]]:
+    """The running cases of each supervisor's teams, what is due first in front."""
+    found = await uow.session.execute(
+        select(Followup, Ticket.number, Ticket.team_id)
+        .join(Ticket, Ticket.id == Followup.ticket_id)
+        .where(Followup.state != FollowupState.MET)
+    )
+    teams: defaultdict[UUID | None, list[tuple[Followup, str]]] = defaultdict(list)
+    for followup, number, team_id in found:
+        teams[team_id].append((followup, number))
+    names = {row.id: row.name for row in await uow.session.scalars(select(Staff))}
+    people: dict[UUID, Staff] = {}
+    cases: defaultdict[UUID, list[tuple[Followup, str]]] = defaultdict(list)
+    for team_id, rows in teams.items():
+        for person in await people_in_roles(uow, team_id=team_id, handler_id=None, roles=["supervisor"]):
+            people[person.id] = person
+            cases[person.id] += rows
+    return [(people[ident], _lines(uow, rows, names)) for ident, rows in cases.items()]
+
+
+def _lines(
+    uow: UnitOfWork, rows: Sequence[tuple[Followup, str]], names: dict[UUID, str]
+) -> list[dict[str, Any]]:
+    now = uow.clock.now()
+    lines = []
+    for followup, number in rows:
+        due_at = followup.due_at or followup.start_by
+        owner_id = followup.measure_owner_id or followup.owner_id
+        line = {
+            "ticket": number,
+            "state": followup.state.value,
+            "round": followup.round,
+            "owner": names.get(owner_id, "") if owner_id else "",
+            "due_at": due_at.isoformat(),
+            "overdue": due_at < now,
+        }
+        lines.append((due_at, number, line))
+    return [line for _, _, line in sorted(lines, key=_due)]
+
+
+def _due(line: tuple[Any, ...]) -> tuple[Any, str]:
+    return line[0], line[1]
