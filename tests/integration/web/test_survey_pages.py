@@ -17,6 +17,22 @@ from workers import tickets
 
 pytestmark = pytest.mark.anyio
 
+SCANNERS = (
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) Barracuda Sentinel (EE)",
+    "Mozilla/5.0 (compatible; ProofpointURLDefense/1.0)",
+    "Mozilla/5.0 (compatible; MSIE 9.0; Windows NT 6.1; Trident/5.0) SafeLinks",
+    "Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)",
+    "WhatsApp/2.23.20.0",
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) MicroMessenger/8.0.40(0x18002831) NetType/WIFI",
+    "facebookexternalhit/1.1",
+    "",
+)
+AHEAD = (
+    {"Purpose": "prefetch"},
+    {"Sec-Purpose": "prefetch;prerender"},
+    {"X-Moz": "prefetch"},
+    {"X-Purpose": "preview", "Range": "bytes=0-1023"},
+)
 HAPPY = {"overall": "5", "attitude": "5", "comment": "很好"}
 
 
@@ -37,7 +53,8 @@ async def test_a_storm_of_scanners_opens_the_page_and_writes_nothing(desk: Desk)
     links = await all_of(desk.workshop, Link)
     for method in ("GET", "HEAD"):
         for score in ("", "?score=1", "?score=5&lang=en"):
-            gets = [desk.web.request(method, f"{path}{score}") for _ in range(5)]
+            asked_by = [*({"User-Agent": agent} for agent in SCANNERS), *AHEAD]
+            gets = [desk.web.request(method, f"{path}{score}", headers=by) for by in asked_by]
             assert {answer.status_code for answer in await asyncio.gather(*gets)} == {200}
     assert await count_rows(desk.workshop) == before
     assert {link.used_at for link in await all_of(desk.workshop, Link)} == {link.used_at for link in links}
