@@ -1,4 +1,6 @@
-"""The pages as people meet them, a customer on a phone and a supervisor at night, in a real browser."""
+"""The pages as people meet them in a real browser: customers on a phone, without scripts or by keyboard at
+a desk, a supervisor at night.
+"""
 
 from __future__ import annotations
 
@@ -6,35 +8,49 @@ import re
 from datetime import timedelta
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Page, expect
 
 from models.vocabulary import TicketState
-from tests.browsing import PHONE, PHONE_DARK, PHONE_ZH, PLAIN, Reader, audit, browsing, shoot
-from tests.conftest import Backend
+from tests.browsing import DESKTOP, PHONE, PHONE_DARK, PHONE_ZH, PLAIN, audit, browsing, shoot
+from tests.conftest import POSTGRESQL_REDIS, SQLITE_INPROCESS, Backend
 from tests.house import PUBLIC, House, link_in, open_house
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
 
 ZHANG = "zhangsan@qq.example"
+ANNA, BERT, CLEO = "anna@mail.example", "bert@mail.example", "cleo@mail.example"
 CAROL = "carol@help.example"
+READERS = {SQLITE_INPROCESS: PHONE_ZH, POSTGRESQL_REDIS: PLAIN}
 
 
 async def _invited(house: House) -> str:
     """A request is resolved and its customer asked; gives the survey's link."""
     await house.mail(ZHANG, "您好，系统登录不了。", subject="系统登录不了", name="张三")
+    await _resolve(house)
+    await house.pass_time(timedelta(hours=23))
+    return link_in(await house.mail_of("csat_invitation", to=ZHANG), "s")
+
+
+async def _resolve(house: House) -> None:
+    """The handler of the newest request gives its result."""
     handler = (await house.mail_of("assignment")).recipient
     number = (await house.ticket()).number
     await house.api("POST", f"/tickets/{number}/accept", {}, by=handler)
     result = {"cause": "证书过期", "solution": "已更换证书", "precautions": ""}
     await house.api("POST", f"/tickets/{number}/resolve", result, by=handler)
-    await house.pass_time(timedelta(hours=23))
-    return link_in(await house.mail_of("csat_invitation", to=ZHANG), "s")
 
 
-@pytest.mark.parametrize("reader", [PHONE_ZH, PLAIN], ids=lambda reader: reader.name)
-async def test_a_tap_in_the_mail_is_sent_by_the_pages_button_and_opens_a_follow_up(
-    backend: Backend, reader: Reader
-) -> None:
+async def _tab_to(page: Page, selector: str) -> None:
+    """From one thing to the next, as somebody without a mouse goes."""
+    for _ in range(30):
+        await page.keyboard.press("Tab")
+        if await page.evaluate("it => document.activeElement.matches(it)", selector):
+            return
+    raise AssertionError(f"the keyboard does not reach {selector}")
+
+
+async def test_a_tap_in_the_mail_is_sent_by_the_pages_button_and_opens_a_follow_up(backend: Backend) -> None:
+    reader = READERS[backend.name]
     async with open_house(backend) as house, browsing(house.app, PUBLIC) as browser:
         link = await _invited(house)
         async with browser.page(reader) as page:
@@ -102,3 +118,63 @@ async def test_what_is_lacking_is_said_beside_its_question_and_the_language_can_
             await expect(page.locator("form")).to_have_count(0)
         answered = (await house.api("GET", "/surveys"))["items"][0]
         assert answered["state"] == "answered"
+
+
+async def test_at_a_desk_all_is_done_by_keyboard_and_each_end_of_a_survey_explains_itself(
+    backend: Backend,
+) -> None:
+    async with open_house(backend) as house, browsing(house.app, PUBLIC) as browser:
+        for customer in (ANNA, BERT, CLEO):
+            await house.mail(customer, "Hello, I cannot sign in to the portal.", subject="No sign-in")
+            await _resolve(house)
+        await house.pass_time(timedelta(hours=23))
+        anna, bert, cleo = [
+            link_in(await house.mail_of("csat_invitation", to=customer), "s")
+            for customer in (ANNA, BERT, CLEO)
+        ]
+        async with browser.page(DESKTOP) as page:
+            await page.goto(anna)
+            await expect(page.locator("html")).to_have_attribute("lang", "en")
+            await audit(page)
+            await shoot(page, "survey-desktop")
+            await page.emulate_media(forced_colors="active", reduced_motion="reduce")
+            await page.locator("input[name=overall][value='4']").check()
+            await audit(page)
+            await shoot(page, "survey-forced-colours")
+            await page.emulate_media(forced_colors="none")
+            await page.reload()
+            await _tab_to(page, "input[name=overall]")
+            for _ in range(4):
+                await page.keyboard.press("ArrowRight")
+            await _tab_to(page, "textarea[name=comment]")
+            await page.keyboard.type("Quick and friendly")
+            await _tab_to(page, "button[type=submit]")
+            await page.keyboard.press("Enter")
+            await expect(page.locator("form")).to_have_count(0)
+            await audit(page)
+            await _tab_to(page, "main a")
+            await page.keyboard.press("Enter")
+            await expect(page.locator("textarea[name=comment]")).to_have_value("Quick and friendly")
+        given = [one["state"] for one in (await house.api("GET", "/surveys"))["items"]]
+        assert sorted(given) == ["answered", "invited", "invited"]
+        await house.mail(BERT, "It fails again.", answers=await house.mail_of("csat_invitation", to=BERT))
+        async with browser.page(PHONE) as page:
+            await page.goto(cleo)
+            await page.evaluate("document.documentElement.style.fontSize = '200%'")
+            await audit(page)
+            await shoot(page, "survey-text-200")
+            await page.goto(bert)
+            await audit(page)
+            await shoot(page, "survey-withdrawn")
+            await page.goto(f"{PUBLIC}/p")
+            await audit(page)
+            await page.locator("input[name=code]").fill("7KQ4M-2XPWN")
+            await page.locator("button[type=submit]").click()
+            await expect(page.get_by_role("alert")).to_be_visible()
+            await audit(page)
+            await shoot(page, "survey-code-unknown")
+            house.clock.advance(timedelta(days=30))
+            await page.goto(cleo)
+            await expect(page.locator("textarea[name=message]")).to_be_visible()
+            await audit(page)
+            await shoot(page, "survey-expired")
