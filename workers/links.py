@@ -16,7 +16,7 @@ from models.links import Link
 from workers.errors import Conflict, NotFound
 from workers.unit_of_work import UnitOfWork, Vault
 
-PATHS = {"survey": "s", "confirm": "c", "not_resolved": "c", "unsubscribe": "u"}
+PATHS = {"survey": "s", "confirm": "c", "not_resolved": "c", "unsubscribe": "u", "phone_survey": "a"}
 STAFF_PATH = "t"
 CODE_PAGE = "p"
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"

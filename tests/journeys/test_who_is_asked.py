@@ -149,3 +149,37 @@ async def test_who_gave_the_result_is_rated_and_left_out_ones_are_asked_later(ba
         await house.api("POST", "/surveys", visit, expect=409)
         page = await house.web.get(link_in(await house.mail_of("csat_invitation", to="b@c.example"), "s"))
         assert page.text.count("<fieldset") == 1, "a return visit asks for the overall score only"
+
+
+async def test_what_was_said_on_the_phone_is_entered_once_by_whoever_rang_up(backend: Backend) -> None:
+    rules = '[[survey.ask]]\nways = ["phone"]\n'
+    async with open_house(backend, policy=policy(rules)) as house:
+        number = await resolved(house, "a@c.example", "complaint")
+        await house.pass_time(timedelta(hours=1))
+        link = link_in(await house.mail_of("survey_task"), "a")
+        page = await house.web.get(link)
+        assert page.status_code == 200
+        assert 'name="solved"' in page.text
+        assert "a@c.example" not in page.text
+        assert (await house.web.post(link, data={"result": "answered"})).status_code == 422
+        await house.tap(link, {"result": "not_reached"})
+        assert (await survey_of(house, number))["state"] == "invited"
+        said = {
+            "result": "answered",
+            "overall": "2",
+            "solved": "1",
+            "comment": "等了太久",
+            "answer_q1": "电话",
+        }
+        assert "不能修改" in page.text
+        await house.tap(link, said)
+        survey = await survey_of(house, number)
+        assert (survey["scores"], survey["source"]) == ({"overall": 2, "solved": 1}, "phone")
+        assert survey["words"] == {"comment": "等了太久", "q1": "电话"}
+        assert (await house.web.post(link, data={**said, "overall": "5"})).status_code == 410
+        assert (await survey_of(house, number))["scores"]["overall"] == 2
+        entries = await house.log(number)
+        assert [entry.facts["result"] for entry in entries if entry.kind == "survey_call"] == [
+            "not_reached",
+            "answered",
+        ]

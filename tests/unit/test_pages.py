@@ -14,8 +14,8 @@ from workers.rendering.environment import load_labels, shipped_folder
 
 PAGES = [
     "action", "action_done", "confirm", "confirm_done", "digest", "digest_done", "error", "link_unknown",
-    "survey", "survey_code", "survey_expired", "survey_thanks", "survey_used", "survey_withdrawn",
-    "survey_written", "unsubscribe", "unsubscribed",
+    "survey", "survey_call", "survey_call_done", "survey_code", "survey_expired", "survey_thanks",
+    "survey_used", "survey_withdrawn", "survey_written", "unsubscribe", "unsubscribed",
 ]  # fmt: skip
 renderer = Renderer()
 each_page = pytest.mark.parametrize("page", PAGES)
@@ -101,7 +101,15 @@ def test_every_field_has_a_label_and_every_id_is_unique(page: str) -> None:
 def test_what_changes_something_is_a_post(page: str) -> None:
     forms = parsed(page).css("form")
     assert all(form.attributes["method"] == "post" for form in forms)
-    asking = {"action", "confirm", "digest", "survey", "survey_code", "unsubscribe"}
+    asking = {
+        "action",
+        "confirm",
+        "digest",
+        "survey",
+        "survey_call",
+        "survey_code",
+        "unsubscribe",
+    }
     still_listening = {"survey_expired", "survey_used", "survey_withdrawn"}
     assert bool(forms) == (page in asking | still_listening)
 

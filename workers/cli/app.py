@@ -22,6 +22,7 @@ from workers.cli import (
     report_commands,
     roster_commands,
     sending,
+    survey_commands,
     verdicts,
 )
 from workers.cli.output import complain, is_machine_trouble
@@ -73,6 +74,7 @@ def make_app() -> typer.Typer:
         ("duty", "Who is on duty 值班 at night and on holidays.", PEOPLE, duty_commands.DUTY),
         ("team", "Teams and whom their escalations climb to.", PEOPLE, roster_commands.TEAM),
         ("report", "Figures about a period.", LOOK, report_commands.REPORT),
+        ("survey", "Ratings: ask about what was resolved.", LOOK, survey_commands.SURVEY),
         ("intake", "What came in: read a file, list, show, run again.", IN, intake.INTAKE),
     ):
         sub = typer.Typer(help=help_text, no_args_is_help=True)

@@ -238,9 +238,15 @@ async def _give_task(uow: UnitOfWork, ticket: Ticket, survey: Survey) -> None:
     handler = await uow.the(Staff, ticket.handler_id) if ticket.handler_id else None
     people = [handler] if handler else await people_for(uow, ticket, ["supervisor"])
     facts = {**await staff_ticket_facts(uow, ticket), "invited_at": survey.invited_at.isoformat()}
+    hours = max(1, int((survey.expires_at - uow.clock.now()).total_seconds() // 3600))
     for person in people:
         notice = Notice(
-            kind="survey_task", fact=survey.id.hex, ticket=ticket, facts=facts, survey_id=survey.id
+            kind="survey_task",
+            fact=survey.id.hex,
+            ticket=ticket,
+            facts=facts,
+            links={"phone_survey": escalations.link("phone_survey", survey.id, hours=hours)},
+            survey_id=survey.id,
         )
         await notify(uow, staff_recipient(uow, person), notice)
     await record(uow, ticket, "survey_task", facts={"survey": survey.number})

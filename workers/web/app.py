@@ -18,6 +18,7 @@ from workers.web import (
     hooks,
     mail_hooks,
     sms_hooks,
+    survey_call_page,
     survey_pages,
 )
 from workers.web.api import api_router
@@ -56,6 +57,7 @@ def make_app(parts: WebParts) -> FastAPI:
         api_router,
         code_page.router,
         survey_pages.router,
+        survey_call_page.router,
         action_pages.router,
         customer_pages.router,
         health.router,

@@ -17,7 +17,7 @@ from workers.web.parts import WebParts
 from workers.web.problems import MalformedBody, Problem
 
 CODE_PATH = "/p"
-PAGE_PATHS = ("/s/", "/t/", "/c/", "/u/")
+PAGE_PATHS = ("/s/", "/t/", "/c/", "/u/", "/a/")
 MOST_FIELDS = 60
 OTHER = {"en": "zh_CN", "zh_CN": "en"}
 CODES = {

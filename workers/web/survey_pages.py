@@ -26,13 +26,13 @@ from workers.tickets import customer_wrote, ticket_by_id
 from workers.unit_of_work import UnitOfWork
 from workers.web.pages import form_fields, own_url, page
 from workers.web.parts import Parts
+from workers.web.survey_forms import SCORES, answer_in, fields, mistakes
 
 router = APIRouter(include_in_schema=False)
 
 PURPOSE = ("survey",)
 GONE = 410
 PAGE_OF = {"used": "survey_used", "expired": "survey_expired", "withdrawn": "survey_withdrawn"}
-SCORES = {str(score): score for score in range(1, 6)}
 MOST_MESSAGES = 5
 """So many messages a day are taken from the pages of one ticket."""
 
@@ -46,7 +46,6 @@ class _Seen:
     survey: Survey
     number: str
     asked: Questionnaire
-    questions: Mapping[str, str]
     gone: str
     until: datetime | None
     known: Answer | None
@@ -73,8 +72,8 @@ async def take(request: Request, parts: Parts, token: str) -> Response:
     given = await form_fields(request)
     async with parts.workshop.read() as uow:
         seen = await _look(uow, token, request)
-    errors = {} if seen.gone else _mistakes(given, seen)
-    said = _answer(given, seen)
+    errors = {} if seen.gone else mistakes(seen.asked, given)
+    said = answer_in(seen.asked, given, "page", anonymous=seen.until is None)
     try:
         async with parts.workshop.begin() as uow:
             survey, ticket = await surveys.survey_by_id(uow, seen.survey.id)
@@ -150,7 +149,6 @@ async def _look(uow: UnitOfWork, token: str, request: Request) -> _Seen:
         survey=survey,
         number=ticket.number,
         asked=asked,
-        questions={f"q{place}": text for place, text in enumerate(asked.open_questions, start=1)},
         gone="used" if survey.state == "answered" and until is None else gone,
         until=until,
         known=None if gone else await surveys.latest(uow, survey),
@@ -183,22 +181,7 @@ def _form(
     return {
         "ticket_number": seen.number,
         "service": seen.survey.category.value,
-        "dimensions": [
-            {
-                "code": code,
-                "text": seen.asked.own.get(code),
-                "required": code == "overall",
-                "value": SCORES.get(given.get(code, "")),
-            }
-            for code in seen.asked.scored
-        ],
-        "scores": list(seen.asked.scores),
-        "open_questions": [
-            {"code": code, "text": text, "value": given.get(f"answer_{code}", "")}
-            for code, text in seen.questions.items()
-        ],
-        "comment": given.get("comment", ""),
-        "anonymous": bool(given.get("anonymous")),
+        **fields(seen.asked, given),
         "anonymous_allowed": seen.until is None,
         "errors": errors,
         "kept": False,
@@ -209,33 +192,6 @@ def _form(
 
 def _fields_of(known: Answer) -> dict[str, str]:
     """An answer as the fields of the form."""
-    fields = {code: str(score) for code, score in known.scores.items()}
-    fields |= {f"answer_{code}": text for code, text in known.open_answers.items()}
-    return {**fields, "comment": known.comment}
-
-
-def _mistakes(given: Mapping[str, str], seen: _Seen) -> dict[str, str]:
-    """Field → code of what is wrong with it; the overall score is all that must be given."""
-    errors: dict[str, str] = {}
-    for code in seen.asked.scored:
-        score = given.get(code, "")
-        if not score and code == "overall":
-            errors[code] = "required"
-        elif score and SCORES.get(score) not in seen.asked.scores:
-            errors[code] = "invalid"
-    for name in ("comment", *(f"answer_{code}" for code in seen.questions)):
-        if len(given.get(name, "")) > LONGEST_COMMENT:
-            errors[name] = "too_long"
-    return errors
-
-
-def _answer(given: Mapping[str, str], seen: _Seen) -> Answer:
-    scores = {code: SCORES[given[code]] for code in seen.asked.scored if given.get(code) in SCORES}
-    words = {code: given.get(f"answer_{code}", "").strip() for code in seen.questions}
-    return Answer(
-        scores=scores,
-        comment=given.get("comment", "").strip(),
-        open_answers={code: text for code, text in words.items() if text},
-        anonymous=bool(given.get("anonymous")) and seen.until is None,
-        source="page",
-    )
+    given = {code: str(score) for code, score in known.scores.items()}
+    given |= {f"answer_{code}": text for code, text in known.open_answers.items()}
+    return {**given, "comment": known.comment}
