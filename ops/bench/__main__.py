@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ops.bench import blast, deadlines, delivery, intake, ledger, loop, verdicts
+from ops.bench import blast, deadlines, delivery, intake, ledger, loop, surveys, verdicts
 from ops.bench.machine import describe
 from ops.bench.report import table
 
@@ -20,6 +20,7 @@ OPTIONS: Mapping[str, Callable[[argparse.ArgumentParser], None]] = {
     "ledger": ledger.options,
     "deadlines": deadlines.options,
     "intake": intake.options,
+    "surveys": surveys.options,
     "verdicts": verdicts.options,
     "loop": loop.options,
     "idle": loop.options,
@@ -30,6 +31,7 @@ BENCHMARKS: Mapping[str, tuple[Benchmark, str]] = {
     "blast": (blast.run, "escalations during a survey blast: commit to 250; the workers' memory"),
     "ledger": (ledger.run, "delivery on top of millions of rows, as a share of the empty figure"),
     "deadlines": (deadlines.run, "a million pending, hundreds due a second: how late, beside the peers"),
+    "surveys": (surveys.run, "the survey page at a rate, its weight, its token, 50,000 invitations planned"),
     "verdicts": (verdicts.run, "a made-up year: is every stored verdict what the log says"),
     "intake": (intake.run, "webhooks, mails to tickets beside a peer, the parser alone"),
     "loop": (loop.run, "webhook to accepted receipt; start, memory and CPU at rest"),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Sequence
+from contextlib import ExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from workers.clock import SystemClock
 from workers.directory import ensure_administrator, team_named
 from workers.intake.store import Event, content_id, store
 from workers.policy import load_policy
-from workers.settings import load_settings
+from workers.settings import Settings, load_settings
 from workers.unit_of_work import UnitOfWork, Vault, Workshop
 
 DATABASE = "intake"
@@ -114,18 +114,28 @@ def environment(arena: Arena, database: str) -> dict[str, str]:
 async def _fill(environ: dict[str, str], folder: Path, mails: Sequence[bytes]) -> None:
     """A team of five, and the mails as the webhook stores them."""
     settings = load_settings(environ, folder)
-    engine = make_engine(settings.database_url)
-    vault = Vault(settings.secret_keys)
-    policy = load_policy(settings.policy)
-    workshop = Workshop(engine, None, SystemClock(), vault, settings, policy, lambda bells: None)
-    try:
-        async with workshop.begin() as uow:
-            await ensure_administrator(uow)
-            await _hire(uow)
+    await staffed(settings)
+    async with bare_workshop(settings) as workshop:
         for start in range(0, len(mails), CHUNK):
             async with workshop.begin() as uow:
                 for raw in mails[start : start + CHUNK]:
                     await store(uow, Event("raw", content_id(raw, TO), "mail", raw, {"to": TO}))
+
+
+async def staffed(settings: Settings) -> None:
+    """The installation's first start, and five agents in its team."""
+    async with bare_workshop(settings) as workshop, workshop.begin() as uow:
+        await ensure_administrator(uow)
+        await _hire(uow)
+
+
+@asynccontextmanager
+async def bare_workshop(settings: Settings) -> AsyncIterator[Workshop]:
+    """Transactions on the settings' database that ring no bell."""
+    engine = make_engine(settings.database_url)
+    vault, policy = Vault(settings.secret_keys), load_policy(settings.policy)
+    try:
+        yield Workshop(engine, None, SystemClock(), vault, settings, policy, lambda bells: None)
     finally:
         await engine.dispose()
 

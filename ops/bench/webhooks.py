@@ -1,24 +1,26 @@
-"""Requests to a webhook over kept connections: as fast as they are answered, or at a rate of their own."""
+"""Requests over kept connections: as fast as they are answered, or at a rate of their own."""
 
 from __future__ import annotations
 
 import asyncio
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from ops.bench.ours import HOOK_TOKEN
 
 STORED = b'"stored":true'
 SEED = 20_260_501
+Judge = Callable[[bytes], bool]
 
 
 @dataclass(slots=True)
 class Answers:
-    """How long each answer took, in milliseconds, and those that were not 200 and stored."""
+    """Milliseconds of each answer, whole and until its first byte, and the answers that were wrong."""
 
     milliseconds: list[float] = field(default_factory=list)
+    first_byte: list[float] = field(default_factory=list)
     seconds: float = 0.0
     wrong: list[bytes] = field(default_factory=list)
 
@@ -30,12 +32,15 @@ class _Connection(asyncio.Protocol):
         self._read = b""
         self._answer: asyncio.Future[bytes] | None = None
         self.transport: asyncio.Transport | None = None
+        self.first = 0.0  # when the first byte of the newest answer came
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
 
     def data_received(self, data: bytes) -> None:
+        if not self._read:
+            self.first = time.perf_counter()
         self._read += data
         head, found, body = self._read.partition(b"\r\n\r\n")
         if not found or self._answer is None:
@@ -79,7 +84,23 @@ def at_rate(port: int, mails: Sequence[bytes], rate: float, connections: int) ->
     are answered. Each counts from the moment it was to be sent at, so that waiting for a connection, or for
     this very client, counts as well.
     """
-    return asyncio.run(_steady(port, [hook_request(mail) for mail in mails], rate, connections))
+    return asyncio.run(_steady(port, [hook_request(mail) for mail in mails], rate, connections, _stored))
+
+
+def pages_at_rate(port: int, paths: Sequence[str], rate: float, connections: int) -> Answers:
+    """The same for pages; each must say 200."""
+    return asyncio.run(_steady(port, [page_request(path) for path in paths], rate, connections, _ok))
+
+
+def page_request(path: str) -> bytes:
+    """The raw bytes of a GET as a browser sends it."""
+    head = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/html\r\nAccept-Language: en\r\n\r\n"
+    return head.encode()
+
+
+def one_by_one(port: int, paths: Sequence[str]) -> list[tuple[float, bytes]]:
+    """Each page when the one before it is answered: milliseconds to its first byte, and the whole answer."""
+    return asyncio.run(_in_turn(port, [page_request(path) for path in paths]))
 
 
 async def _open(port: int, count: int) -> list[_Connection]:
@@ -94,10 +115,30 @@ def _close(connections: Sequence[_Connection]) -> None:
             connection.transport.close()
 
 
-def _note(answers: Answers, began: float, answer: bytes) -> None:
+def _ok(answer: bytes) -> bool:
+    return answer.startswith(b"HTTP/1.1 200")
+
+
+def _stored(answer: bytes) -> bool:
+    return _ok(answer) and STORED in answer
+
+
+def _note(answers: Answers, began: float, connection: _Connection, answer: bytes, right: Judge) -> None:
     answers.milliseconds.append((time.perf_counter() - began) * 1000)
-    if not answer.startswith(b"HTTP/1.1 200") or STORED not in answer:
+    answers.first_byte.append((connection.first - began) * 1000)
+    if not right(answer):
         answers.wrong.append(answer)
+
+
+async def _in_turn(port: int, requests: Sequence[bytes]) -> list[tuple[float, bytes]]:
+    (connection,) = connections = await _open(port, 1)
+    found = []
+    for request in requests:
+        began = time.perf_counter()
+        answer = await connection.ask(request)
+        found.append(((connection.first - began) * 1000, answer))
+    _close(connections)
+    return found
 
 
 async def _flood(port: int, requests: Sequence[bytes], count: int) -> Answers:
@@ -107,7 +148,7 @@ async def _flood(port: int, requests: Sequence[bytes], count: int) -> Answers:
     async def keep_asking(connection: _Connection) -> None:
         for request in waiting:
             began = time.perf_counter()
-            _note(answers, began, await connection.ask(request))
+            _note(answers, began, connection, await connection.ask(request), _stored)
 
     began = time.perf_counter()
     async with asyncio.TaskGroup() as tasks:
@@ -118,7 +159,7 @@ async def _flood(port: int, requests: Sequence[bytes], count: int) -> Answers:
     return answers
 
 
-async def _steady(port: int, requests: Sequence[bytes], rate: float, count: int) -> Answers:
+async def _steady(port: int, requests: Sequence[bytes], rate: float, count: int, right: Judge) -> Answers:
     connections = await _open(port, count)
     answers, chance = Answers(), random.Random(SEED)
     free: asyncio.Queue[_Connection] = asyncio.Queue()
@@ -127,7 +168,7 @@ async def _steady(port: int, requests: Sequence[bytes], rate: float, count: int)
 
     async def ask(request: bytes, began: float) -> None:
         connection = await free.get()
-        _note(answers, began, await connection.ask(request))
+        _note(answers, began, connection, await connection.ask(request), right)
         free.put_nowait(connection)
 
     started = moment = time.perf_counter()

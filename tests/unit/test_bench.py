@@ -33,7 +33,7 @@ from ops.bench.wire_limit import wire_limit
 from workers.rendering import Renderer
 
 ROOT = Path(__file__).resolve().parents[2]
-BENCHMARKS = ("delivery", "blast", "ledger", "deadlines", "intake", "loop", "idle")
+BENCHMARKS = ("delivery", "blast", "ledger", "deadlines", "intake", "surveys", "loop", "idle")
 
 
 def test_the_dispatcher_says_which_benchmarks_there_are() -> None:
