@@ -3,7 +3,7 @@
 from workers.followups.alarms import due_alarm, start_alarm
 from workers.followups.contacts import name_owner, record_contact
 from workers.followups.effect import Effect, Sample, effect_of
-from workers.followups.finding import followup_by_id, rated_person
+from workers.followups.finding import cases_lately, followup_by_id, is_overdue, overdue_at, rated_person
 from workers.followups.measures import CAUSES, TERMS, evaluate, set_measure
 from workers.followups.monthly import monthly_check
 from workers.followups.opening import open_followup, rating_changed, tell_flagged
@@ -14,13 +14,16 @@ __all__ = [
     "TERMS",
     "Effect",
     "Sample",
+    "cases_lately",
     "due_alarm",
     "effect_of",
     "evaluate",
     "followup_by_id",
+    "is_overdue",
     "monthly_check",
     "name_owner",
     "open_followup",
+    "overdue_at",
     "rated_person",
     "rating_changed",
     "record_contact",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from models.surveys import Followup, Survey
 from models.tickets import Ticket
@@ -45,3 +45,18 @@ def must_run(followup: Followup) -> None:
     """Raises Conflict when the case is over."""
     if followup.state is FollowupState.MET:
         raise Conflict("this follow-up has been completed")
+
+
+def is_overdue(followup: Followup, now: datetime) -> bool:
+    """Whether what the case waits for next (the first contact, a measure, its re-evaluation) is late."""
+    if followup.state is FollowupState.MET:
+        return False
+    due_at = followup.start_by if followup.started_at is None else followup.due_at
+    return due_at is not None and due_at < now
+
+
+def overdue_at(now: datetime) -> ColumnElement[bool]:
+    """As `is_overdue`, as a condition on `followups` that is never NULL."""
+    unstarted = and_(Followup.started_at.is_(None), Followup.start_by < now)
+    unfinished = and_(Followup.started_at.is_not(None), func.coalesce(Followup.due_at, now) < now)
+    return and_(Followup.state != FollowupState.MET, or_(unstarted, unfinished))

@@ -15,6 +15,7 @@ from models.surveys import Followup
 from models.tickets import Ticket
 from models.vocabulary import FollowupState
 from workers.directory import people_in_roles
+from workers.followups.finding import is_overdue
 from workers.notifications import Notice, house_facts, notify, staff_recipient
 from workers.unit_of_work import UnitOfWork
 
@@ -76,7 +77,7 @@ def _lines(
     now = uow.clock.now()
     lines = []
     for followup, number in rows:
-        due_at = followup.due_at or followup.start_by
+        due_at = (followup.due_at if followup.started_at else None) or followup.start_by
         owner_id = followup.measure_owner_id or followup.owner_id
         line = {
             "ticket": number,
@@ -84,7 +85,7 @@ def _lines(
             "round": followup.round,
             "owner": names.get(owner_id, "") if owner_id else "",
             "due_at": due_at.isoformat(),
-            "overdue": due_at < now,
+            "overdue": is_overdue(followup, now),
         }
         lines.append((due_at, number, line))
     return [line for _, _, line in sorted(lines, key=_due)]

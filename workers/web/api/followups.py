@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, Field
-from sqlalchemy import select
+from pydantic import Field
+from sqlalchemy import not_, or_, select
 
-from models.people import Staff
-from models.surveys import Followup, Survey
-from models.tickets import Ticket, TicketEntry
-from models.vocabulary import FollowupState, Role
+from models.people import Customer, Staff, Team
+from models.surveys import Followup
+from models.tickets import Ticket
+from models.vocabulary import FollowupState
 from workers import followups
 from workers.errors import NotFound
 from workers.unit_of_work import UnitOfWork
@@ -24,58 +23,21 @@ from workers.web.api.common import (
     Caller,
     Calling,
     Given,
-    Page,
     Paged,
     acting,
     check_version,
     etag,
     page_of,
     person_named,
-    picked,
 )
-from workers.web.api.notifications import ticket_id_of, ticket_numbers
-from workers.web.api.ticket_models import EntryShown
-from workers.web.api.ticket_views import log_view, staff_by_ids
+from workers.web.api.followup_views import FollowupDetail, FollowupList, detail_view, list_view
+from workers.web.api.notifications import ticket_id_of
 from workers.web.api.values import Moment
 from workers.web.parts import Parts, WebParts
 
 router = APIRouter(prefix="/followups", tags=["followups"])
 
 WORDS = 20_000
-COPIED = "id version state round opened_at start_by started_at cause term department due_at evaluated_at"
-
-
-class FollowupShown(BaseModel):
-    """One case."""
-
-    id: UUID
-    version: int
-    ticket: str | None
-    state: FollowupState
-    round: int
-    owner: str | None = Field(description="Staff number")
-    opened_at: datetime
-    start_by: datetime = Field(description="The first contact must reach the customer by then (48 h)")
-    started_at: datetime | None
-    started_in_time: bool | None = Field(description="null while it has not started")
-    cause: str | None = Field(description="process 流程, people 人员 or tool 工具")
-    term: str | None
-    department: str | None
-    due_at: datetime | None
-    evaluated_at: datetime | None
-
-
-class FollowupDetail(FollowupShown):
-    """A case with its scores and its log."""
-
-    scores: dict[str, int] | None = Field(description="null for the member of staff who was rated")
-    log: list[EntryShown]
-
-
-class FollowupList(Page):
-    """Cases, newest first."""
-
-    items: list[FollowupShown]
 
 
 class Owner(Given):
@@ -89,6 +51,9 @@ class Contact(Given):
 
     text: str = Field(max_length=WORDS, description="What was said or tried")
     reached: bool = Field(description="Only a contact that reached the customer starts the follow-up")
+    suggestions: str = Field(
+        default="", max_length=WORDS, description="What the customer would have us do better"
+    )
 
 
 class Measure(Given):
@@ -98,7 +63,10 @@ class Measure(Given):
     measure: str = Field(max_length=WORDS, description="改进措施")
     term: Literal["short", "long"]
     department: str = Field(min_length=1, max_length=64)
-    due_at: Moment
+    due_at: Moment = Field(description="Until when the measure is evaluated")
+    owner: str | None = Field(
+        default=None, description="Who answers for the measure, by number or address; else the case's owner"
+    )
 
 
 class Evaluation(Given):
@@ -107,6 +75,9 @@ class Evaluation(Given):
     met: bool
     note: str = Field(default="", max_length=WORDS)
     review_report: str = Field(default="", max_length=WORDS, description="Needed when it was not met")
+    next_due_at: Moment | None = Field(
+        default=None, description="When not met: until when the next measure is set; else as the policy says"
+    )
 
 
 @router.get("", summary="List follow-ups")
@@ -116,18 +87,31 @@ async def list_followups(
     state: Annotated[list[FollowupState] | None, Query()] = None,
     owner: Annotated[str | None, Query(description="Staff number or mail address")] = None,
     ticket: Annotated[str | None, Query(description="Ticket number")] = None,
+    team: Annotated[str | None, Query(description="Name of the ticket's team")] = None,
+    customer: Annotated[str | None, Query(description="Customer code")] = None,
+    overdue: bool | None = None,
 ) -> FollowupList:
-    """Newest first."""
+    """Newest first; all filters must fit. `owner` is that of the case or of its measure."""
     async with parts.workshop.read() as uow:
         query = select(Followup)
         if state:
             query = query.where(Followup.state.in_(state))
         if owner is not None:
-            query = query.where(Followup.owner_id == (await person_named(uow, owner)).id)
+            person = await person_named(uow, owner)
+            query = query.where(or_(Followup.owner_id == person.id, Followup.measure_owner_id == person.id))
         if ticket is not None:
             query = query.where(Followup.ticket_id == ticket_id_of(ticket))
+        if team is not None:
+            of_team = select(Ticket.id).join(Team, Team.id == Ticket.team_id).where(Team.name == team)
+            query = query.where(Followup.ticket_id.in_(of_team))
+        if customer is not None:
+            coded = select(Customer.id).where(Customer.code == customer)
+            query = query.where(Followup.customer_id.in_(coded))
+        if overdue is not None:
+            late = followups.overdue_at(uow.clock.now())
+            query = query.where(late if overdue else not_(late))
         rows, cursor = await page_of(uow, query, Followup.id, paging)
-        items = await _shown(uow, rows)
+        items = await list_view(uow, rows)
     return FollowupList(items=items, next_cursor=cursor)
 
 
@@ -155,7 +139,13 @@ async def contact(
     """The first one that reached the customer starts the follow-up, now."""
     async with _acting_on(parts, ident, calling) as act:
         await followups.record_contact(
-            act.uow, act.followup, act.ticket, act.by, given.text, reached=given.reached
+            act.uow,
+            act.followup,
+            act.ticket,
+            act.by,
+            given.text,
+            reached=given.reached,
+            suggestions=given.suggestions,
         )
     return await _detail(parts, ident, calling, response)
 
@@ -166,7 +156,9 @@ async def measure(
 ) -> FollowupDetail:
     """After the customer was reached; the state becomes to_verify 待验证."""
     async with _acting_on(parts, ident, calling) as act:
-        await followups.set_measure(act.uow, act.followup, act.ticket, act.by, **given.model_dump())
+        owner = await person_named(act.uow, given.owner) if given.owner else None
+        said = given.model_dump(exclude={"owner"})
+        await followups.set_measure(act.uow, act.followup, act.ticket, act.by, **said, owner=owner)
     return await _detail(parts, ident, calling, response)
 
 
@@ -202,27 +194,6 @@ async def _detail(parts: WebParts, ident: UUID, calling: Caller, response: Respo
         if row is None:
             raise NotFound("there is no such follow-up")
         by = await acting(uow, calling.staff) if calling.staff else None
-        rated = await uow.session.scalar(select(Survey.staff_id).where(Survey.id == row.survey_id))
-        hidden = by is not None and by.id == rated and by.role is not Role.ADMINISTRATOR
-        ticket = await uow.session.get_one(Ticket, row.ticket_id)
-        entries = await uow.session.scalars(
-            select(TicketEntry).where(TicketEntry.followup_id == ident).order_by(TicketEntry.id)
-        )
-        log = await log_view(uow, ticket, list(entries))
-        (shown,) = await _shown(uow, [row])
-    response.headers["ETag"] = etag(row.version)
-    return FollowupDetail(**shown.model_dump(), scores=None if hidden else dict(row.scores), log=log)
-
-
-async def _shown(uow: UnitOfWork, rows: list[Followup]) -> list[FollowupShown]:
-    staff = await staff_by_ids(uow, [row.owner_id for row in rows])
-    numbers = await ticket_numbers(uow, [row.ticket_id for row in rows])
-    return [
-        FollowupShown(
-            **picked(row, COPIED),
-            ticket=numbers.get(row.ticket_id),
-            owner=staff[row.owner_id].number if row.owner_id else None,
-            started_in_time=row.started_at <= row.start_by if row.started_at else None,
-        )
-        for row in rows
-    ]
+        shown = await detail_view(uow, row, by)
+    response.headers["ETag"] = etag(shown.version)
+    return shown

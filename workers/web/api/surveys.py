@@ -21,6 +21,7 @@ from workers.tickets import ticket_by_number
 from workers.unit_of_work import UnitOfWork
 from workers.web.api.common import Calling, Given, Page, Paged, acting, opened, opened_words, page_of, picked
 from workers.web.api.notifications import ticket_id_of, ticket_numbers
+from workers.web.api.survey_marks import flagged_in, marked
 from workers.web.api.survey_record import FollowupOf, may_see, record_of
 from workers.web.api.ticket_models import CustomerShown
 from workers.web.api.ticket_views import customer_view, customers_by_ids, staff_by_ids
@@ -84,6 +85,7 @@ class SurveyDetail(SurveyShown):
     followup: FollowupOf | None
     note: str | None = Field(description="The handler's solution, personal data masked")
     scores: dict[str, int] | None = Field(description="null if unanswered, anonymous or not for the caller")
+    flagged: list[str] | None = Field(description="Dimensions with a low score of their own (policy)")
     words: dict[str, str] | None = Field(description="Comment and open answers, personal data masked")
     source: str | None = Field(description="page, mail, sms or phone")
     history: list[AnswerVersion] = Field(description="All versions of the answer, oldest first")
@@ -138,9 +140,12 @@ async def ask_about(given: Asked, parts: Parts, calling: Calling) -> SurveyShown
 @router.get("", summary="List surveys")
 async def list_surveys(
     parts: Parts,
+    calling: Calling,
     paging: Paged,
     state: str | None = None,
     ticket: Annotated[str | None, Query(description="Ticket number")] = None,
+    praise: Annotated[bool, Query(description="Good examples: overall 5, with words")] = False,
+    flagged: Annotated[bool, Query(description="A low score in a dimension other than overall")] = False,
 ) -> SurveyList:
     """Newest first, without scores."""
     async with parts.workshop.read() as uow:
@@ -149,6 +154,9 @@ async def list_surveys(
             query = query.where(Survey.state == state)
         if ticket is not None:
             query = query.where(Survey.ticket_id == ticket_id_of(ticket))
+        if praise or flagged:
+            by = await acting(uow, calling.staff) if calling.staff else None
+            query = query.where(*marked(uow, by, praise=praise, flagged=flagged))
         rows, cursor = await page_of(uow, query, Survey.id, paging)
         items = await _shown(uow, rows)
     return SurveyList(items=items, next_cursor=cursor)
@@ -168,6 +176,7 @@ async def get_survey(number: str, parts: Parts, calling: Calling) -> SurveyDetai
             **await record_of(uow, row, by),
             verdict=await verdict(uow, row, shown.scores["overall"]) if shown else None,
             scores=dict(shown.scores) if shown else None,
+            flagged=await flagged_in(uow, row, shown) if shown else None,
             words=await _words(uow, row, shown) if shown else None,
             source=shown.source if shown else None,
             history=[AnswerVersion(**picked(one, "version at final scores")) for one in given],
