@@ -22,6 +22,12 @@ ANNA, BERT, CLEO = "anna@mail.example", "bert@mail.example", "cleo@mail.example"
 CAROL = "carol@help.example"
 READERS = {SQLITE_INPROCESS: PHONE_ZH, POSTGRESQL_REDIS: PLAIN}
 
+WIDER_THAN_ITS_TILE = """
+    [...document.querySelectorAll('.face')]
+        .filter(it => it.scrollWidth > it.clientWidth)
+        .map(it => it.innerText)
+"""
+
 
 async def _invited(house: House) -> str:
     """A request is resolved and its customer asked; gives the survey's link."""
@@ -162,6 +168,7 @@ async def test_at_a_desk_all_is_done_by_keyboard_and_each_end_of_a_survey_explai
             await page.goto(cleo)
             await page.evaluate("document.documentElement.style.fontSize = '200%'")
             await audit(page)
+            assert await page.evaluate(WIDER_THAN_ITS_TILE) == []
             await shoot(page, "survey-text-200")
             await page.goto(bert)
             await audit(page)
