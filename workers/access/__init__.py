@@ -1,8 +1,18 @@
 """Who comes in: what roles and keys may, sessions of browsers, keys of the API, which tickets one sees."""
 
-from workers.access.keys import KeyGiven, add_key, every_key, key_of, note_use, revoke_key
+from workers.access.keys import (
+    KeyGiven,
+    add_key,
+    every_key,
+    key_of,
+    needs_noting,
+    note_use,
+    revoke_key,
+    revoke_keys_of,
+)
 from workers.access.scopes import Scope
-from workers.access.seeing import may_see, must_see, seen_by
+from workers.access.seeing import agent_may, seen_by
+from workers.access.sessions import LONGEST as LONGEST_SESSION
 from workers.access.sessions import (
     end_own,
     end_session,
@@ -12,23 +22,27 @@ from workers.access.sessions import (
     open_sessions,
     session_of,
 )
+from workers.access.sessions import needs_noting as session_needs_noting
 
 __all__ = [
+    "LONGEST_SESSION",
     "KeyGiven",
     "Scope",
     "add_key",
+    "agent_may",
     "end_own",
     "end_session",
     "end_sessions",
     "every_key",
     "key_of",
-    "may_see",
-    "must_see",
+    "needs_noting",
     "note_seen",
     "note_use",
     "open_session",
     "open_sessions",
     "revoke_key",
+    "revoke_keys_of",
     "seen_by",
+    "session_needs_noting",
     "session_of",
 ]

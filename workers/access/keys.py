@@ -43,6 +43,8 @@ async def add_key(uow: UnitOfWork, given: KeyGiven, by: Staff | None = None) -> 
     now = uow.clock.now()
     if not 1 <= len(name) <= 64:
         raise InvalidInput("a key needs a name of at most 64 characters")
+    if "/" in name:
+        raise InvalidInput("a key's name holds no slash", hint="it stands in an address")
     if not given.scopes:
         raise InvalidInput("a key without scopes opens nothing", hint=", ".join(Scope))
     if given.expires_at is not None and given.expires_at <= now:

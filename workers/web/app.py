@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import SQLAlchemyError
@@ -22,6 +24,7 @@ from workers.web import (
     survey_pages,
 )
 from workers.web.api import api_router
+from workers.web.api.entry import find_key
 from workers.web.described import describe
 from workers.web.middleware import ApiDoor, LastNet, SafeHeaders
 from workers.web.pages import error_page, wants_page
@@ -46,7 +49,7 @@ def make_app(parts: WebParts) -> FastAPI:
     app.state.parts = parts
     for kind in (CloseloopError, HTTPException, RequestValidationError, SQLAlchemyError):
         app.add_exception_handler(kind, _answer)
-    app.add_middleware(ApiDoor, settings=parts.settings)
+    app.add_middleware(ApiDoor, settings=parts.settings, find_key=partial(find_key, parts))
     app.add_middleware(LastNet, answer=_answer)
     app.add_middleware(SafeHeaders, https=parts.settings.public_url.startswith("https:"))
     for router in (

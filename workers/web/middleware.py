@@ -9,6 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from models.access import ApiKey
+from models.people import Staff
 from workers.errors import BadSignature, InvalidInput
 from workers.settings import Settings
 from workers.web.bodies import MEGABYTE, bearer, read_body, same_secret
@@ -18,6 +20,8 @@ PASSED = "closeloop.key_shown"
 API_CAP = MEGABYTE
 BARE_CSP = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 
+FoundKey = tuple[ApiKey | None, Staff | None]
+FindKey = Callable[[str], Awaitable[FoundKey | None]]
 Answer = Callable[[Request, Exception], Awaitable[Response]]
 
 
@@ -87,18 +91,22 @@ class LastNet:
 
 
 class ApiDoor:
-    """Lets nobody without the key into the API, before anything of the body is read, and caps the body."""
+    """Lets nobody without a key into the API, before anything of the body is read, and caps the body.
 
-    def __init__(self, app: ASGIApp, *, settings: Settings) -> None:
+    `find_key` looks up what is not the key of the settings; what opens is left in the scope for the rules.
+    """
+
+    def __init__(self, app: ASGIApp, *, settings: Settings, find_key: FindKey) -> None:
         self._app = app
         self._key = settings.api_key
+        self._find_key = find_key
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI. Raises BadSignature, TooLarge and InvalidInput for the last net."""
         if scope["type"] != "http" or not _own_path(scope).startswith(API):
             await self._app(scope, receive, send)
             return
-        self._check(Headers(scope=scope))
+        opened_by = await self._opened_by(Headers(scope=scope))
         if "\0" in scope["path"] or b"%00" in scope["query_string"]:
             raise InvalidInput("the address holds a NUL character")
         body = await read_body(Request(scope, receive), API_CAP)
@@ -111,16 +119,23 @@ class ApiDoor:
             given = True
             return {"type": "http.request", "body": body, "more_body": False}
 
-        await self._app({**scope, PASSED: True}, replay, send)
+        await self._app({**scope, PASSED: opened_by}, replay, send)
 
-    def _check(self, headers: Headers) -> None:
-        if not self._key:
-            raise BadSignature("the API is closed", hint="set CLOSELOOP_API_KEY to open it")
+    async def _opened_by(self, headers: Headers) -> FoundKey:
+        """The key that was brought. Raises BadSignature, in the same words whatever is wrong with it."""
         given = bearer(headers.get("authorization")) or headers.get("x-api-key", "")
-        if not same_secret(given, self._key):
+        if same_secret(given, self._key):
+            return None, None
+        found = await self._find_key(given)
+        if found is not None:
+            return found
+        if not self._key:
             raise BadSignature(
-                "the API key is missing or wrong", hint="send Authorization: Bearer <key>, or X-API-Key"
+                "the API is closed", hint="set CLOSELOOP_API_KEY to open it, or make a key: closeloop key add"
             )
+        raise BadSignature(
+            "the API key is missing or wrong", hint="send Authorization: Bearer <key>, or X-API-Key"
+        )
 
 
 def _own_path(scope: Scope) -> str:
@@ -129,7 +144,12 @@ def _own_path(scope: Scope) -> str:
     return path.removeprefix(scope.get("root_path", ""))
 
 
-def through_the_door(request: Request) -> None:
-    """A dependency of all API routes: BadSignature for a request that found a way around `ApiDoor`."""
-    if not request.scope.get(PASSED):
+def opened_by(request: Request) -> FoundKey:
+    """The key that let this request in, and whose it is; (None, None) is the key of the settings.
+
+    Raises BadSignature for a request that found a way around `ApiDoor`.
+    """
+    if PASSED not in request.scope:
         raise BadSignature("the API key is missing")
+    found: FoundKey = request.scope[PASSED]
+    return found

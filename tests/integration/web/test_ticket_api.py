@@ -238,7 +238,7 @@ async def test_a_tickets_life_from_acceptance_to_closing(desk: Desk) -> None:
     dated_back = {**call, "at": "2026-03-02T02:00:01Z"}
     await desk.api("POST", f"{path}/first-response", by=handler, json=dated_back, expect=422)
 
-    await desk.api("POST", f"{path}/accept", by=other, expect=409)
+    await desk.api("POST", f"{path}/accept", by=other, expect=403)
     shown = (await desk.api("POST", f"{path}/accept", by=handler)).json()
     assert shown["expected_resolution_at"] == shown["limits"]["resolution"]
     hand_over = {"to": other, "reason": "涉及支付网关"}

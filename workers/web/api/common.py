@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
-from fastapi import Depends, Header, Query
+from fastapi import Depends, Header, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy import Select, select
 
@@ -23,6 +23,7 @@ from workers.text import mask_free_text
 from workers.tickets import ticket_by_number
 from workers.unit_of_work import UnitOfWork
 from workers.web.api.values import storable
+from workers.web.middleware import opened_by
 from workers.web.parts import WebParts
 from workers.web.problems import ChangedMeanwhile
 
@@ -56,6 +57,7 @@ class Caller:
 
 
 def caller(
+    request: Request,
     x_acting_staff: Annotated[
         str | None,
         Header(
@@ -67,8 +69,9 @@ def caller(
         str | None, Header(description="The ETag that was read; 412 when it changed since", examples=['"7"'])
     ] = None,
 ) -> Caller:
-    """The caller's headers."""
-    return Caller(x_acting_staff, if_match)
+    """The caller's headers; without X-Acting-Staff a member of staff acts whose own key it is."""
+    _, owner = opened_by(request)
+    return Caller(x_acting_staff or (owner.number if owner else None), if_match)
 
 
 Calling = Annotated[Caller, Depends(caller)]

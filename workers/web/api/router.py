@@ -8,10 +8,12 @@ from fastapi.security import APIKeyHeader, HTTPBearer
 from workers.web.api import (
     attention,
     blocked_senders,
+    communications,
     customers,
     deadlines,
     followups,
     intake,
+    keys,
     no_request,
     notification_actions,
     notifications,
@@ -26,16 +28,16 @@ from workers.web.api import (
     ticket_results,
     tickets,
 )
+from workers.web.api.entry import may_pass
 from workers.web.described import problems
-from workers.web.middleware import through_the_door
 
 # The door itself is `middleware.ApiDoor`; these two tell readers of /openapi.json what it asks for.
-_BEARER = HTTPBearer(auto_error=False, description="The API key (CLOSELOOP_API_KEY)")
+_BEARER = HTTPBearer(auto_error=False, description="A key of `closeloop key add`, or CLOSELOOP_API_KEY")
 _HEADER = APIKeyHeader(name="X-API-Key", auto_error=False, description="The same key, as a plain header")
 
 api_router = APIRouter(
     prefix="/api/v1",
-    dependencies=[Depends(through_the_door), Security(_BEARER), Security(_HEADER)],
+    dependencies=[Depends(may_pass), Security(_BEARER), Security(_HEADER)],
     responses=problems(400, 401, 403, 404, 409, 412, 413, 422, 503),
 )
 for _resource in (
@@ -52,11 +54,13 @@ for _resource in (
     deadlines,
     surveys,
     followups,
+    communications,
     customers,
     staff,
     rosters,
     teams,
     policy,
+    keys,
     reports,
 ):
     api_router.include_router(_resource.router)

@@ -1,0 +1,198 @@
+"""Who may go where: one table for every route of API and pages. What it does not name stays shut.
+
+A role bounds people, a scope bounds keys of the API, and `owns` says by what a route belongs to a ticket: an
+agent passes only where that ticket is theirs (row A11). A test holds the table against the routes there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from models.vocabulary import Role
+from workers.access import Scope
+
+ALL = frozenset(Role)
+LEAD = ALL - {Role.AGENT}
+DECIDE = frozenset({Role.SUPERVISOR, Role.ADMINISTRATOR})
+ADMIN = frozenset({Role.ADMINISTRATOR})
+API = "/api/v1"
+
+
+class Owns(StrEnum):
+    """What the address names; each belongs to a ticket, or to a person."""
+
+    TICKET = "ticket"
+    NOTIFICATION = "notification"
+    SURVEY = "survey"
+    FOLLOWUP = "followup"
+    CUSTOMER = "customer"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Which roles may, and with which scope a key may. `roles` None: anybody, for the address proves itself.
+
+    That is so for links (their token), webhooks (their signature), sign-in, and what is no secret.
+    """
+
+    roles: frozenset[Role] | None
+    scope: Scope | None = None
+    owns: Owns | None = None
+
+
+SHUT = Rule(ADMIN, Scope.ADMINISTER)
+"""For a route that the table does not name."""
+ANYBODY = Rule(None)
+_READ, _WRITE = Scope.READ, Scope.WRITE
+_TICKET_ACTS = (
+    "accept",
+    "acknowledge",
+    "answer",
+    "close",
+    "confirm",
+    "cooperation",
+    "escalate",
+    "escalate/{request_id}/approve",
+    "escalate/{request_id}/decline",
+    "extend",
+    "feedback",
+    "first-response",
+    "not-a-ticket",
+    "not-a-ticket/undo",
+    "progress",
+    "resolve",
+    "resume",
+    "transfer",
+    "wait",
+)
+
+_OF_API: dict[str, Rule] = {
+    "POST /tickets": Rule(ALL, Scope.INTAKE),
+    "GET /tickets": Rule(ALL, _READ),
+    "GET /tickets/{number}": Rule(ALL, _READ, Owns.TICKET),
+    "PATCH /tickets/{number}": Rule(ALL, _WRITE, Owns.TICKET),
+    **{f"POST /tickets/{{number}}/{act}": Rule(ALL, _WRITE, Owns.TICKET) for act in _TICKET_ACTS},
+    "POST /notifications/retry": Rule(DECIDE, _WRITE),
+    "POST /notifications/cancel": Rule(DECIDE, _WRITE),
+    "POST /notifications/{ident}/retry": Rule(ALL, _WRITE, Owns.NOTIFICATION),
+    "POST /notifications/{ident}/cancel": Rule(ALL, _WRITE, Owns.NOTIFICATION),
+    "GET /notifications": Rule(LEAD, _READ),
+    "GET /notifications/{ident}": Rule(ALL, _READ, Owns.NOTIFICATION),
+    "GET /notifications/{ident}/timeline": Rule(ALL, _READ, Owns.NOTIFICATION),
+    "GET /suppressions": Rule(LEAD, _READ),
+    "POST /suppressions": Rule(DECIDE, _WRITE),
+    "DELETE /suppressions/{ident}": Rule(DECIDE, _WRITE),
+    "GET /blocked-senders": Rule(LEAD, _READ),
+    "POST /blocked-senders": Rule(DECIDE, _WRITE),
+    "DELETE /blocked-senders/{ident}": Rule(DECIDE, _WRITE),
+    "GET /intake": Rule(LEAD, _READ),
+    "POST /intake/{ident}/take-in": Rule(LEAD, _WRITE),
+    "GET /attention": Rule(LEAD, _READ),
+    "GET /deadlines": Rule(LEAD, _READ),
+    "POST /surveys": Rule(LEAD, _WRITE),
+    "GET /surveys": Rule(LEAD, _READ),
+    "GET /surveys/{number}": Rule(ALL, _READ, Owns.SURVEY),
+    "POST /surveys/{number}/answer": Rule(ALL, _WRITE, Owns.SURVEY),
+    "GET /followups": Rule(LEAD, _READ),
+    "GET /followups/{ident}": Rule(ALL, _READ, Owns.FOLLOWUP),
+    "POST /followups/{ident}/owner": Rule(LEAD, _WRITE),
+    "POST /followups/{ident}/contact": Rule(ALL, _WRITE, Owns.FOLLOWUP),
+    "POST /followups/{ident}/measure": Rule(ALL, _WRITE, Owns.FOLLOWUP),
+    "POST /followups/{ident}/evaluate": Rule(ALL, _WRITE, Owns.FOLLOWUP),
+    "POST /communications": Rule(ALL, _WRITE),
+    "GET /communications": Rule(ALL, _READ),
+    "GET /communications/export": Rule(ALL, _READ),
+    "GET /communications/{number}": Rule(ALL, _READ),
+    "PATCH /communications/{number}": Rule(ALL, _WRITE),
+    "POST /communications/{number}/close": Rule(ALL, _WRITE),
+    "POST /communications/{number}/reopen": Rule(ALL, _WRITE),
+    "POST /communications/{number}/share": Rule(ALL, _WRITE),
+    "GET /customers/{code}": Rule(ALL, _READ, Owns.CUSTOMER),
+    "GET /staff": Rule(ALL, _READ),
+    "POST /staff": Rule(ADMIN, Scope.ADMINISTER),
+    "GET /staff/{number}": Rule(ALL, _READ),
+    "PATCH /staff/{number}": Rule(ADMIN, Scope.ADMINISTER),
+    "GET /staff/{number}/absences": Rule(ALL, _READ),
+    "POST /staff/{number}/absences": Rule(DECIDE, _WRITE),
+    "DELETE /staff/{number}/absences/{ident}": Rule(DECIDE, _WRITE),
+    "GET /duties": Rule(ALL, _READ),
+    "POST /duties": Rule(DECIDE, _WRITE),
+    "DELETE /duties/{ident}": Rule(DECIDE, _WRITE),
+    "GET /teams": Rule(ALL, _READ),
+    "POST /teams": Rule(ADMIN, Scope.ADMINISTER),
+    "GET /teams/{name}": Rule(ALL, _READ),
+    "PATCH /teams/{name}": Rule(ADMIN, Scope.ADMINISTER),
+    "GET /policy": Rule(ALL, _READ),
+    "GET /reports/overdue": Rule(ALL, Scope.REPORTS),
+    "POST /communications": Rule(ALL, _WRITE),
+    "GET /communications": Rule(ALL, _READ),
+    "GET /communications/export": Rule(ALL, Scope.REPORTS),
+    "GET /communications/{number}": Rule(ALL, _READ),
+    "PATCH /communications/{number}": Rule(ALL, _WRITE),
+    "POST /communications/{number}/close": Rule(ALL, _WRITE),
+    "POST /communications/{number}/reopen": Rule(ALL, _WRITE),
+    "POST /communications/{number}/share": Rule(ALL, _WRITE),
+    "GET /keys": Rule(ADMIN, Scope.ADMINISTER),
+    "POST /keys": Rule(ADMIN, Scope.ADMINISTER),
+    "DELETE /keys/{name}": Rule(ADMIN, Scope.ADMINISTER),
+}
+
+_OF_PAGES: dict[str, Rule] = {
+    **dict.fromkeys(
+        (
+            "POST /hooks/email/raw",
+            "POST /hooks/{kind}/{provider}",
+            "HEAD /hooks/email/{provider}",
+            "POST /hooks/email/{provider}",
+            "POST /hooks/sms/{provider}",
+            "GET /hooks/sms/{provider}",
+            "POST /hooks/receipts/{provider}",
+            "GET /hooks/receipts/{provider}",
+            "GET /t/{token}",
+            "POST /t/{token}",
+            "GET /p",
+            "POST /p",
+            "GET /c/{token}",
+            "POST /c/{token}",
+            "GET /u/{token}",
+            "POST /u/{token}",
+            "GET /s/{token}",
+            "POST /s/{token}",
+            "POST /s/{token}/message",
+            "GET /healthz",
+            "GET /readyz",
+            "GET /metrics",
+            "GET /openapi.json",
+            "GET /console/sign-in",
+            "POST /console/sign-in",
+            "GET /console/sign-in/code",
+            "POST /console/sign-in/code",
+            "GET /console/sign-in/{token}",
+            "POST /console/sign-in/{token}",
+        ),
+        ANYBODY,
+    ),
+    "GET /console": Rule(ALL),
+    "GET /console/sessions": Rule(ALL),
+    "POST /console/sessions/end": Rule(ALL),
+    "POST /console/sign-out": Rule(ALL),
+}
+
+RULES: Mapping[str, Rule] = {
+    **_OF_PAGES,
+    **{
+        f"{method} {API}{path}": rule
+        for (method, path), rule in ((k.split(" "), r) for k, r in _OF_API.items())
+    },
+}
+"""By method and path as the route spells it; HEAD goes with GET unless it is named."""
+
+
+def rule_of(method: str, path: str) -> Rule:
+    """The rule of a route, by its method and the path with its parameters' names."""
+    known = RULES.get(f"{method} {path}")
+    if known is None and method == "HEAD":
+        known = RULES.get(f"GET {path}")
+    return known or SHUT
