@@ -13,7 +13,8 @@ from workers.rendering import LOCALES, Renderer
 from workers.rendering.environment import load_labels, shipped_folder
 
 PAGES = [
-    "action", "action_done", "confirm", "confirm_done", "digest", "digest_done", "error", "link_unknown",
+    "action", "action_done", "confirm", "confirm_done", "digest", "digest_done", "error", "followup",
+    "link_unknown",
     "survey", "survey_call", "survey_call_done", "survey_code", "survey_expired", "survey_thanks",
     "survey_used", "survey_withdrawn", "survey_written", "unsubscribe", "unsubscribed",
 ]  # fmt: skip
@@ -105,6 +106,7 @@ def test_what_changes_something_is_a_post(page: str) -> None:
         "action",
         "confirm",
         "digest",
+        "followup",
         "survey",
         "survey_call",
         "survey_code",

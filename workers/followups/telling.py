@@ -34,9 +34,10 @@ async def tell(
 ) -> None:
     """Write one notice to each, with the link to the case (`take`: and the one that takes it on)."""
     facts = {**await staff_ticket_facts(uow, ticket), **extra}
-    links = {"case": escalations.link("followup", followup.id, hours=CASE_HOURS, single_use=False)}
-    if take:
-        links["take"] = escalations.link("take_followup", followup.id)
+    links = {
+        "case": escalations.link("followup", followup.id, hours=CASE_HOURS, single_use=False),
+        "take": escalations.link("take_followup", followup.id) if take else None,
+    }
     for person in people:
         notice = Notice(
             kind=kind,

@@ -20,7 +20,7 @@ from workers.followups import followup_by_id, name_owner
 from workers.notifications import staff_ticket_facts
 from workers.text import mask_free_text
 from workers.unit_of_work import UnitOfWork
-from workers.web import digest_pages
+from workers.web import digest_pages, followup_pages
 from workers.web.pages import form_fields, own_url, page
 from workers.web.parts import Parts
 
@@ -34,6 +34,8 @@ ACTIONS = {
     "take_back": "take_back",
     "take_followup": "take",
 }
+PAGES = (digest_pages.PURPOSE, followup_pages.PURPOSE)
+"""Links with pages of their own."""
 GONE = 410
 MOST_CHOICES = 3
 LONGEST_NOTE = 2_000
@@ -44,10 +46,12 @@ SOON = timedelta(minutes=30)
 async def show(request: Request, parts: Parts, token: str) -> Response:
     """What this link would do, and to which ticket. Nothing is written, however often it is opened."""
     async with parts.workshop.read() as uow:
-        link = await links.find(uow, token, [*ACTIONS, digest_pages.PURPOSE])
+        link = await links.find(uow, token, [*ACTIONS, *PAGES])
         person = await _person(uow, link)
         if link.purpose == digest_pages.PURPOSE:
             return await digest_pages.show(uow, request, link, person)
+        if link.purpose == followup_pages.PURPOSE:
+            return await followup_pages.show(uow, request, link, person)
         ticket = await tickets.ticket_by_id(uow, _ticket_id(link), hold=False)
         try:
             links.check(uow, link)
@@ -64,10 +68,12 @@ async def act(request: Request, parts: Parts, token: str) -> Response:
     """Do it, and use the link up, in one transaction. What no longer applies leaves the link as it was."""
     given = await form_fields(request)
     async with parts.workshop.read() as uow:
-        link = await links.find(uow, token, [*ACTIONS, digest_pages.PURPOSE])
+        link = await links.find(uow, token, [*ACTIONS, *PAGES])
         person = await _person(uow, link)
     if link.purpose == digest_pages.PURPOSE:
         return await digest_pages.act(parts, request, token, person)
+    if link.purpose == followup_pages.PURPOSE:
+        return await followup_pages.act(parts, request, link, person, given)
     async with parts.workshop.read() as uow:
         ticket = await tickets.ticket_by_id(uow, _ticket_id(link), hold=False)
         errors = _mistakes(uow, link, given)
