@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import asyncio
+from base64 import b64encode
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from models.crypto import KeyRing, new_key
 from models.vocabulary import DeadlineKind, TicketState
+from tests.command_line import CommandLine
 from tests.conftest import Backend
 from tests.house import House, link_in, open_house
 from workers.policy import Policy, load_policy, parse_policy
@@ -183,3 +188,48 @@ async def test_what_was_said_on_the_phone_is_entered_once_by_whoever_rang_up(bac
             "not_reached",
             "answered",
         ]
+
+
+async def test_everybody_with_a_refund_lately_is_asked_once_by_a_command(
+    backend: Backend,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rules = '[[survey.ask]]\nkind = "returns"\nask = false\n'
+    begun = datetime.now(UTC) - timedelta(hours=3)
+    keys = f"test:{b64encode(new_key()).decode()}"
+    ring = {"secret_keys": KeyRing.parse(keys)}
+    async with open_house(backend, policy=policy(rules), start=begun, settings=ring) as house:
+        refunds = [
+            await resolved(house, sender, "after_sales_request", subkind="returns")
+            for sender in ("a@c.example", "b@c.example")
+        ]
+        await resolved(house, "c@c.example", "after_sales_request", subkind="logistics")
+        await house.pass_time(timedelta(hours=1))
+        assert {(await survey_of(house, number))["reason"] for number in refunds} == {"by_rule"}
+        closeloop = CommandLine(tmp_path / "data", monkeypatch, capsys)
+        closeloop.set(DATABASE_URL=backend.database_url, SECRET_KEYS=keys)
+
+        async def ask(*more: str) -> Any:
+            wanted = (
+                "--category",
+                "售后请求",
+                "--kind",
+                "returns",
+                "--resolved-within",
+                "30d",
+                "--json",
+                *more,
+            )
+            return (await asyncio.to_thread(closeloop, "survey", "ask", *wanted)).json
+
+        assert await ask("--dry-run") == {"asked": 2, "passed_over": 0, "dry_run": True}
+        assert await ask("--return-visit") == {"asked": 2, "passed_over": 0, "dry_run": False}
+        assert await ask() == {"asked": 0, "passed_over": 0, "dry_run": False}, "once per result"
+        for number in refunds:
+            survey = await survey_of(house, number)
+            assert (survey["state"], survey["touchpoint"]) == ("invited", "return_visit")
+        refused = await asyncio.to_thread(closeloop, "survey", "ask", "--resolved-within", "soon")
+        assert refused.code == 2
+        assert "30d or 72h" in refused.err
