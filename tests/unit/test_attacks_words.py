@@ -25,7 +25,7 @@ HOSTILE = (
     "' onmouseover='alert(1)' style='x:expression(alert(1))",
 )
 TIME = re.compile(r"\d{4}-\d\d-\d\dT")
-KEPT = {"zone", "locale", "links", "action_url", "other_locale_url", "kind", "channel"}
+KEPT = {"zone", "locale", "links", "action_url", "message_url", "other_locale_url", "kind", "channel"}
 RENDERER = Renderer()
 ALL = [(name, locale) for name in RENDERER.messages() for locale in ("en", "zh_CN")]
 PAGES = [(name, locale) for name in RENDERER.pages() for locale in ("en", "zh_CN")]
