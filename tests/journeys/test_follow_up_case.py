@@ -17,7 +17,7 @@ ZHANG = "zhangsan@qq.example"
 CAROL = "carol@help.example"
 
 
-async def _rated(house: House) -> str:
+async def rated(house: House) -> str:
     """A request is resolved and rated badly; gives the survey's link."""
     await house.mail(ZHANG, "您好，系统登录不了。", subject="系统登录不了", name="张三")
     handler = (await house.mail_of("assignment")).recipient
@@ -47,7 +47,7 @@ async def _press(house: House, link: str, act: str, expect: int = 303, **form: s
 
 async def test_a_case_is_led_by_links_until_its_measure_works(backend: Backend) -> None:
     async with open_house(backend) as house:
-        survey = await _rated(house)
+        survey = await rated(house)
         alert = await house.mail_of("low_score_alert", to=CAROL)
         link = link_in(alert, "t", 1)
         shown = await house.web.get(link)
