@@ -18,6 +18,7 @@ from models.deadlines import Errand
 from models.people import Absence, Staff
 from models.tickets import Ticket
 from models.vocabulary import Lane, TicketState
+from workers import communications
 from workers.followups import monthly_check
 from workers.locks import held
 from workers.promises import claim, pause, retry_pause, settle
@@ -116,4 +117,6 @@ _STEPS: Mapping[str, Callable[[UnitOfWork, Errand], Awaitable[None]]] = {
     MORNING: _morning,
     piloting.ENDS: piloting.end_pilot,
     piloting.DAY: pilot_day,
+    communications.NEXT: communications.remind_of_next,
+    communications.SHARE: communications.remind_to_share,
 }

@@ -1,40 +1,44 @@
-"""Deletes by age what is only needed for a while: rendered messages, and the raw bytes of what came in.
+"""Deletes by age what is only needed for a while: rendered messages, the raw bytes of what came in, and
+closed communication records with their history.
 
-The rows themselves stay: who was told what and when, and the ids by which an event is known to have come. A
-message that is sent again after that is rendered anew. What has not been handled keeps its bytes: events that
-are poison or still to be read, messages on their way.
+The rows of messages and events stay: who was told what and when, and the ids by which an event is known to
+have come. A message that is sent again after that is rendered anew. What has not been handled keeps its
+bytes: events that are poison or still to be read, messages on their way.
 """
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Select, delete, select
+from sqlalchemy import Select, delete, func, select
 
+from models.communications import Communication, CommunicationEntry
 from models.intake import IntakeBody, IntakeEvent
 from models.notifications import Notification, NotificationBody
-from models.vocabulary import EventState
+from models.vocabulary import CommunicationState, EventState
 from workers.unit_of_work import Workshop
 
 log = structlog.get_logger(__name__)
 
 BATCH = 500
 EVERY = timedelta(hours=1)
+FIRST_MONDAY = datetime(1970, 1, 5, tzinfo=UTC)
 BREATH = 0.02
 """Seconds between two batches: whoever waits to write comes first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Purged:
-    """How many rendered messages and raw events were deleted, or would be."""
+    """How many rendered messages, raw events and communication records were deleted, or would be."""
 
     bodies: int
     raw: int
+    communications: int
 
 
 async def purge(workshop: Workshop, *, dry_run: bool = False) -> Purged:
@@ -65,7 +69,43 @@ async def purge(workshop: Workshop, *, dry_run: bool = False) -> Purged:
             now - timedelta(days=settings.keep_raw_days),
             dry_run=dry_run,
         ),
+        communications=await _purge_communications(workshop, now, dry_run=dry_run),
     )
+
+
+def expired_before(now: datetime, keep_days: int, every_days: int) -> datetime:
+    """Records closed before this moment (UTC) go. It moves on once in `every_days`, for 7 on Mondays: so an
+    hourly purge deletes records once a week, without anybody noting when it last did.
+    """
+    period = timedelta(days=every_days)
+    return FIRST_MONDAY + (now - FIRST_MONDAY) // period * period - timedelta(days=keep_days)
+
+
+async def _purge_communications(workshop: Workshop, now: datetime, *, dry_run: bool) -> int:
+    """What is open stays however old it is. A record goes with its history, in one transaction."""
+    settings = workshop.settings
+    before = expired_before(now, settings.keep_communications_days, settings.purge_communications_days)
+    query = (
+        select(Communication.id)
+        .where(Communication.state == CommunicationState.CLOSED, Communication.closed_at < before)
+        .order_by(Communication.closed_at)
+    )
+    if dry_run:
+        async with workshop.read() as uow:
+            return await uow.session.scalar(select(func.count()).select_from(query.subquery())) or 0
+    count = 0
+    while True:
+        async with workshop.begin() as uow:
+            gone = list(await uow.session.scalars(query.limit(BATCH)))
+            lines = CommunicationEntry.communication_id
+            for model, key in ((Communication, Communication.id), (CommunicationEntry, lines)):
+                await uow.session.execute(
+                    delete(model).where(key.in_(gone)).execution_options(synchronize_session=False)
+                )
+        count += len(gone)
+        if len(gone) < BATCH:
+            return count
+        await asyncio.sleep(BREATH)
 
 
 async def _purge(
@@ -122,5 +162,5 @@ class Housekeeping:
         except Exception:
             log.exception("purge_failed")
             return
-        if gone.bodies or gone.raw:
-            log.info("purged", bodies=gone.bodies, raw=gone.raw)
+        if gone.bodies or gone.raw or gone.communications:
+            log.info("purged", bodies=gone.bodies, raw=gone.raw, communications=gone.communications)

@@ -11,6 +11,7 @@ import typer
 from workers import __version__
 from workers.cli import (
     checking,
+    communication_commands,
     doctor,
     duty_commands,
     explaining,
@@ -74,6 +75,12 @@ def make_app() -> typer.Typer:
         ("duty", "Who is on duty 值班 at night and on holidays.", PEOPLE, duty_commands.DUTY),
         ("team", "Teams and whom their escalations climb to.", PEOPLE, roster_commands.TEAM),
         ("report", "Figures about a period.", LOOK, report_commands.REPORT),
+        (
+            "communications",
+            "Communication records 沟通记录: export, import.",
+            IN,
+            communication_commands.COMMUNICATIONS,
+        ),
         ("survey", "Ratings: ask about what was resolved.", LOOK, survey_commands.SURVEY),
         ("intake", "What came in: read a file, list, show, run again.", IN, intake.INTAKE),
     ):

@@ -21,7 +21,8 @@ def purge(
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Delete rendered messages and raw events older than CLOSELOOP_KEEP_BODIES_DAYS and _KEEP_RAW_DAYS.
+    """Delete rendered messages and raw events older than CLOSELOOP_KEEP_BODIES_DAYS and _KEEP_RAW_DAYS, and
+    communication records closed longer ago than CLOSELOOP_KEEP_COMMUNICATIONS_DAYS (these once a week).
 
     A running scheduler does it once an hour. What was sent to whom, and when, stays.
     """
@@ -33,6 +34,7 @@ def purge(
     rows = (
         ("rendered messages", settings.keep_bodies_days, gone.bodies),
         ("raw events", settings.keep_raw_days, gone.raw),
+        ("closed communication records", settings.keep_communications_days, gone.communications),
     )
     print_table(("what", "kept for days", "would be deleted" if dry_run else "deleted"), rows, "")
 

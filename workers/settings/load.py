@@ -59,6 +59,8 @@ class Settings:
     clock_start: values.ClockStart | None = None
     keep_bodies_days: int = 90
     keep_raw_days: int = 30
+    keep_communications_days: int = 1095
+    purge_communications_days: int = 7
     log_level: str = "info"
     send_timeout: int = 30
     lease: int = 120
@@ -116,6 +118,8 @@ class _Reader:
             "clock_start": self._parsed("CLOCK_START", "", values.clock_start),
             "keep_bodies_days": self._parsed("KEEP_BODIES_DAYS", "90", values.days),
             "keep_raw_days": self._parsed("KEEP_RAW_DAYS", "30", values.days),
+            "keep_communications_days": self._parsed("KEEP_COMMUNICATIONS_DAYS", "1095", values.days),
+            "purge_communications_days": self._parsed("PURGE_COMMUNICATIONS_DAYS", "7", values.days),
             "log_level": self._parsed("LOG_LEVEL", "info", values.log_level),
             "send_timeout": self._parsed("SEND_TIMEOUT", "30", values.seconds),
             "lease": self._parsed("LEASE", "120", values.seconds),
