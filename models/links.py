@@ -14,7 +14,7 @@ class Link(Base):
     """A token (kept as its hash only) with its purpose and subject.
 
     `purpose` is what it allows (survey, confirm, unsubscribe, accept, acknowledge, acknowledge_all,
-    approve, take_back, take_followup, reply …). A link works until `expires_at`, once if `single_use`;
+    approve, take_back, take_followup, followup, reply …). A link works until `expires_at`, once if `single_use`;
     `used_at` tells when.
     """
 
