@@ -18,7 +18,7 @@ from models.deadlines import Errand
 from models.people import Absence, Staff
 from models.tickets import Ticket
 from models.vocabulary import Lane, TicketState
-from workers import communications
+from workers import communications, signing_in
 from workers.followups import monthly_check
 from workers.locks import held
 from workers.promises import claim, pause, retry_pause, settle
@@ -115,6 +115,7 @@ async def _unaccepted(uow: UnitOfWork, staff_id: UUID) -> list[UUID]:
 _STEPS: Mapping[str, Callable[[UnitOfWork, Errand], Awaitable[None]]] = {
     ABSENCE_BEGINS: _absence_begins,
     MORNING: _morning,
+    signing_in.SIGN_IN: signing_in.answer,
     piloting.ENDS: piloting.end_pilot,
     piloting.DAY: pilot_day,
     communications.NEXT: communications.remind_of_next,

@@ -16,7 +16,14 @@ from models.links import Link
 from workers.errors import Conflict, NotFound
 from workers.unit_of_work import UnitOfWork, Vault
 
-PATHS = {"survey": "s", "confirm": "c", "not_resolved": "c", "unsubscribe": "u", "phone_survey": "a"}
+PATHS = {
+    "survey": "s",
+    "confirm": "c",
+    "not_resolved": "c",
+    "unsubscribe": "u",
+    "phone_survey": "a",
+    "sign_in": "console/sign-in",
+}
 STAFF_PATH = "t"
 CODE_PAGE = "p"
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
@@ -46,7 +53,7 @@ def mint(
 ) -> tuple[str, Link]:
     """A fresh URL and the row to store with it: only the hash of the token is ever kept.
 
-    `wanted`: purpose, subject (uuid as text), hours it lives (promise time), single_use; `typed`: a code to
+    `wanted`: purpose, subject (uuid as text), hours it lives (promise time, parts of hours too), single_use; `typed`: a code to
     type on the page /p is given in place of the URL, for whoever may get no address of their own.
     """
     token = _new_code() if wanted.get("typed") else vault.new_token()

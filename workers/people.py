@@ -14,6 +14,7 @@ from models.base import new_id
 from models.people import Customer, Staff, Team
 from models.tickets import Ticket
 from models.vocabulary import Medium, Role
+from workers.access import end_sessions, revoke_keys_of
 from workers.directory import normal_email, normal_phone, region_of, staff_by_number
 from workers.errors import Conflict, InvalidInput, NotFound
 from workers.history import record
@@ -98,7 +99,8 @@ async def _lead_team(uow: UnitOfWork, person: Staff) -> None:
 async def change_person(uow: UnitOfWork, number: str, changes: Mapping[str, Any]) -> Staff:
     """Change some fields of a member of staff, active or not; raises as `add_person`.
 
-    The last active administrator cannot be taken away: somebody must hear of what nobody else does.
+    The last active administrator cannot be taken away: somebody must hear of what nobody else does. Whoever
+    leaves is signed out everywhere, and their keys open nothing any more.
     """
     row = await uow.session.scalar(select(Staff).where(Staff.number == number).with_for_update())
     if row is None:
@@ -117,6 +119,9 @@ async def change_person(uow: UnitOfWork, number: str, changes: Mapping[str, Any]
             row.skills = list(value or ())
         else:
             setattr(row, name, value)
+    if not row.active:
+        await end_sessions(uow, row.id)
+        await revoke_keys_of(uow, row.id)
     if was_administrator and not (row.active and row.role is Role.ADMINISTRATOR):
         await _another_administrator(uow, row)
     await uow.session.flush()

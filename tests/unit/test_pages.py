@@ -13,7 +13,8 @@ from workers.rendering import LOCALES, Renderer
 from workers.rendering.environment import load_labels, shipped_folder
 
 PAGES = [
-    "action", "action_done", "confirm", "confirm_done", "digest", "digest_done", "error", "followup",
+    "action", "action_done", "confirm", "confirm_done", "console_code", "console_enter", "console_home",
+    "console_link_over", "console_sessions", "console_sign_in", "digest", "digest_done", "error", "followup",
     "link_unknown",
     "survey", "survey_call", "survey_call_done", "survey_code", "survey_expired", "survey_thanks",
     "survey_used", "survey_withdrawn", "survey_written", "unsubscribe", "unsubscribed",
@@ -103,6 +104,11 @@ def test_what_changes_something_is_a_post(page: str) -> None:
     forms = parsed(page).css("form")
     assert all(form.attributes["method"] == "post" for form in forms)
     asking = {
+        "console_code",
+        "console_enter",
+        "console_home",
+        "console_sessions",
+        "console_sign_in",
         "action",
         "confirm",
         "digest",

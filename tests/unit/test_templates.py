@@ -28,14 +28,23 @@ CUSTOMER = [
 ]
 STAFF = [
     "acceptance_reminder", "answer_bounced", "assignment", "breach", "breach_digest", "chat_not_posted",
-    "commands_read", "customer_reply", "escalation_decided", "escalation_request", "first_response_warning",
+    "commands_read", "communication_reminder", "communication_shared",
+    "customer_reply", "escalation_decided", "escalation_request", "first_response_warning",
     "followup_due", "followup_monthly", "followup_overdue", "followup_reminder", "followup_unreached",
     "low_score_alert", "other_channel",
     "phone_task", "pilot_summary", "plan_warning", "praise", "progress_wanted", "reply_not_sent",
-    "reply_on_hold", "resolution_warning", "review_reminder", "score_flagged", "survey_task", "transfer",
-    "unassigned", "waiting_over",
+    "reply_on_hold", "resolution_warning", "review_reminder", "score_flagged", "sign_in", "survey_task",
+    "transfer", "unassigned", "waiting_over",
 ]  # fmt: skip
-OF_NO_TICKET = ("breach_digest", "followup_monthly", "pilot_summary", "review_reminder")
+OF_NO_TICKET = (
+    "breach_digest",
+    "communication_reminder",
+    "communication_shared",
+    "followup_monthly",
+    "pilot_summary",
+    "review_reminder",
+    "sign_in",
+)
 SMS = [
     "csat_invitation",
     "csat_reminder",

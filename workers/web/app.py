@@ -8,7 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from workers import __version__
 from workers.errors import CloseloopError
@@ -25,6 +25,8 @@ from workers.web import (
 )
 from workers.web.api import api_router
 from workers.web.api.entry import find_key
+from workers.web.console import SignInNeeded, sign_in_url
+from workers.web.console import router as console
 from workers.web.described import describe
 from workers.web.middleware import ApiDoor, LastNet, SafeHeaders
 from workers.web.pages import error_page, wants_page
@@ -33,6 +35,21 @@ from workers.web.problems import problem_of, problem_response
 
 __all__ = ["WebParts", "make_app"]
 
+SEE_OTHER = 303
+ROUTERS = (
+    sms_hooks.router,
+    hooks.router,
+    mail_hooks.router,
+    hooks.others,
+    api_router,
+    code_page.router,
+    survey_pages.router,
+    survey_call_page.router,
+    action_pages.router,
+    customer_pages.router,
+    console,
+    health.router,
+)
 SUMMARY = "Asynchronous notification service for customer-support teams: nobody is forgotten."
 
 
@@ -52,19 +69,7 @@ def make_app(parts: WebParts) -> FastAPI:
     app.add_middleware(ApiDoor, settings=parts.settings, find_key=partial(find_key, parts))
     app.add_middleware(LastNet, answer=_answer)
     app.add_middleware(SafeHeaders, https=parts.settings.public_url.startswith("https:"))
-    for router in (
-        sms_hooks.router,
-        hooks.router,
-        mail_hooks.router,
-        hooks.others,
-        api_router,
-        code_page.router,
-        survey_pages.router,
-        survey_call_page.router,
-        action_pages.router,
-        customer_pages.router,
-        health.router,
-    ):
+    for router in ROUTERS:
         app.include_router(router)
     describe(app)
     return app
@@ -74,6 +79,8 @@ async def _answer(request: Request, error: Exception) -> Response:
     """The one place where errors become answers: a page for people, problem details for machines."""
     route = request.scope.get("route")
     problem = problem_of(error, getattr(route, "path", "(no route)"))
+    if isinstance(error, SignInNeeded):
+        return RedirectResponse(sign_in_url(error.next_path), SEE_OTHER)
     if wants_page(request):
         return error_page(request, problem)
     return problem_response(problem)

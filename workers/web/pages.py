@@ -17,7 +17,7 @@ from workers.web.parts import WebParts
 from workers.web.problems import MalformedBody, Problem
 
 CODE_PATH = "/p"
-PAGE_PATHS = ("/s/", "/t/", "/c/", "/u/", "/a/")
+PAGE_PATHS = ("/s/", "/t/", "/c/", "/u/", "/a/", "/console/")
 MOST_FIELDS = 60
 OTHER = {"en": "zh_CN", "zh_CN": "en"}
 CODES = {
@@ -34,7 +34,7 @@ log = structlog.get_logger(__name__)
 def wants_page(request: Request) -> bool:
     """Whether a person looks at the answer: a link from a message, or a browser gone astray."""
     path = request.url.path
-    if path.startswith(PAGE_PATHS) or path == CODE_PATH:
+    if path.startswith(PAGE_PATHS) or path in (CODE_PATH, "/console"):
         return True
     return not path.startswith(("/api/", "/hooks/")) and "text/html" in request.headers.get("accept", "")
 
@@ -81,7 +81,7 @@ def own_url(request: Request) -> str:
 
 
 def _other_language(request: Request, locale: str) -> str:
-    kept = [(name, value) for name, value in request.query_params.items() if name == "score"]
+    kept = [(name, value) for name, value in request.query_params.items() if name in ("score", "next")]
     return "?" + urlencode([("lang", OTHER[locale]), *kept])
 
 

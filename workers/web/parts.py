@@ -26,7 +26,7 @@ class WebParts:
 
     `broker_alive` says whether the broker answers; None: it lives in this process and cannot be away.
     `outside` fetches what webhooks only name; `unproved` bounds what they may make us hold before that;
-    `codes` how often one caller may type a code.
+    `codes` how often one caller may type a code, `sign_ins` how often ask for a mail to sign in.
     """
 
     workshop: Workshop
@@ -37,6 +37,7 @@ class WebParts:
     outside: Outside = field(default_factory=lambda: Outside(Fetcher()))
     unproved: Budget = field(default_factory=Budget)
     codes: Attempts = field(default_factory=lambda: Attempts(most=20, seconds=600))
+    sign_ins: Attempts = field(default_factory=lambda: Attempts(most=10, seconds=600))
     watch: ClockWatch = field(default_factory=ClockWatch)
     gathering: Gathering = field(init=False)
 
