@@ -246,6 +246,15 @@ def _survey(uow: UnitOfWork, row: Survey) -> dict[str, Any]:
 
 def _followup(uow: UnitOfWork, row: Followup, staff: dict[UUID, Staff]) -> dict[str, Any]:
     owner = staff.get(row.owner_id) if row.owner_id else None
-    names = ("opened_at", "start_by", "started_at", "due_at", "evaluated_at")
+    answers = staff.get(row.measure_owner_id) if row.measure_owner_id else None
+    names = ("opened_at", "start_by", "started_at", "measured_at", "due_at", "evaluated_at")
     moments = {name: local(uow, getattr(row, name)) for name in names}
-    return {"state": row.state.value, "round": row.round, "owner": owner.number if owner else None, **moments}
+    return {
+        "state": row.state.value,
+        "round": row.round,
+        "owner": owner.number if owner else None,
+        "tries": row.tries,
+        "cause": row.cause,
+        "measure_owner": answers.number if answers else None,
+        **moments,
+    }
