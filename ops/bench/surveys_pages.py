@@ -8,6 +8,7 @@ import bisect
 import os
 import random
 import re
+import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -23,7 +24,7 @@ from ops.bench.deadlines_seed import QUICKLY
 from ops.bench.intake_ours import bare_workshop
 from ops.bench.meter import settle
 from ops.bench.ours import CLOSELOOP
-from ops.bench.processes import cpu_seconds, started
+from ops.bench.processes import cpu_seconds, started, wait_until
 from ops.bench.report import say, spread
 from ops.bench.seed import SURVEY, seed
 from ops.bench.servers import free_port
@@ -59,6 +60,7 @@ def pages(arena: Arena, chosen: argparse.Namespace) -> dict[str, Any]:
         port = free_port()
         command: list[str | Path] = [CLOSELOOP, "web", "--http", f"127.0.0.1:{port}", "--data", arena.folder]
         web = stack.enter_context(started(command, arena.folder / "web.log", environ))
+        wait_until(lambda: _listens(port), "the web process", seconds=60)
         settle([web.pid])
         arena.must_live(web)
         one_by_one(port, [f"/s/{token}" for token in tokens["known"][:WARM_UP]])
@@ -70,6 +72,11 @@ def pages(arena: Arena, chosen: argparse.Namespace) -> dict[str, Any]:
             "page": {"rounds": rounds, **_weight(port, tokens["known"][0])},
             "token_check": compare(checks),
         }
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _tokens(arena: Arena, database: str, settings: Settings) -> Tokens:
