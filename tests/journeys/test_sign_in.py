@@ -28,7 +28,7 @@ def browser(house: House) -> httpx.AsyncClient:
 
 def proof(page: httpx.Response) -> str:
     """What the page's form carries."""
-    return re.findall(r'name="form" value="([0-9a-f]+)"', page.text)[0]
+    return str(re.findall(r'name="form" value="([0-9a-f]+)"', page.text)[0])
 
 
 async def asked(house: House, web: httpx.AsyncClient, address: str, next_path: str = "") -> httpx.Response:

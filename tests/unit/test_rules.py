@@ -28,7 +28,7 @@ def console_rooms() -> list[Any]:
 
 
 def test_every_route_has_a_rule_and_every_rule_a_route() -> None:
-    there = {each for each in routes() if not each.split(" ")[1].startswith("/tickets")}
+    there = routes()
     assert len(there) > 90
     assert there - RULES.keys() == set(), "who may call it? say so in workers/web/rules.py"
     assert RULES.keys() - there == {"GET /openapi.json"}
@@ -41,7 +41,7 @@ def test_nobody_unknown_passes_but_by_a_link_a_signature_or_the_sign_in() -> Non
     for each, rule in RULES.items():
         if each.split(" ")[1].startswith("/api/"):
             assert rule.scope is not None, each
-    assert rule_of("GET", "/api/v1/what-nobody-named").roles == {Role.ADMINISTRATOR}
+    assert rule_of("GET", "/api/v1/what-nobody-named").roles == frozenset({Role.ADMINISTRATOR})
     assert rule_of("HEAD", "/console").roles == frozenset(Role)
     assert rule_of("HEAD", "/healthz") is ANYBODY
 
@@ -50,4 +50,4 @@ def test_an_agent_meets_single_things_only_by_whose_ticket_it_is() -> None:
     of_tickets = ("/tickets/{", "/notifications/{", "/surveys/{", "/followups/{", "/customers/{")
     for each, rule in RULES.items():
         if any(part in each for part in of_tickets) and Role.AGENT in (rule.roles or ()):
-            assert rule.owns in Owns, each
+            assert isinstance(rule.owns, Owns), each

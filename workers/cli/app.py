@@ -16,6 +16,7 @@ from workers.cli import (
     duty_commands,
     explaining,
     intake,
+    key_commands,
     policy_commands,
     preview,
     processes,
@@ -68,12 +69,17 @@ def make_app() -> typer.Typer:
         ("policy", "The SLA policy: check, compare, change while running.", LOOK, policy_commands.POLICY),
         (
             "staff",
-            "Who works here: add, list, import, absent.",
+            "Who works here: add, list, import, absent, sign-out.",
             PEOPLE,
-            {**roster_commands.STAFF, "absent": duty_commands.staff_absent},
+            {
+                **roster_commands.STAFF,
+                "absent": duty_commands.staff_absent,
+                **key_commands.STAFF,
+            },
         ),
         ("duty", "Who is on duty 值班 at night and on holidays.", PEOPLE, duty_commands.DUTY),
         ("team", "Teams and whom their escalations climb to.", PEOPLE, roster_commands.TEAM),
+        ("key", "Keys of the API: add, list, revoke.", PEOPLE, key_commands.KEY),
         ("report", "Figures about a period.", LOOK, report_commands.REPORT),
         (
             "communications",
