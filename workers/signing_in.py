@@ -95,6 +95,15 @@ async def answer(uow: UnitOfWork, errand: Errand) -> None:
     await notify(uow, staff_recipient(uow, person), notice)
 
 
+async def look(uow: UnitOfWork, token: str) -> None:
+    """Whether the link would sign somebody in; writes nothing. Raises as `by_link`, but for Forbidden."""
+    link = await links.find(uow, token, (SIGN_IN,))
+    links.check(uow, link)
+    row = await uow.session.get(SignIn, link.subject_id)
+    if row is None or row.used_at is not None:
+        raise links.LinkUsed("this sign-in has been used")
+
+
 async def by_link(uow: UnitOfWork, token: str) -> tuple[Staff, str]:
     """Use a link up: who is signed in, and where to go. Raises NotFound, LinkUsed, LinkExpired, Forbidden."""
     link = await links.use(uow, token, (SIGN_IN,))

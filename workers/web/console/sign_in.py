@@ -69,7 +69,7 @@ async def show_link(request: Request, parts: Parts, visit: Visiting, token: str)
     """Shows a button: scanners of mail open every link, and sign nobody in."""
     try:
         async with parts.workshop.read() as uow:
-            links.check(uow, await links.find(uow, token, (signing_in.SIGN_IN,)))
+            await signing_in.look(uow, token)
     except (links.LinkUsed, links.LinkExpired):
         return _over(request)
     return _form(request, parts, visit, "console_enter", {})
