@@ -81,7 +81,16 @@ def _ticket(known: Mapping[str, Any]) -> None:
     _story(lines)
     console().print("\n[bold]Deadlines[/]")
     titles = ("deadline", "verdict", "started", "limit", "waits since", "met", "why ended", "acknowledged by")
-    names = ("kind", "verdict", "started_at", "limit_at", "paused_at", "met_at", "ended_reason", "acknowledged_by")
+    names = (
+        "kind",
+        "verdict",
+        "started_at",
+        "limit_at",
+        "paused_at",
+        "met_at",
+        "ended_reason",
+        "acknowledged_by",
+    )
     print_table(titles, [[row[name] for name in names] for row in known["deadlines"]], "none")
     for title in ("surveys", "followups"):
         if known[title]:
