@@ -14,8 +14,8 @@ class Link(Base):
     """A token (kept as its hash only) with its purpose and subject.
 
     `purpose` is what it allows (survey, confirm, unsubscribe, accept, acknowledge, acknowledge_all,
-    approve, take_back, take_followup, followup, reply …). A link works until `expires_at`, once if `single_use`;
-    `used_at` tells when.
+    approve, take_back, take_followup, followup, reply …). A link works until `expires_at`, once if
+    `single_use`; `used_at` tells when.
     """
 
     __tablename__ = "links"

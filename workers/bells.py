@@ -15,8 +15,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class Bell(NamedTuple):
     """At `due` (promise time, UTC) `desk` ("intake", "deadlines", "delivery") has work in `lane`.
 
-    Whoever hears it may begin to look there. What is due already and was missed is rung for by the sweep, with
-    the slot of what has waited longest.
+    Whoever hears it may begin to look there. What is due already and was missed is rung for by the sweep,
+    with the slot of what has waited longest.
     """
 
     desk: str

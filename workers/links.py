@@ -53,8 +53,9 @@ def mint(
 ) -> tuple[str, Link]:
     """A fresh URL and the row to store with it: only the hash of the token is ever kept.
 
-    `wanted`: purpose, subject (uuid as text), hours it lives (promise time, parts of hours too), single_use; `typed`: a code to
-    type on the page /p is given in place of the URL, for whoever may get no address of their own.
+    `wanted`: purpose, subject (uuid as text), hours it lives (promise time, parts of hours too), single_use;
+    `typed`: a code to type on the page /p is given in place of the URL, for whoever may get no address of
+    their own.
     """
     token = _new_code() if wanted.get("typed") else vault.new_token()
     row = Link(

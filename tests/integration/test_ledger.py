@@ -233,7 +233,7 @@ async def test_what_was_kept_long_enough_is_deleted_and_the_record_stays(backend
         bodies, raw = await count(house, NotificationBody), await count(house, IntakeBody)
         assert (bodies > 0, raw) == (True, 1)
         house.clock.advance(timedelta(days=29))
-        assert await purge(house.workshop) == Purged(0, 0)
+        assert await purge(house.workshop) == Purged(0, 0, 0)
         house.clock.advance(timedelta(days=2))
         counted = await purge(house.workshop, dry_run=True)
         assert (counted.bodies, counted.raw) == (0, 1)

@@ -124,6 +124,7 @@ async def test_one_person_with_every_role_gets_one_mail_about_one_fact(backend: 
             await house.api("PATCH", f"/staff/{number}", {"active": False})
         number = await _open(house, "high")
         limit = (await house.deadlines(number))["first_response"].limit_at
+        assert limit is not None
         await house.pass_time(until=limit - timedelta(minutes=30))
         for moment in (limit, limit + timedelta(minutes=30), limit + timedelta(hours=2)):
             before = len(house.mails_to(ADMIN, f"[{number}]"))

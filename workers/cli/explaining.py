@@ -51,7 +51,7 @@ async def _dossier(settings: Settings, wanted: str) -> dict[str, Any]:
 
 
 def _in_words(known: dict[str, Any], settings: Settings) -> None:
-    """Put `reason_text` beside each reason of a message, its attempts and its receipts, in words of the team."""
+    """Put `reason_text` beside each reason of a message, attempt and receipt, in words of the team."""
     from workers.rendering import Renderer
 
     overrides = settings.data / "templates"
