@@ -25,7 +25,7 @@ HOSTILE = (
     "' onmouseover='alert(1)' style='x:expression(alert(1))",
 )
 TIME = re.compile(r"\d{4}-\d\d-\d\dT")
-KEPT = {"zone", "locale", "links", "action_url", "message_url", "other_locale_url", "kind", "channel"}
+KEPT = {"zone", "locale", "links", "kind", "channel"}
 RENDERER = Renderer()
 ALL = [(name, locale) for name in RENDERER.messages() for locale in ("en", "zh_CN")]
 PAGES = [(name, locale) for name in RENDERER.pages() for locale in ("en", "zh_CN")]
@@ -47,7 +47,7 @@ class Elements(HTMLParser):
 
 def poisoned(value: Any, words: str, name: str = "") -> Any:
     """The sample with `words` in the place of everything that a person may have written."""
-    if name in KEPT:
+    if name in KEPT or name.endswith("_url"):  # addresses are ours: routes and tokens
         return value
     if isinstance(value, Mapping):
         return {key: poisoned(each, words, key) for key, each in value.items()}
