@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import quote
 
-USER, PASSWORD = "support@qq.example", "code"
+USER, PASSWORD = "support@qq.example", "authorization-code-1"
 CAPABILITIES = ("IMAP4rev1", "ID", "IDLE", "UIDPLUS", "MOVE")
 
 

@@ -64,7 +64,7 @@ async def ask(house: House, text: str = "Please help.") -> str:
     return (await house.ticket()).number
 
 
-async def answer_from(house: House, number: str, by: str = "CS001") -> None:
+async def answer_from(house: House, number: str, by: str = "SV001") -> None:
     """The whole work on a ticket up to the question for a rating."""
     await house.api("POST", f"/tickets/{number}/first-response", {"channel": "phone"}, by=by)
     await house.api("POST", f"/tickets/{number}/resolve", {"cause": "a", "solution": "b"}, by=by)
@@ -196,7 +196,7 @@ async def test_stop_ends_all_sms_and_start_takes_it_back(backend: Backend) -> No
         assert (await state_of(house, "receipt"))[0] == "sent"
 
         number = (await house.ticket()).number
-        await house.api("POST", f"/tickets/{number}/close", by="CS001", expect=409)
+        await house.api("POST", f"/tickets/{number}/close", by="SV001", expect=409)
         await house.sms(PHONE, "解除")
         assert await suppressions(house, address=PHONE) == []
         (old,) = await suppressions(house, address=PHONE, history="true")
