@@ -45,8 +45,11 @@ async def test_all_lanes_together_never_have_more_connections(limit: int, lost: 
     script = Script().on("mail", cut(), skip=9, times=1).on("data", cut(), skip=20, times=1) if lost else None
     async with ScriptedSmtp(script) as server, channel_to(f"{server.url}&connections={limit}") as channel:
         results = await asyncio.gather(*(deliver(channel, *mails(lane, 12)) for lane in CONNECTIONS))
-        assert {verdict for outcomes in results for verdict in verdicts(outcomes)} == {SENT}
-        assert len(server.mails) == 36
+        told = [verdict for outcomes in results for verdict in verdicts(outcomes)]
+        # Both cuts may hit one mail: it is tried anew once at once, and then later.
+        assert told.count(SENT) >= (35 if lost else 36)
+        assert set(told) <= {SENT, ("retry", "lost_before_data")}
+        assert len(server.mails) == told.count(SENT)
         assert server.most_connections <= limit
         if not lost:
             assert server.connections <= limit, "they are passed on, not opened anew"
