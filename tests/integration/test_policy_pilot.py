@@ -53,7 +53,7 @@ async def prepare(workshop: Workshop) -> None:
         await take_up(uow.session, SUPPORT, uow.clock)
         await add_team(uow, "product", {})
         person = {"number": "PR001", "name": "Pia", "email": "pia@help.example", "team": "product"}
-        await add_person(uow, Person(**person))  # type: ignore[arg-type]
+        await add_person(uow, Person(**person))  # type: ignore[arg-type]  # fields of the table
 
 
 async def hours(workshop: Workshop, ticket: Ticket) -> float:

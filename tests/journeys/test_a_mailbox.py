@@ -186,6 +186,6 @@ async def fetcher_process(settings: dict[str, str], *more: str) -> AsyncIterator
     try:
         yield process
     finally:
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(ProcessLookupError):  # it may have ended by itself
             process.kill()
         await process.wait()

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg  # type: ignore[import-not-found,unused-ignore]
+import psycopg  # type: ignore[import-not-found,unused-ignore]  # installed for the benchmark only
 
 _own = threading.local()
 

@@ -6,7 +6,7 @@ import os
 import sys
 from datetime import UTC, datetime
 
-from celery import Celery  # type: ignore[import-not-found,import-untyped,unused-ignore]
+from celery import Celery  # type: ignore[import-not-found,import-untyped,unused-ignore]  # installed for the benchmark only
 
 from ops.bench.peers.hearing import hear, waiting
 

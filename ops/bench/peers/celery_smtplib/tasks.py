@@ -17,8 +17,8 @@ from functools import cache
 from typing import Any
 from uuid import uuid4
 
-import psycopg  # type: ignore[import-not-found,unused-ignore]
-from celery import Celery  # type: ignore[import-not-found,import-untyped,unused-ignore]
+import psycopg  # type: ignore[import-not-found,unused-ignore]  # installed for the benchmark only
+from celery import Celery  # type: ignore[import-not-found,import-untyped,unused-ignore]  # installed for the benchmark only
 
 from models.crypto import KeyRing, Sealer
 from workers.rendering import Renderer

@@ -11,7 +11,7 @@ from dramatiq.brokers.redis import RedisBroker
 
 from ops.bench.peers.hearing import hear, waiting
 
-broker = RedisBroker(url=os.environ.get("PEER_BROKER_URL", "redis://"))  # type: ignore[no-untyped-call]
+broker = RedisBroker(url=os.environ.get("PEER_BROKER_URL", "redis://"))  # type: ignore[no-untyped-call]  # its constructor carries no types
 dramatiq.set_broker(broker)
 actor = dramatiq.actor(broker=broker, actor_name="hear")(hear)
 
