@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
 
 import uuid_utils.compat
-from sqlalchemy import JSON, DateTime, Enum, ForeignKey, LargeBinary, MetaData, String, Uuid
+from sqlalchemy import JSON, DateTime, Enum, ForeignKey, FromClause, LargeBinary, MetaData, String, Uuid
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
@@ -69,10 +70,15 @@ class Base(DeclarativeBase):
         SQLAlchemy's own constructor notes each value as a change, which a row that is going to be inserted
         whole does not need: a fifth of the time of making a ticket.
         """
-        unknown = values.keys() - type(self).__mapper__.columns.keys()
+        unknown = values.keys() - _columns(type(self))
         if unknown:
             raise TypeError(f"{type(self).__name__} has no {', '.join(sorted(unknown))}")
         self.__dict__.update(values)
+
+
+@cache  # it is asked for each new row
+def _columns(model: type[Base]) -> frozenset[str]:
+    return frozenset(model.__mapper__.columns.keys())
 
 
 def word(length: int = 24) -> String:
@@ -108,6 +114,9 @@ class Promised:
     claim the row, be it leased (`lease_token` set) or pausing before a new try. `tries` counts claims
     that ended in a try.
     """
+
+    if TYPE_CHECKING:
+        __table__: ClassVar[FromClause]  # each such row has one, which `Base` brings
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id, sort_order=-1)
     lane: Mapped[Lane] = mapped_column(enum_column(Lane), default=Lane.NORMAL)

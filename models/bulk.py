@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Insert,
+    String,
     Table,
     Update,
     any_,
@@ -26,6 +27,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.selectable import TableValuedAlias
+from sqlalchemy.types import TypeEngine
 
 Row = Mapping[str, Any]
 _FEW = 25
@@ -103,7 +105,16 @@ def _update_of_each(table: Table, by: tuple[str, ...], new: tuple[str, ...]) -> 
 
 
 def _given(table: Table, arrays: Mapping[str, str]) -> TableValuedAlias:
-    """The arrays (parameter → column of `table` whose type it has) side by side, as a table."""
-    parameters = (bindparam(name, type_=ARRAY(table.c[of].type)) for name, of in arrays.items())
-    columns = (column(name, table.c[of].type) for name, of in arrays.items())
+    """The arrays (parameter → column of `table` whose type it has) side by side, as a table.
+
+    One dimension is said, or a list that is one value (JSON) would be taken for a second one.
+    """
+    items = {name: item_type(table.c[of].type) for name, of in arrays.items()}
+    parameters = (bindparam(name, type_=ARRAY(each, dimensions=1)) for name, each in items.items())
+    columns = (column(name, each) for name, each in items.items())
     return func.unnest(*parameters).table_valued(*columns, name="given").render_derived()
+
+
+def item_type(kind: TypeEngine[Any]) -> TypeEngine[Any]:
+    """The type of an array's items. Not VARCHAR(24): cast to it, what is too long would be cut in silence."""
+    return String() if type(kind) is String else kind

@@ -10,6 +10,12 @@ from sqlalchemy.orm import Mapped, mapped_column
 from models.base import Base, Promised, enum_column, reference
 from models.vocabulary import DeadlineKind, DeadlineState
 
+UNMET = (
+    "met_at IS NULL AND ended_reason IS NULL AND limit_at IS NOT NULL"
+    " AND kind IN ('first_response', 'acceptance', 'plan', 'resolution', 'progress')"
+)
+"""Limits of the work that nothing has met; a list by the next one asks in these words, for its index."""
+
 
 class Deadline(Promised, Base):
     """One clock on one fact. `alarms` is the plan made when it was armed: what to do when, in time order.
@@ -28,6 +34,13 @@ class Deadline(Promised, Base):
             "due_at",
             sqlite_where=text("due_at IS NOT NULL"),
             postgresql_where=text("due_at IS NOT NULL"),
+        ),
+        Index(
+            "ix_deadlines_next_limit",
+            "limit_at",
+            "id",
+            sqlite_where=text(UNMET),
+            postgresql_where=text(UNMET),
         ),
     )
 

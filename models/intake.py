@@ -33,6 +33,13 @@ class IntakeEvent(Promised, Base):
             postgresql_where=text("state = 'poison'"),
         ),
         Index(
+            "ix_intake_events_rejected",
+            "kind",
+            "id",
+            sqlite_where=text("state = 'rejected'"),
+            postgresql_where=text("state = 'rejected'"),
+        ),
+        Index(
             "ix_intake_events_group_hash",
             "group_hash",
             sqlite_where=text("group_hash IS NOT NULL"),

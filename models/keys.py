@@ -24,6 +24,18 @@ class DataKey(Base):
     wrapped: Mapped[bytes | None]
 
 
+class RingKey(Base):
+    """A key of the key ring that has wrapped data keys, by its id. The key itself is not in the database.
+
+    A process that starts without one of these looks whether anything is still wrapped by it; if nothing is,
+    the row goes.
+    """
+
+    __tablename__ = "ring_keys"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+
+
 class PolicyVersion(Base):
     """The text of an SLA policy as it was when tickets were judged by it."""
 

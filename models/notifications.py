@@ -10,6 +10,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 from models.base import Base, Promised, enum_column, new_id, reference
 from models.vocabulary import Medium, NotificationState
 
+RARE = "state IN ('bounced', 'complained', 'expired', 'failed', 'held', 'unknown')"
+"""What the index over rare states holds."""
+
 
 class Notification(Promised, Base):
     """One message to one person by one channel, a row before it is sent.
@@ -36,6 +39,13 @@ class Notification(Promised, Base):
             sqlite_where=text("state = 'unknown'"),
             postgresql_where=text("state = 'unknown'"),
         ),
+        Index(
+            "ix_notifications_trouble",
+            "state",
+            sqlite_where=text(RARE),
+            postgresql_where=text(RARE),
+        ),
+        Index("ix_notifications_created_at", "created_at", postgresql_using="brin"),
         Index(
             "ix_notifications_key_missing",
             "reason",

@@ -1,9 +1,10 @@
 """Customers, staff and teams."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, LargeBinary, String, false
+from sqlalchemy import JSON, Index, LargeBinary, String, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, enum_column, new_id, reference
@@ -11,14 +12,42 @@ from models.vocabulary import Medium, Role
 
 
 class Customer(Base):
-    """A customer: shown as `code` or masked; contacts and name sealed under the customer's own data key."""
+    """A customer: shown as `code` or masked; contacts and name sealed under the customer's own data key.
+
+    `merged_into_id` is set when this proved to be the same customer as that one: its row stays for what is
+    sealed under its key and for its contacts, and whoever finds it goes on to the other (no foreign key:
+    SQLite would have to write the whole table anew for one). `version` rises with every change by staff.
+    """
 
     __tablename__ = "customers"
+    __table_args__ = (
+        Index(
+            "ix_customers_level",
+            "level",
+            "id",
+            sqlite_where=text("level IS NOT NULL"),
+            postgresql_where=text("level IS NOT NULL"),
+        ),
+        Index(
+            "ix_customers_group",
+            "customer_group",
+            "id",
+            sqlite_where=text("customer_group IS NOT NULL"),
+            postgresql_where=text("customer_group IS NOT NULL"),
+        ),
+        Index(
+            "ix_customers_merged_into_id",
+            "merged_into_id",
+            sqlite_where=text("merged_into_id IS NOT NULL"),
+            postgresql_where=text("merged_into_id IS NOT NULL"),
+        ),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     code: Mapped[str] = mapped_column(String(24), unique=True)
     data_key_id: Mapped[UUID] = mapped_column(reference("data_keys.id"))
     created_at: Mapped[datetime]
+    erased_at: Mapped[datetime | None]
     name_sealed: Mapped[bytes | None]
     email_sealed: Mapped[bytes | None]
     email_hash: Mapped[bytes | None] = mapped_column(LargeBinary(32), index=True, unique=True)
@@ -30,6 +59,33 @@ class Customer(Base):
     level: Mapped[str | None] = mapped_column(String(24))
     industry: Mapped[str | None] = mapped_column(String(64))
     preferred_channel: Mapped[Medium | None] = mapped_column(enum_column(Medium))
+    version: Mapped[int] = mapped_column(default=1, server_default=text("1"))
+    merged_into_id: Mapped[UUID | None]
+
+
+class CustomerOrder(Base):
+    """An order number that belongs to a customer: the team's own number, no personal data."""
+
+    __tablename__ = "customer_orders"
+
+    order_number: Mapped[str] = mapped_column(String(64), primary_key=True)
+    customer_id: Mapped[UUID] = mapped_column(reference("customers.id"), index=True)
+
+
+class CustomerChange(Base):
+    """A line of a customer's history: `kind` is added, changed, merged or unmerged.
+
+    `facts` hold codes and names of fields, never what a contact or name was.
+    """
+
+    __tablename__ = "customer_changes"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    customer_id: Mapped[UUID] = mapped_column(reference("customers.id"), index=True)
+    at: Mapped[datetime]
+    kind: Mapped[str] = mapped_column(String(16))
+    staff_id: Mapped[UUID | None] = mapped_column(reference("staff.id"))
+    facts: Mapped[dict[str, Any]] = mapped_column(default=dict)
 
 
 class Team(Base):

@@ -50,8 +50,9 @@ class SurveyAnswer(Base):
     """The customer's scores and own words. Rows are never changed or deleted (the database refuses it).
 
     Who completes or changes an answer makes a new `version`; the latest one counts, those before it tell how
-    it was. One that is not `final` lacks the overall score. A fully anonymous answer has no `survey_id` and
-    only a day, that on which it left the ballot box with others: nobody can link it back.
+    it was. One that is not `final` lacks the overall score: a beginning that was completed under the
+    customer's name. A fully anonymous answer has no `survey_id` and only a day, that on which it left the
+    ballot box with others: nobody can link it back.
     """
 
     __tablename__ = "survey_answers"
@@ -65,6 +66,22 @@ class SurveyAnswer(Base):
     category: Mapped[Category] = mapped_column(enum_column(Category))
     scores: Mapped[dict[str, int]] = mapped_column(JSON)
     source: Mapped[str] = mapped_column(String(16))
+    data_key_id: Mapped[UUID] = mapped_column(reference("data_keys.id"))
+    words_sealed: Mapped[bytes | None]
+
+
+class SurveyDraft(Base):
+    """What a customer has begun to answer, until it is completed; shown to nobody but them meanwhile.
+
+    Completed under their name it becomes the first version of the answer. Completed fully anonymously the
+    row is deleted, which those of `survey_answers` never are.
+    """
+
+    __tablename__ = "survey_drafts"
+
+    survey_id: Mapped[UUID] = mapped_column(reference("surveys.id"), primary_key=True)
+    at: Mapped[datetime]
+    scores: Mapped[dict[str, int]] = mapped_column(JSON)
     data_key_id: Mapped[UUID] = mapped_column(reference("data_keys.id"))
     words_sealed: Mapped[bytes | None]
 

@@ -6,12 +6,16 @@ from models import (
     deadlines,
     intake,
     keys,
+    knowledge,
     links,
     mailboxes,
     notifications,
     people,
+    privacy,
+    search,
     surveys,
     tickets,
+    webhooks,
 )
 from models.base import Base
 
@@ -22,10 +26,14 @@ __all__ = [
     "deadlines",
     "intake",
     "keys",
+    "knowledge",
     "links",
     "mailboxes",
     "notifications",
     "people",
+    "privacy",
+    "search",
     "surveys",
     "tickets",
+    "webhooks",
 ]

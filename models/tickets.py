@@ -23,10 +23,25 @@ class Ticket(Base):
     customer is waited for; `waits` counts how often that has begun (the log tells from when to when).
     `credited_id` and `credited_team_id` are who gave the result of this opening: a transfer after it changes
     neither. `order_number` is the team's own number of what was bought.
+    `merged_into_id` is the ticket that this one goes on in (`close_reason` is `merged`; no foreign key).
     """
 
     __tablename__ = "tickets"
-    __table_args__ = (Index("ix_tickets_state_received_at", "state", "received_at"),)
+    __table_args__ = (
+        Index("ix_tickets_state_received_at", "state", "received_at"),
+        Index(
+            "ix_tickets_order_number",
+            "order_number",
+            sqlite_where=text("order_number IS NOT NULL"),
+            postgresql_where=text("order_number IS NOT NULL"),
+        ),
+        Index(
+            "ix_tickets_merged_into_id",
+            "merged_into_id",
+            sqlite_where=text("merged_into_id IS NOT NULL"),
+            postgresql_where=text("merged_into_id IS NOT NULL"),
+        ),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     number: Mapped[str] = mapped_column(String(24), unique=True)
@@ -83,6 +98,7 @@ class Ticket(Base):
     credited_id: Mapped[UUID | None]
     credited_team_id: Mapped[UUID | None]
     order_number: Mapped[str | None] = mapped_column(String(64))
+    merged_into_id: Mapped[UUID | None]
 
 
 class TicketEntry(Base):
@@ -93,7 +109,16 @@ class TicketEntry(Base):
     """
 
     __tablename__ = "ticket_entries"
-    __table_args__ = (Index("ix_ticket_entries_ticket_id_at", "ticket_id", "at"),)
+    __table_args__ = (
+        Index("ix_ticket_entries_ticket_id_at", "ticket_id", "at"),
+        Index(
+            "ix_ticket_entries_untold",
+            "kind",
+            "at",
+            sqlite_where=text("kind IN ('rung_broken', 'nobody_to_tell')"),
+            postgresql_where=text("kind IN ('rung_broken', 'nobody_to_tell')"),
+        ),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     ticket_id: Mapped[UUID] = mapped_column(reference("tickets.id"))

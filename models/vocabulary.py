@@ -43,6 +43,9 @@ class NoRequest(StrEnum):
     OTHER = "other"
 
 
+MERGED = "merged"
+"""The close reason of a ticket that goes on in another one, and why its deadlines and messages ended."""
+
 NOT_A_TICKET = "not_a_ticket"
 """The close reason of a ticket that staff dismissed, and why its deadlines and messages ended."""
 
@@ -72,6 +75,7 @@ class Medium(StrEnum):
     CHAT = "chat"
     PHONE = "phone"
     CONSOLE = "console"
+    PUSH = "push"
 
 
 class DeadlineKind(StrEnum):
@@ -132,13 +136,22 @@ class EventState(StrEnum):
 
 
 class FollowupState(StrEnum):
-    """Where a second follow-up stands: open, started, 待验证 to_verify, 已达标 met, 未达标 not_met."""
+    """Where a second follow-up stands: open, started, 待验证 to_verify, 已达标 met, 未达标 not_met.
+
+    `ended` 已终止: it came to an end without a verdict, since its customer was erased.
+    """
 
     OPEN = "open"
     STARTED = "started"
     TO_VERIFY = "to_verify"
     MET = "met"
     NOT_MET = "not_met"
+    ENDED = "ended"
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing is to be done any more."""
+        return self in (FollowupState.MET, FollowupState.ENDED)
 
 
 class CommunicationState(StrEnum):
@@ -146,6 +159,14 @@ class CommunicationState(StrEnum):
 
     OPEN = "open"
     CLOSED = "closed"
+
+
+class KnowledgeState(StrEnum):
+    """Where a knowledge entry stands: 草稿, 已发布, 已停用."""
+
+    DRAFT = "draft"
+    PUBLISHED = "published"
+    RETIRED = "retired"
 
 
 class Dimension(StrEnum):
@@ -158,6 +179,9 @@ class Dimension(StrEnum):
     CONVENIENCE = "convenience"
     SOLVED = "solved"
 
+
+RESENT = frozenset({Medium.EMAIL, Medium.PUSH})
+"""What of unknown fate is sent again: the other side knows it by its id (Message-ID, `webhook-id`)."""
 
 HUMAN_MESSAGES = frozenset({"reply_to_customer", "result_feedback", "progress_notice"})
 """Messages in a person's words: they may be a first response, and are not marked as automatic (RFC 3834)."""

@@ -19,6 +19,7 @@ from hypothesis import settings
 from models.session import migrate
 from tests.imap_server import ImapServer, imap_server
 from tests.loopback import LoopbackGuard
+from tests.made_once import share
 from tests.servers import PostgresServer, RedisServer, ServerMissing, postgres, redis_server
 
 SQLITE_INPROCESS = "sqlite-inprocess"
@@ -61,6 +62,14 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def what_costs_much_is_made_once() -> Iterator[None]:
+    """Houses do not compile and read anew what the one before did: that took half of their time."""
+    with pytest.MonkeyPatch.context() as patch:
+        share(patch)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def nothing_leaves_this_machine(request: pytest.FixtureRequest) -> Iterator[LoopbackGuard]:
     """Fails a test during which something tried to connect to another machine."""
@@ -79,12 +88,19 @@ def logs_stay_with_their_test(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
     def without_memory(**settings: Any) -> None:
         configure(**{**settings, "cache_logger_on_first_use": False})
 
+    _log_plainly()
     monkeypatch.setattr(structlog, "configure", without_memory)
     yield
-    if structlog.is_configured():
-        structlog.reset_defaults()
+    structlog.reset_defaults()
     root.handlers[:] = handlers
     root.setLevel(level)
+
+
+def _log_plainly() -> None:
+    """By itself structlog has Rich draw each traceback with all variables: seconds for one SQL error."""
+    *others, _ = structlog.get_config()["processors"]
+    plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*others, plain])
 
 
 @pytest.fixture(scope="session")

@@ -14,11 +14,13 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
+from functools import cache
 from typing import Any
 
 import httpx
-from sqlalchemy import func, or_, select
+from sqlalchemy import Select, bindparam, func, or_, select
 
+from models.base import UtcDateTime
 from models.crypto import new_key
 from models.deadlines import Deadline
 from models.intake import IntakeEvent
@@ -203,15 +205,9 @@ class House:
 
     async def _busy(self) -> dict[str, int]:
         """Rows by desk that are due and neither pause for a retry nor are finished."""
-        soon = self.clock.machine() + timedelta(seconds=3)
-        counts = []
-        for desk, model in DESKS.items():
-            free = or_(model.free_at.is_(None), model.free_at <= soon, model.lease_token.is_not(None))
-            due = select(func.count()).where(model.due_at <= self.clock.now(), free)
-            counts.append(due.scalar_subquery().label(desk))
-        # One statement is one snapshot: work handed from desk to desk is seen on one of them.
+        moments = {"now": self.clock.now(), "soon": self.clock.machine() + timedelta(seconds=3)}
         async with self.workshop.read() as uow:
-            row = (await uow.session.execute(select(*counts))).one()
+            row = (await uow.session.execute(_what_is_due(), moments)).one()
         return {desk: count for desk, count in row._mapping.items() if count}
 
     # -- what is seen -------------------------------------------------------------------------------------
@@ -267,6 +263,17 @@ class House:
         """What came in, oldest first."""
         async with self.workshop.read() as uow:
             return list(await uow.session.scalars(select(IntakeEvent).order_by(IntakeEvent.id)))
+
+
+@cache  # asked dozens of times in each story
+def _what_is_due() -> Select[Any]:
+    """How many rows are due at each desk: one statement, so that work handed on is seen on one of them."""
+    now, soon = (bindparam(name, type_=UtcDateTime) for name in ("now", "soon"))
+    counts = []
+    for desk, model in DESKS.items():
+        free = or_(model.free_at.is_(None), model.free_at <= soon, model.lease_token.is_not(None))
+        counts.append(select(func.count()).where(model.due_at <= now, free).scalar_subquery().label(desk))
+    return select(*counts)
 
 
 def quotation(mail: CaughtMail) -> str:

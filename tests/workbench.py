@@ -71,7 +71,7 @@ async def workshop_on(
         engine,
         gate or make_gate(database_url),
         clock or ManualClock(),
-        Vault(settings.secret_keys),
+        Vault(settings.secret_keys, lost=settings.lost_keys),
         settings,
         load_policy("support-response"),
         ring or BellBook(),

@@ -31,16 +31,50 @@ from workers.unit_of_work import UnitOfWork, Workshop
 PACE = timedelta(days=365) / 100_000
 PER_TRANSACTION = 12
 
+CALENDARS = """
+[calendars.product]
+zone = "Europe/Berlin"
+holidays = "DE"
+[calendars.product.hours]
+monday = ["07:00-12:00", "13:00-20:00"]
+tuesday = ["07:00-12:00", "13:00-20:00"]
+friday = ["22:00-06:00"]
+
+[calendars.vip]
+holidays = "none"
+around_the_clock = ["urgent", "high"]
+[calendars.vip.hours]
+monday = ["00:00-24:00"]
+thursday = ["08:00-21:00"]
+sunday = ["00:00-24:00"]
+
+[[calendar_for]]
+team = "product"
+calendar = "product"
+
+[[calendar_for]]
+customer_level = "vip"
+calendar = "vip"
+
+[[calendar_for]]
+customer_level = "vip"
+team = "product"
+calendar = "vip"
+"""
+
 Act = Callable[["Year", UnitOfWork, Ticket, Staff], Awaitable[None]]
 
 
 def policies() -> list[Policy]:
-    """The ready-made ones and drafts that differ in what pauses, in limits by category, in which clocks."""
+    """The ready-made ones and drafts that differ in what pauses, in limits by category, in which clocks, and
+    in whose calendar holds.
+    """
     text = load_policy("support-response").version_text
     other = text.replace('medium = "8h"', 'medium = "4h"').replace('pauses = ["resolution"]', "pauses = []")
     table = '[[category_limits]]\ncategory = "complaint"\nplan = { medium = "2h", low = "6h" }\n\n[warnings]'
     both = text.replace('pauses = ["resolution"]', 'pauses = ["plan", "resolution"]')
-    drafts = (text, other, both.replace("\n[warnings]", f"\n{table}"))
+    elsewhere = both.replace('medium = "8h"', 'medium = "working:20h"') + CALENDARS
+    drafts = (text, elsewhere, other, both.replace("\n[warnings]", f"\n{table}"))
     return [parse_policy(each) for each in drafts] + [
         load_policy("after-sales", zone="Europe/Berlin"),
         load_policy("response-tracking"),
@@ -138,7 +172,9 @@ class Year:
         ticket = await tickets.open_ticket(
             uow,
             tickets.Request(
-                contact=Contact(email=f"customer{number}@else.example", phone=None, name=None),
+                contact=Contact(
+                    email=f"customer{number}@else.example", level="vip" if number % 3 == 0 else None
+                ),
                 channel=Medium.EMAIL,
                 subject=f"matter {self.done.total()}",
                 description="please help",

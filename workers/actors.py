@@ -14,8 +14,10 @@ from models.base import Promised
 from models.deadlines import Deadline, Errand
 from models.intake import IntakeEvent
 from models.notifications import Notification
+from models.search import SearchTask
 from models.vocabulary import DeadlineKind, Lane
-from workers import alarms, errands, escalations, followups, surveys, tickets
+from models.webhooks import WebhookDelivery
+from workers import alarms, errands, escalations, followups, search, surveys, tickets
 from workers.bells import EPOCH, Bell, Ring
 from workers.broker import actor_loop
 from workers.clock import ClockWatch
@@ -25,7 +27,9 @@ from workers.intake.desk import BATCH as INTAKE_BATCH
 from workers.intake.desk import work_off
 from workers.intake.fetching import Fetcher
 from workers.intake.outside import Outside
+from workers.outbound import Caller
 from workers.policy import Alarm
+from workers.posting import Posting
 from workers.unit_of_work import UnitOfWork, Workshop
 
 log = structlog.get_logger(__name__)
@@ -35,7 +39,11 @@ DESKS: Mapping[str, type[Promised]] = {
     "deadlines": Deadline,
     "delivery": Notification,
     "errands": Errand,
+    "index": SearchTask,
+    "webhooks": WebhookDelivery,
 }
+ENDPOINTS = 1
+"""What a bell for webhooks works off at once: nothing, it only sees to it that somebody does."""
 ROUNDS = 20
 """Batches that one bell may work off before it rings again and lets others have the thread."""
 LOOK_BACK = timedelta(seconds=2)
@@ -59,7 +67,7 @@ HANDLERS: Mapping[DeadlineKind, alarms.Handler] = {
     DeadlineKind.ESCALATION: escalations.climb,
     DeadlineKind.SURVEY_INVITATION: surveys.invite,
     DeadlineKind.SURVEY: surveys.chase,
-    DeadlineKind.CONFIRMATION: tickets.confirmation_alarm,
+    DeadlineKind.CONFIRMATION: tickets.chase_confirmation,
     DeadlineKind.FOLLOWUP_START: followups.start_alarm,
     DeadlineKind.FOLLOWUP_DUE: followups.due_alarm,
     DeadlineKind.CHAT_POST: tickets.chat_alarm,
@@ -79,11 +87,13 @@ class Bench:
         ring: Ring,
         outside: Outside | None = None,
         watch: ClockWatch | None = None,
+        posting: Posting | None = None,
     ) -> None:
         self._watch = watch or ClockWatch()
         self._told_of_clock = False
         self.workshop = workshop
         self.courier = courier
+        self.posting = posting or Posting(workshop, Caller())
         self._outside = outside or Outside(Fetcher())
         self._ring = ring
 
@@ -112,29 +122,52 @@ class Bench:
                 return partial(self._fire, since=slot - LOOK_BACK if slot > EPOCH else None), alarms.BATCH
             case "errands":
                 return self._errands, errands.BATCH
+            case "index":
+                return self._index, search.BATCH
+            case "webhooks":
+                return self._webhooks, ENDPOINTS
             case _:
-                return self.courier.deliver, DELIVERY_BATCH
+                return self._deliver, DELIVERY_BATCH
 
     async def _take_in(self, lane: Lane) -> int:
         return await work_off(self.workshop, lane, self._outside)
 
     async def _fire(self, lane: Lane, since: datetime | None) -> int:
         """Nothing while the clock of this machine is wrong: limits would be missed that nobody has missed."""
-        if self._watch.parted():
-            if not self._told_of_clock:
-                log.critical(
-                    "alarms_not_heard", hint="the clock of this machine was set: put it right, or restart"
-                )
-            self._told_of_clock = True
+        if self._clock_is_wrong():
             return 0
-        self._told_of_clock = False
         return await alarms.fire(self.workshop, lane, HANDLERS, since)
 
     async def _errands(self, lane: Lane) -> int:
-        return await errands.fire(self.workshop, lane)
+        return 0 if self._clock_is_wrong() else await errands.fire(self.workshop, lane)
+
+    async def _deliver(self, lane: Lane) -> int:
+        """Nothing begins while the clock of this machine is wrong: messages would be dropped as too late,
+        given up as too old, taken from a worker that is sending them, or leave in quiet hours and before
+        their hold is over; none of that could be taken back. What is on the wire is sent and recorded.
+        """
+        return 0 if self._clock_is_wrong() else await self.courier.deliver(lane)
+
+    def _clock_is_wrong(self) -> bool:
+        """Whether this machine's clock was set while the process ran; said once, until it is right again."""
+        wrong = self._watch.parted()
+        if wrong and not self._told_of_clock:
+            hint = "the clock of this machine was set: put it right, or restart"
+            log.critical("nothing_is_begun", hint=hint)
+        self._told_of_clock = wrong
+        return wrong
+
+    async def _index(self, lane: Lane) -> int:
+        return await search.work_off(self.workshop, lane)
+
+    async def _webhooks(self, lane: Lane) -> int:
+        """The tasks of endpoints go on by themselves: no other desk waits for them."""
+        await self.posting.hear(lane)
+        return 0
 
     async def aclose(self) -> None:
-        """Close relay connections and the database engine."""
+        """Close relay connections and the database engine; calls under way are broken off."""
+        await self.posting.aclose()
         await self.courier.aclose()
         await self.workshop.engine.dispose()
 

@@ -17,6 +17,7 @@ from models.base import Base
 from models.deadlines import Deadline
 from models.notifications import Notification
 from models.people import Absence, Customer, Duty, Staff, Team
+from models.tickets import Ticket
 
 UNIQUE = {
     "customers": "email_hash",
@@ -43,14 +44,25 @@ class OfTickets:
     replaced: Set[tuple[UUID, str, datetime]]
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A breach that somebody was told of by a notification of their own; `waits`: it has not left yet."""
+
+    ident: UUID
+    ticket_id: UUID | None
+    waits: bool
+
+
 @dataclass(slots=True)
 class Ahead:
     """Read at the transaction's beginning: active staff by number, teams by id, customers by keyed hash of
     their address, (table, keyed hash) of what is not there. `note` keeps it true. `left` is how many mails
     have not been filed yet.
 
-    Absences and duties of now, what somebody on the staff heard of breaches within a minute, and digests that
-    are being gathered by their keys, are kept here once asked for.
+    `audience`: staff who may be told of these tickets. Kept here once asked for are absences and duties of
+    now, who is present because of them (`directory.presence`), what each heard of breaches within a minute,
+    and the digests that are being gathered by their keys (None: there is none). `alone`: when those leave
+    that this transaction alone may begin; `joining`: what becomes a line of which digest at its end.
     """
 
     staff: Sequence[Staff]
@@ -59,9 +71,12 @@ class Ahead:
     absent: set[tuple[str, bytes]]
     absences: Sequence[Absence] | None = None
     duties: Sequence[Duty] | None = None
-    breaches: dict[UUID, list[Notification]] = field(default_factory=dict)
-    digests: dict[str, Notification] = field(default_factory=dict)
-    digests_of: set[str] = field(default_factory=set)
+    presence: object = None
+    audience: Set[UUID] = frozenset()
+    breaches: dict[UUID, list[Heard]] = field(default_factory=dict)
+    digests: dict[str, Notification | None] = field(default_factory=dict)
+    alone: set[datetime] = field(default_factory=set)
+    joining: dict[UUID, UUID] = field(default_factory=dict)
     of_tickets: OfTickets | None = None
     left: int = 1
     numbers: dict[str, deque[int]] = field(default_factory=lambda: defaultdict(deque))
@@ -76,6 +91,8 @@ class Ahead:
         self._known.update((row.id, row) for row in self.staff)
         self._known.update((row.id, row) for row in self.teams)
         self._known.update((row.id, row) for row in self.customers.values())
+        rows = self.of_tickets.rows if self.of_tickets is not None else ()
+        self._known.update((row.id, row) for row in rows if isinstance(row, Ticket | Customer | Deadline))
 
     def fits(self, row: Base) -> bool:
         """Whether `row` belongs to nothing older than this transaction, or to a ticket that it has locked and

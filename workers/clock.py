@@ -56,8 +56,8 @@ def _steady() -> float:
 class ClockWatch:
     """Notices that the wall clock of this machine was set while the process runs.
 
-    What is due then nobody knows: firing stops until the clock is right again. Starting the process anew says
-    that the new time is the true one.
+    What is due then nobody knows: no alarm is heard, no errand done, no message begun until the clock is
+    right again; what comes in is taken in. Starting the process anew says that the new time is the true one.
     """
 
     def __init__(self, wall: Callable[[], float] = time.time, steady: Callable[[], float] = _steady) -> None:

@@ -18,7 +18,7 @@ from models.deadlines import Errand
 from models.people import Absence, Staff
 from models.tickets import Ticket
 from models.vocabulary import Lane, TicketState
-from workers import communications, signing_in
+from workers import communications, knowledge, looking_up, signing_in
 from workers.followups import monthly_check
 from workers.locks import held
 from workers.promises import claim, pause, retry_pause, settle
@@ -76,7 +76,7 @@ async def _next_morning(uow: UnitOfWork, opening: datetime) -> None:
 
 async def _morning(uow: UnitOfWork, row: Errand) -> None:
     """Opening time: reminders of reviews for this day and those since the morning before it; at the first of
-    a month, the measures that have not been verified.
+    a month, the measures that have not been verified; on its day of the week, the weekly review is planned.
     """
     calendar = uow.policy.calendar
     today = calendar.local_date(uow.clock.now())
@@ -85,6 +85,7 @@ async def _morning(uow: UnitOfWork, row: Errand) -> None:
         first -= timedelta(days=1)
     await remind_of_reviews(uow, first, today)
     await monthly_check(uow, first, today)
+    await knowledge.arm_weekly(uow, first, today)
     await _next_morning(uow, calendar.opening_of_working_day(uow.clock.now(), 1))
 
 
@@ -116,8 +117,11 @@ _STEPS: Mapping[str, Callable[[UnitOfWork, Errand], Awaitable[None]]] = {
     ABSENCE_BEGINS: _absence_begins,
     MORNING: _morning,
     signing_in.SIGN_IN: signing_in.answer,
+    looking_up.LOOK_UP: looking_up.answer,
     piloting.ENDS: piloting.end_pilot,
     piloting.DAY: pilot_day,
     communications.NEXT: communications.remind_of_next,
     communications.SHARE: communications.remind_to_share,
+    knowledge.WRITE_UP: knowledge.remind_to_write_up,
+    knowledge.WEEKLY: knowledge.weekly_review,
 }

@@ -9,6 +9,8 @@ from uuid import UUID
 from models.base import new_id
 from models.people import Staff
 from models.tickets import Ticket, TicketEntry
+from workers import webhooks
+from workers.text import mask_free_text
 from workers.unit_of_work import UnitOfWork
 
 
@@ -31,12 +33,14 @@ async def record(
 
     `by` is the member of staff who acted, else `actor` says who (`customer`, `system`; default system).
     `facts` may hold codes, ids and times only: what people wrote goes into `words`, which is sealed.
+    `evidence` names a call record or message: it stands in clear, so contacts in it are masked.
     `at` (default now) is when it happened; a correction names the line it corrects.
     """
     sealed = None
     if words:
         sealer = await uow.vault.sealer(uow.session, ticket.data_key_id)
         sealed = sealer.seal_json(words, "ticket_entries.words")
+        uow.words_changed("ticket", ticket.id)
     entry = TicketEntry(
         id=new_id(),
         ticket_id=ticket.id,
@@ -47,10 +51,11 @@ async def record(
         staff_id=by.id if by else None,
         facts=facts or {},
         words_sealed=sealed,
-        evidence=evidence,
+        evidence=mask_free_text(evidence) if evidence else None,
         corrects_id=corrects,
         notification_id=notification_id,
     )
     uow.add_later(entry)
     ticket.version += 1
+    webhooks.note(uow, ticket, entry)
     return entry

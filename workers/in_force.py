@@ -204,5 +204,7 @@ class Following:
             text = await session.scalar(select(PolicyVersion.text).where(PolicyVersion.id == version_id))
             if text is None:
                 raise NotFound("there is no such policy version")
-            known = self._versions[version_id] = parse_policy(text, source=f"policy version {version_id}")
+            own = self.own if text == self.own.version_text else None
+            known = own or parse_policy(text, source=f"policy version {version_id}")
+            self._versions[version_id] = known
         return known

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, select
 
 from models.base import new_id
 from models.links import Link
@@ -101,6 +101,19 @@ def _hash(vault: Vault, token: str) -> bytes:
 def reply_token(vault: Vault, ticket_id: UUID, person: UUID) -> str:
     """The token of the reply address that belongs to one ticket and one person; the same each time."""
     return vault.reply_token(f"{ticket_id.hex}:{person.hex}")
+
+
+def status_token(vault: Vault, ticket_id: UUID, customer_id: UUID) -> str:
+    """What shows a customer where their ticket stands, and lets nobody do anything; the same each time.
+
+    It stands in the text of mails, which people quote and pass on: so it is not that of the reply address.
+    """
+    return vault.lookup("status", f"{ticket_id.hex}:{customer_id.hex}").hex()[:32]
+
+
+def of_token(uow: UnitOfWork, token: str, purposes: Collection[str]) -> ColumnElement[bool]:
+    """The condition that a row of `links` is the link of this token and serves one of `purposes`."""
+    return and_(Link.token_hash == _hash(uow.vault, token), Link.purpose.in_(purposes))
 
 
 async def find(uow: UnitOfWork, token: str, purposes: Collection[str], *, hold: bool = False) -> Link:

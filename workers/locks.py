@@ -42,6 +42,11 @@ def held(query: Query) -> Query:
     return query.with_for_update(key_share=True)
 
 
+def shared(query: Query) -> Query:
+    """The query, its rows kept from being changed until the transaction ends, by any number at once."""
+    return query.with_for_update(read=True)
+
+
 async def repeated(workshop: Workshop, work: Callable[[UnitOfWork], Awaitable[Result]]) -> Result:
     """Do `work` in a write transaction; once or twice anew when the database has broken it off for another.
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, FromClause, Select, bindparam, func, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -70,14 +71,15 @@ async def claim(
     limit: int,
     lease: timedelta,
     values: Mapping[str, Any] | None = None,
+    only: Sequence[ColumnElement[bool]] = (),
 ) -> list[Row]:
     """Take up to `limit` due rows of one lane, those that have waited longest first, sorted by `due_at`.
 
     Each gets a fresh `lease_token`, is nobody else's until `lease` (machine time) has passed, counts one
-    more try and takes over `values` (column → value). Two claimers never get the same row: the condition
-    is checked again by the UPDATE itself. The rows belong to `uow.session`.
+    more try and takes over `values` (column → value). `only` are further conditions. Two claimers never get
+    the same row: the condition is checked again by the UPDATE itself. The rows belong to `uow.session`.
     """
-    conditions = _claimable(model, lane, uow.clock)
+    conditions = (*_claimable(model, lane, uow.clock), *only)
     # A materialised list of ids: a plain subquery may be run again per row by PostgreSQL's planner and
     # lock more than `limit` rows. SQLite knows no row locks and leaves FOR UPDATE out.
     due = (
@@ -189,28 +191,34 @@ async def first_due(session: AsyncSession, model: type[Promised], clock: Clock) 
     until it meets such a row, that is to the end (2.5 million settled rows: a second, in each sweep). An
     order leads it to the index over open rows; within EXISTS it would be dropped.
     """
-    lanes = list(Lane)
-    firsts = (
-        select(model.due_at)
-        .where(*_claimable(model, lane, clock))
-        .order_by(model.due_at)
-        .limit(1)
-        .scalar_subquery()
-        for lane in lanes
+    found = await session.execute(
+        _firsts(model.__table__), {"now": clock.now(), "machine_now": clock.machine()}
     )
-    found = await session.execute(select(*firsts))
-    return {lane: first for lane, first in zip(lanes, found.one(), strict=True) if first is not None}
+    return {lane: first for lane, first in zip(Lane, found.one(), strict=True) if first is not None}
+
+
+@cache  # it is asked each second of each table
+def _firsts(table: FromClause) -> Select[Any]:
+    """The columns are the lanes, in their order."""
+    now, machine_now = (bindparam(name, type_=UtcDateTime) for name in ("now", "machine_now"))
+    free = or_(table.c.free_at.is_(None), table.c.free_at <= machine_now)
+    first = select(table.c.due_at).where(table.c.due_at <= now, free).order_by(table.c.due_at).limit(1)
+    return select(*(first.where(table.c.lane == lane).scalar_subquery() for lane in Lane))
+
+
+@cache  # as above
+def _due_between(table: FromClause, lane: Lane) -> Select[Any]:
+    after, until = (bindparam(name, type_=UtcDateTime) for name in ("after", "until"))
+    due = (table.c.lane == lane, table.c.due_at > after, table.c.due_at <= until)
+    return select(table.c.due_at).distinct().where(*due)
 
 
 async def slots_between(
     session: AsyncSession, model: type[Promised], lane: Lane, after: datetime, until: datetime
 ) -> list[datetime]:
     """The slots (see `slot_of`), in order, of what gets due in one lane after `after` up to `until`."""
+    between = {"after": after, "until": until}
     moments: Sequence[datetime | None] = (
-        await session.scalars(
-            select(model.due_at)
-            .distinct()
-            .where(model.lane == lane, model.due_at > after, model.due_at <= until)
-        )
+        await session.scalars(_due_between(model.__table__, lane), between)
     ).all()
     return sorted({slot_of(moment) for moment in moments if moment is not None})

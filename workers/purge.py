@@ -9,7 +9,8 @@ bytes: events that are poison or still to be read, messages on their way.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -22,9 +23,12 @@ from models.intake import IntakeBody, IntakeEvent
 from models.notifications import Notification, NotificationBody
 from models.vocabulary import CommunicationState, EventState
 from workers.unit_of_work import Workshop
+from workers.webhooks import forget_events
 
 log = structlog.get_logger(__name__)
 
+More = Callable[[Workshop], Awaitable[Mapping[str, int]]]
+"""What layers above delete by age; gives how much of each kind."""
 BATCH = 500
 EVERY = timedelta(hours=1)
 FIRST_MONDAY = datetime(1970, 1, 5, tzinfo=UTC)
@@ -39,6 +43,8 @@ class Purged:
     bodies: int
     raw: int
     communications: int
+    webhooks: int = 0
+    """Events that were told to other systems, with their deliveries and tries."""
 
 
 async def purge(workshop: Workshop, *, dry_run: bool = False) -> Purged:
@@ -70,6 +76,7 @@ async def purge(workshop: Workshop, *, dry_run: bool = False) -> Purged:
             dry_run=dry_run,
         ),
         communications=await _purge_communications(workshop, now, dry_run=dry_run),
+        webhooks=await forget_events(workshop, now - timedelta(days=settings.keep_raw_days), dry_run=dry_run),
     )
 
 
@@ -102,6 +109,8 @@ async def _purge_communications(workshop: Workshop, now: datetime, *, dry_run: b
                 await uow.session.execute(
                     delete(model).where(key.in_(gone)).execution_options(synchronize_session=False)
                 )
+            for ident in gone:
+                uow.words_changed("communication", ident)
         count += len(gone)
         if len(gone) < BATCH:
             return count
@@ -140,11 +149,12 @@ async def _purge(
 
 
 class Housekeeping:
-    """Purges at the start and then once an hour. Several may run: they find nothing left to do."""
+    """Purges at the start and then once an hour, `more` too. Several may run: they find nothing left."""
 
-    def __init__(self, workshop: Workshop, *, every: timedelta = EVERY) -> None:
+    def __init__(self, workshop: Workshop, *, every: timedelta = EVERY, more: More | None = None) -> None:
         self._workshop = workshop
         self._every = every
+        self._more = more
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set. Errors of the database are logged, and it is tried again an hour later."""
@@ -159,8 +169,10 @@ class Housekeeping:
         """One purge. Never raises but for cancellation."""
         try:
             gone = await purge(self._workshop)
+            more = await self._more(self._workshop) if self._more is not None else {}
         except Exception:
             log.exception("purge_failed")
             return
-        if gone.bodies or gone.raw or gone.communications:
-            log.info("purged", bodies=gone.bodies, raw=gone.raw, communications=gone.communications)
+        counts = {**asdict(gone), **more}
+        if any(counts.values()):
+            log.info("purged", **counts)

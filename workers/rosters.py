@@ -126,8 +126,8 @@ async def cancel_duty(uow: UnitOfWork, ident: UUID) -> None:
     row.cancelled_at = uow.clock.now()
 
 
-async def duty_gaps(uow: UnitOfWork, calendar: Calendar, first: datetime, last: datetime) -> list[Gap]:
-    """Where nobody is on duty between two moments, outside opening hours, for teams that keep a roster.
+async def duty_gaps(uow: UnitOfWork, first: datetime, last: datetime) -> list[Gap]:
+    """Where nobody is on duty between two moments, outside a team's opening hours, if it keeps a roster.
 
     A team keeps one when somebody was, is or will be on duty for it within the four weeks around. Those who
     are absent without a present substitute are not counted as being there.
@@ -136,12 +136,12 @@ async def duty_gaps(uow: UnitOfWork, calendar: Calendar, first: datetime, last: 
     rows = await duties_from(uow, first - around, last + around)
     teams = {team.id: team.name for team in await uow.session.scalars(select(Team).order_by(Team.id))}
     away = await absences_from(uow, first, last)
-    closed = list(_closed(calendar, first, last))
     found = []
     for ident, name in teams.items():
         own = [row for row in rows if row.team_id in (None, ident)]
         if own:
             covered = [span for row in own for span in _there(row, away)]
+            closed = _closed(uow.policy.for_team(name).calendar, first, last)
             found += [Gap(name, *gap) for span in closed for gap in _without(span, covered)]
     return sorted(found, key=lambda gap: (gap.starts_at, gap.team))
 

@@ -12,9 +12,9 @@ from models.notifications import Notification
 from models.people import Staff
 from models.surveys import Followup
 from models.tickets import Ticket, TicketEntry
-from models.vocabulary import FollowupState, TicketState
+from models.vocabulary import TicketState
 from workers.delivery.digests import members_of
-from workers.directory import people_for, substitute_of
+from workers.directory import people_for, policy_for, substitute_of
 from workers.history import record
 from workers.locks import held
 from workers.notifications import Notice, notify_gathered, staff_recipient
@@ -24,9 +24,8 @@ MUST_ARRIVE = frozenset(
     {
         "assignment", "transfer", "customer_reply", "acceptance_reminder", "first_response_warning",
         "plan_warning", "resolution_warning", "breach", "escalation_request", "answer_bounced", "phone_task",
-        "survey_task", "low_score_alert", "followup_reminder", "followup_overdue", "followup_due",
-        "followup_unreached",
-        "chat_not_posted", "waiting_over",
+        "survey_task", "confirmation_task", "low_score_alert", "followup_reminder", "followup_overdue",
+        "followup_due", "followup_unreached", "chat_not_posted", "waiting_over",
     }
 )  # fmt: skip
 """Messages to staff by which something is to be done. Others only tell one person of their own doing."""
@@ -98,7 +97,7 @@ async def _broken_before(uow: UnitOfWork, message: Notification) -> bool:
 async def _is_over(uow: UnitOfWork, ticket: Ticket, message: Notification) -> bool:
     if message.kind in OF_FOLLOWUPS and message.deadline_id is None:  # it outlives its ticket's closing
         case = await uow.session.get(Followup, UUID(_reason_of(message.key).split(":")[1]))
-        return case is None or case.state is FollowupState.MET
+        return case is None or case.state.over
     if ticket.state is TicketState.CLOSED:
         return True
     row = await uow.session.get(Deadline, message.deadline_id) if message.deadline_id else None
@@ -124,11 +123,11 @@ async def _next(uow: UnitOfWork, ticket: Ticket, missed: Staff, told: set[UUID |
     standing_in = await substitute_of(uow, missed)
     if standing_in is not None and standing_in.id not in told:
         return [standing_in]
-    for role in UPWARDS:
-        people = [person for person in await people_for(uow, ticket, [role]) if person.id not in told]
-        if people:
-            return people
-    return []
+    levels = [await people_for(uow, ticket, [role]) for role in UPWARDS]
+    # Upwards from the one who missed it: those below have heard of the rungs before, and did not act.
+    above = max((place + 1 for place, people in enumerate(levels[:-1]) if missed in people), default=0)
+    untold = ([person for person in people if person.id not in told] for people in levels[above:])
+    return next((people for people in untold if people), [])
 
 
 async def _pass_on(uow: UnitOfWork, ticket: Ticket, message: Notification, person: Staff) -> None:
@@ -149,11 +148,11 @@ async def _pass_on(uow: UnitOfWork, ticket: Ticket, message: Notification, perso
         deadline_id=message.deadline_id,
         survey_id=message.survey_id,
     )
-    rules = (await uow.policy_of(ticket.policy_version_id)).document
+    policy = await policy_for(uow, ticket)
     await notify_gathered(
         uow,
         staff_recipient(uow, person),
         notice,
-        storm_from=rules.escalation.storm_from,
-        apart=rules.calendar.around_the_clock,
+        storm_from=policy.document.escalation.storm_from,
+        apart=policy.served_around_the_clock,
     )

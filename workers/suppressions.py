@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 
 from models.base import new_id
 from models.bulk import among
@@ -190,7 +190,7 @@ async def _note(
 
 async def _open_tickets(uow: UnitOfWork, address_hash: bytes) -> list[Ticket]:
     """The tickets that are about this address's customer now, locked before what they are told of."""
-    whose = select(Customer.id).where(
+    whose = select(func.coalesce(Customer.merged_into_id, Customer.id)).where(
         or_(Customer.email_hash == address_hash, Customer.phone_hash == address_hash)
     )
     query = select(Ticket).where(Ticket.customer_id.in_(whose), Ticket.state != TicketState.CLOSED)

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import datetime
-from typing import Any, TypeVar
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
-from sqlalchemy.orm import Mapper, make_transient_to_detached
 
 from models.base import Base
 from models.gate import WriteGate
 from models.keys import PolicyChange
-from models.many import fill_in, insert_rows, new_values
+from models.many import fill_in
+from models.search import SearchTask
 from models.session import WRITE
 from models.vocabulary import Lane
-from workers.ahead import Ahead
-from workers.bells import SLOT, Bell, Ring, slot_of
+from workers.bells import EPOCH, SLOT, Bell, Ring, slot_of
 from workers.clock import Clock
 from workers.in_force import Following, Pilot, take_up
 from workers.policy import Policy
+from workers.rows import Rows
 from workers.series import Series
-from workers.sessions import HELD, ReadOnly, Writing
+from workers.sessions import ReadOnly, Writing
 from workers.settings import Settings
 from workers.vault import Vault
 
@@ -35,26 +33,28 @@ DRAWN_AHEAD = 25
 """Numbers drawn at once by a transaction for many mails, at most as many as are left: those of mails that
 become no ticket stay unused."""
 
-Row = TypeVar("Row", bound=Base)
+INDEXED_EVERY = timedelta(seconds=5)
+"""What changes words within one such span is indexed together, at its end."""
 
 
-class UnitOfWork:
+class UnitOfWork(Rows):
     """One transaction with all that a step needs; made by `Workshop.begin` and `Workshop.read` only."""
 
     def __init__(
         self, workshop: Workshop, session: AsyncSession, policy: Policy, policy_version_id: UUID
     ) -> None:
-        self.session = session
+        super().__init__(session)
         self.clock: Clock = workshop.clock
         self.vault = workshop.vault
         self.settings = workshop.settings
         self.policy = policy
         self.policy_version_id = policy_version_id
-        self.ahead: Ahead | None = None
-        self._held: list[Base] = session.sync_session.info.setdefault(HELD, [])
+        self.happened: list[tuple[Base, Base]] = []
+        self._at_end: list[Callable[[], Awaitable[None]]] = []
         self._workshop = workshop
         self._bells: set[Bell] = set()
         self._overdue: dict[tuple[str, Lane], datetime] = {}
+        self._reworded: set[tuple[str, UUID]] = set()
 
     @property
     def bells(self) -> frozenset[Bell]:
@@ -115,65 +115,34 @@ class UnitOfWork:
                 turns[series] = await self._workshop.numbers.draw(self.session, series)
         return turns[series]
 
-    async def insert_new(self, row: Base) -> bool:
-        """Insert `row` unless one of its unique keys is taken: INSERT … ON CONFLICT DO NOTHING.
+    def words_changed(self, kind: str, subject_id: UUID) -> None:
+        """A row's words have changed (or it goes): it is indexed anew soon, in a transaction of its own.
 
-        True: `row` is new and belongs to the session. False: it was there already, `row` stays outside.
-        Waits for a competing transaction that has inserted the same key and not ended yet.
-
-        With `ahead` what belongs to a new ticket is taken for new, and written later: a key that is taken
-        ends the transaction by an IntegrityError.
+        `kind`: ticket, communication or knowledge. Costs one small row, however often it is said.
         """
-        if self.ahead is not None and self.ahead.knows(row):
-            return False
-        if self.ahead is not None and self.ahead.fits(row):
-            self._add_unwritten(row)
-            return True
-        await self.session.flush()
-        mapper: Mapper[Any] = row.__mapper__
-        dialect = postgresql if self.session.get_bind().dialect.name == "postgresql" else sqlite
-        values = new_values(row)
-        insert = dialect.insert(mapper.local_table).values(values).on_conflict_do_nothing()
-        made = await self.session.execute(insert.returning(*mapper.primary_key))
-        if made.first() is None:
-            return False
-        make_transient_to_detached(row)
-        self.session.add(row)
-        return True
+        self._reworded.add((kind, subject_id))
 
-    async def add(self, row: Base) -> None:
-        """Insert `row` at once; with `ahead` as `add_later`."""
-        self.add_later(row)
-        if self.ahead is None:
-            await self.session.flush()
+    def _promise_index(self) -> None:
+        if not self._reworded:
+            return
+        due = EPOCH + ((self.clock.now() - EPOCH) // INDEXED_EVERY + 1) * INDEXED_EVERY
+        for kind, subject_id in self._reworded:
+            row = SearchTask(lane=Lane.BULK, due_at=due, kind=kind, subject_id=subject_id)
+            fill_in(row)
+            self._held.append(row)
+        self._reworded.clear()
+        self.ring("index", Lane.BULK, due)
 
-    def add_later(self, row: Base) -> None:
-        """Insert `row` at the next query or at commit."""
-        if self.ahead is not None:
-            self._add_unwritten(row)
-        else:
-            self.session.add(row)
+    def at_end(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Have `work` done when all steps are over, in this transaction, before it is committed."""
+        self._at_end.append(work)
 
-    async def write_held(self) -> None:
-        """Write what `ahead` has held back, table by table; nothing may be asked any more after that."""
-        held, self._held[:] = list(self._held), []
-        if held:
-            await insert_rows(await self.session.connection(), held)
-
-    def _add_unwritten(self, row: Base) -> None:
-        assert self.ahead is not None
-        fill_in(row)
-        self._held.append(row)
-        self.ahead.note(row)
-
-    async def the(self, model: type[Row], ident: UUID) -> Row:
-        """The row with this id, be it written already or not. Raises NoResultFound."""
-        known = self.ahead.known(ident) if self.ahead is not None else None
-        return known if isinstance(known, model) else await self.session.get_one(model, ident)
-
-    def lacks(self, table: str, keys: Iterable[bytes]) -> bool:
-        """Whether it was asked before, and none of these keyed hashes is in `table`. False: ask."""
-        return self.ahead is not None and self.ahead.lacks(table, keys)
+    async def end(self) -> None:
+        """What was wanted for the end (`at_end`), in order; then all that was held back is written."""
+        for work in self._at_end:
+            await work()
+        self._promise_index()
+        await self.write_held()
 
 
 class Workshop:
@@ -202,6 +171,8 @@ class Workshop:
         self._gate = gate
         self._ring = ring
         self._write = engine.execution_options(**{WRITE: True})
+        postgresql = engine.dialect.name == "postgresql"
+        self._reading = engine.execution_options(isolation_level="AUTOCOMMIT") if postgresql else engine
         self.numbers = Series(engine, embedded=gate is not None)
         self._log = structlog.get_logger(__name__)
 
@@ -216,14 +187,20 @@ class Workshop:
         async with self._writing() as session:
             uow = UnitOfWork(self, session, self.policies.known(version), version)
             yield uow
-            await uow.write_held()
+            await uow.end()
         self._ring_all(uow.bells)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[UnitOfWork]:
-        """A transaction that only reads, without waiting for writers. A write raises RuntimeError."""
+        """Only reads, without waiting for writers; on SQLite in one transaction. A write raises RuntimeError.
+
+        On PostgreSQL each statement sees what is committed when it begins, be it in a transaction or not:
+        without one, two round trips are saved.
+        """
         version = await self.prepare()
-        async with AsyncSession(self.engine, sync_session_class=ReadOnly, expire_on_commit=False) as session:
+        async with AsyncSession(
+            self._reading, sync_session_class=ReadOnly, expire_on_commit=False
+        ) as session:
             yield UnitOfWork(self, session, self.policies.known(version), version)
 
     @property

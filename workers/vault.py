@@ -9,24 +9,24 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.base import new_id
 from models.bulk import among
 from models.crypto import Erased, KeyRing, Sealer, Tampered, UnknownKey, keyed_hash, new_key
-from models.keys import DataKey
-from workers.errors import NotFound
+from models.keys import DataKey, RingKey
+from workers.errors import NotFound, SettingsError
 
-LOOKUP, REPLY, SYSTEM = "lookup", "reply", "system"
-OWN_KEYS = (LOOKUP, REPLY, SYSTEM)
+LOOKUP, REPLY, SYSTEM, AUDIT = "lookup", "reply", "system", "audit"
+OWN_KEYS = (LOOKUP, REPLY, SYSTEM, AUDIT)
 REMEMBERED = 4096
 MEMORY_SECONDS = 60.0
 TOKEN_BYTES = 16
@@ -38,10 +38,14 @@ class Vault:
 
     Unwrapped keys are remembered for a minute at most, so that an erasure in one process takes hold in
     all others soon. `load` must have been awaited before `lookup`, `reply_token` and `system_*` work.
+    `lost` names keys of the ring that exist no more: what they wrapped stays unreadable.
     """
 
-    def __init__(self, ring: KeyRing, *, steady: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, ring: KeyRing, *, lost: Collection[str] = (), steady: Callable[[], float] = time.monotonic
+    ) -> None:
         self._ring = ring
+        self._lost = frozenset(lost)
         self._steady = steady
         self._lock = threading.Lock()
         self._remembered: OrderedDict[UUID, tuple[float, Sealer]] = OrderedDict()
@@ -102,7 +106,11 @@ class Vault:
             self._remembered.pop(data_key_id, None)
 
     async def load(self, session: AsyncSession) -> None:
-        """Load the installation's keys, making those that are lacking. Safe when several processes start."""
+        """Load the installation's keys, making those that are lacking. Safe when several processes start.
+
+        Raises SettingsError while the ring lacks a key by which something is still wrapped.
+        """
+        await self._check_ring(session)
         rows = await self._own_rows(session)
         lacking = [purpose for purpose in OWN_KEYS if purpose not in rows]
         if lacking:
@@ -115,22 +123,56 @@ class Vault:
         with self._lock:
             self._own = own
 
+    async def _check_ring(self, session: AsyncSession) -> None:
+        """The ring's newest key is on record, and none that is needed was taken out of the ring."""
+        known = set(await session.scalars(select(RingKey.name)))
+        if self._ring.newest not in known:
+            made = _dialect(session).insert(RingKey).values(name=self._ring.newest)
+            await session.execute(made.on_conflict_do_nothing())
+        for name in sorted(known - {*self._ring.ids, *self._lost}):
+            wrapped = select(DataKey.id).where(DataKey.ring_key == name, DataKey.wrapped.is_not(None))
+            if await session.scalar(wrapped.limit(1)) is not None:
+                raise SettingsError(
+                    f"the key ring lacks '{name}', by which data keys are still wrapped",
+                    hint=f"put '{name}' back behind the newest key in CLOSELOOP_SECRET_KEYS and run closeloop"
+                    " keys rotate; if it is lost for good, name it in CLOSELOOP_LOST_KEYS",
+                )
+            await session.execute(delete(RingKey).where(RingKey.name == name))
+
     async def _own_rows(self, session: AsyncSession) -> dict[str, DataKey]:
         found = await session.scalars(select(DataKey).where(DataKey.purpose.in_(OWN_KEYS)))
         return {str(row.purpose): row for row in found}
 
     async def _make_own(self, session: AsyncSession, purposes: list[str]) -> None:
-        dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
         for purpose in purposes:
             ring_key, wrapped = self._ring.wrap(new_key())
-            made = dialect.insert(DataKey).values(
-                id=new_id(), purpose=purpose, ring_key=ring_key, wrapped=wrapped
+            made = (
+                _dialect(session)
+                .insert(DataKey)
+                .values(id=new_id(), purpose=purpose, ring_key=ring_key, wrapped=wrapped)
             )
             await session.execute(made.on_conflict_do_nothing())
 
     def lookup(self, kind: str, text: str) -> bytes:
         """32 bytes by which `text`, already in canonical form, is found again. `kind`: email, phone, …"""
         return keyed_hash(self._own_key(LOOKUP)[1], kind, text)
+
+    def word_hashes(self, words: Iterable[str]) -> list[int]:
+        """A 32-bit number (signed) for each word, by a key of the search's own: BLAKE2b, RFC 7693 §2.9.
+
+        Few bits, for the index stays small by it: of the words of an installation hardly two share a number.
+        """
+        key = keyed_hash(self._own_key(LOOKUP)[1], "subkey", "search")
+        return [
+            int.from_bytes(
+                hashlib.blake2b(word.encode(), digest_size=4, key=key).digest(), "big", signed=True
+            )
+            for word in words
+        ]
+
+    def audit_hash(self, kind: str, text: str) -> bytes:
+        """32 bytes that only this installation can make of `text`, by which the audit log is sealed."""
+        return keyed_hash(self._own_key(AUDIT)[1], kind, text)
 
     def reply_token(self, parts: str) -> str:
         """26 lower-case base32 characters that only this installation can make for `parts`."""
@@ -199,6 +241,11 @@ class Vault:
             self._remembered.move_to_end(key_id)
             while len(self._remembered) > REMEMBERED:
                 self._remembered.popitem(last=False)
+
+
+def _dialect(session: AsyncSession) -> Any:
+    """The module of this database's own INSERT."""
+    return postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
 
 
 def _base32(raw: bytes) -> str:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ops.bench import blast, deadlines, delivery, intake, ledger, loop, surveys, verdicts
+from ops.bench import blast, console, deadlines, delivery, intake, ledger, loop, search, surveys, verdicts
 from ops.bench.machine import describe
 from ops.bench.report import table
 
@@ -22,6 +22,8 @@ OPTIONS: Mapping[str, Callable[[argparse.ArgumentParser], None]] = {
     "intake": intake.options,
     "surveys": surveys.options,
     "verdicts": verdicts.options,
+    "search": search.options,
+    "console": console.options,
     "loop": loop.options,
     "idle": loop.options,
 }
@@ -33,6 +35,8 @@ BENCHMARKS: Mapping[str, tuple[Benchmark, str]] = {
     "deadlines": (deadlines.run, "a million pending, hundreds due a second: how late, beside the peers"),
     "surveys": (surveys.run, "the survey page at a rate, its weight, its token, 50,000 invitations planned"),
     "verdicts": (verdicts.run, "a made-up year: is every stored verdict what the log says"),
+    "search": (search.run, "200,000 tickets found by words: the size of the index, the time of questions"),
+    "console": (console.run, "pages of the console over a million tickets; an export of 100,000 records"),
     "intake": (intake.run, "webhooks, mails to tickets beside a peer, the parser alone"),
     "loop": (loop.run, "webhook to accepted receipt; start, memory and CPU at rest"),
     "idle": (loop.run_idle, "start, memory and CPU of an embedded process at rest"),

@@ -17,6 +17,7 @@ from ops.bench.deadlines_arming import arming
 from ops.bench.deadlines_backlog import backlog
 from ops.bench.deadlines_growth import growth, row, write_plot
 from ops.bench.deadlines_ours import CALM, KILLED, SNAPSHOT, Load
+from ops.bench.deadlines_people import always_open
 from ops.bench.deadlines_seed import MOST_TICKETS, PER_TICKET, add_pending, seed_desk
 from ops.bench.peer_tools import NotMeasured
 from ops.bench.report import say
@@ -124,6 +125,7 @@ def run(chosen: argparse.Namespace) -> dict[str, Any]:
             {
                 "CLOSELOOP_SECRET_KEYS": arena.secret_keys,
                 "CLOSELOOP_DATABASE_URL": arena.postgres.server.url(DESK),
+                "CLOSELOOP_POLICY": str(always_open(arena.folder)),
             },
             arena.folder,
         )

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from models.vocabulary import Lane
 from ops.bench.arena import Arena
+from ops.bench.deadlines_people import always_open
 from ops.bench.deadlines_seed import add_due
 from ops.bench.memory import Watcher
 from ops.bench.meter import settle
@@ -129,6 +130,7 @@ def processes_on(arena: Arena, database: str) -> Iterator[list[subprocess.Popen[
     environ = live_settings(
         arena.postgres.server.url(database), arena.redis.server.url(), arena.secret_keys, arena.sink.port
     )
+    environ["CLOSELOOP_POLICY"] = str(always_open(arena.folder))
     log = arena.folder / "closeloop.log"
     with ExitStack() as stack:
         yield [

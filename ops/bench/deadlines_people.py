@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +16,7 @@ from models.base import new_id
 from models.crypto import Sealer
 from models.session import make_engine
 from models.vocabulary import Role
+from ops.bench.processes import ROOT
 from ops.bench.seed import WORDS
 from workers.clock import SystemClock
 from workers.directory import ensure_administrator
@@ -24,6 +27,19 @@ from workers.unit_of_work import Vault, Workshop
 CUSTOMERS = 2_000
 TEAMS = 20
 AGENTS_PER_TEAM = 5
+
+
+def always_open(folder: Path) -> Path:
+    """A policy as the ready-made one, with a desk that never closes: written into `folder`.
+
+    Otherwise a run at night would tell of breaches in tomorrow's digest, and one by day at once.
+    """
+    text = (ROOT / "ops/policies/support-response.toml").read_text()
+    opened, days = re.subn(r"^(\w+day) *= \[.*?\]$", r'\1 = ["00:00-24:00"]', text, flags=re.M)
+    assert days == 7
+    path = folder / "always-open.toml"
+    path.write_text(re.sub(r'^holidays = "auto"', 'holidays = "none"', opened, flags=re.M))
+    return path
 
 
 @dataclass(frozen=True, slots=True)

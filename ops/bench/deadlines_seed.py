@@ -34,14 +34,22 @@ QUICKLY = "SET session_replication_role = replica; SET synchronous_commit = off"
 Rows = Iterator[dict[str, Any]]
 
 
-def seed_desk(postgres: Postgres, settings: Settings, database: str, tickets: int) -> list[UUID]:
-    """Migrate `database` and put staff, customers and `tickets` tickets into it; the tickets' ids."""
+def seed_desk(
+    postgres: Postgres, settings: Settings, database: str, tickets: int, *, open_every: int = 1
+) -> list[UUID]:
+    """Migrate `database` and put staff, customers and `tickets` tickets into it; the tickets' ids.
+
+    One in `open_every` is in progress; the others were closed within the last year.
+    """
     migrate(settings.database_url)
     desk, tables = asyncio.run(people(settings))
     idents = [new_id() for _ in range(tickets)]
     for name, rows in tables.items():
         _copy(postgres, database, name, rows)
-    _copy(postgres, database, "tickets", (_ticket(desk, place, ident) for place, ident in enumerate(idents)))
+    made = (
+        _ticket(desk, place, ident) | _past(desk, place, open_every) for place, ident in enumerate(idents)
+    )
+    _copy(postgres, database, "tickets", made)
     return idents
 
 
@@ -154,6 +162,15 @@ def _deadline(
 
 def _alarm(at: datetime, step: str, roles: list[str]) -> dict[str, Any]:
     return {"at": at.isoformat(), "step": step, "roles": roles, "level": 0}
+
+
+def _past(desk: Desk, place: int, open_every: int) -> dict[str, Any]:
+    """What a ticket's state is, and when all of it was."""
+    if place % open_every == 0:
+        return {"state": TicketState.IN_PROGRESS.value, "closed_at": None}
+    at = desk.now - timedelta(days=365 * (1 - place * GOLDEN % 1))
+    when = dict.fromkeys(("received_at", "opened_at", "assigned_at"), at)
+    return {"state": TicketState.CLOSED.value, **when, "closed_at": at + timedelta(days=2)}
 
 
 def _ticket(desk: Desk, place: int, ident: UUID) -> dict[str, Any]:

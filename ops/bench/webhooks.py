@@ -87,15 +87,18 @@ def at_rate(port: int, mails: Sequence[bytes], rate: float, connections: int) ->
     return asyncio.run(_steady(port, [hook_request(mail) for mail in mails], rate, connections, _stored))
 
 
-def pages_at_rate(port: int, paths: Sequence[str], rate: float, connections: int) -> Answers:
+def pages_at_rate(
+    port: int, paths: Sequence[str], rate: float, connections: int, cookie: str = ""
+) -> Answers:
     """The same for pages; each must say 200."""
-    return asyncio.run(_steady(port, [page_request(path) for path in paths], rate, connections, _ok))
+    requests = [page_request(path, cookie) for path in paths]
+    return asyncio.run(_steady(port, requests, rate, connections, _ok))
 
 
-def page_request(path: str) -> bytes:
+def page_request(path: str, cookie: str = "") -> bytes:
     """The raw bytes of a GET as a browser sends it."""
-    head = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/html\r\nAccept-Language: en\r\n\r\n"
-    return head.encode()
+    head = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/html\r\nAccept-Language: en\r\n"
+    return (head + (f"Cookie: {cookie}\r\n" if cookie else "") + "\r\n").encode()
 
 
 def one_by_one(port: int, paths: Sequence[str]) -> list[tuple[float, bytes]]:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from ipaddress import ip_network
 from uuid import UUID, uuid4
 
 import pytest
@@ -17,10 +18,14 @@ from tests.fakes_chat import CUT, HANG, FakeChat
 from tests.fakes_sms import FakeTwilio
 from tests.fakes_sms_providers import PROVIDERS, FakeProvider
 from tests.fakes_smtp import Script, ScriptedSmtp, certificates, cut, hang, refuse
+from tests.fakes_webhooks import CUT as WEBHOOK_CUT
+from tests.fakes_webhooks import HANG as WEBHOOK_HANG
+from tests.fakes_webhooks import webhook_server
 from workers.channels.chat.channel import ChatChannel
 from workers.channels.chat.plugin import open_plugin
 from workers.channels.console import ConsoleChannel
 from workers.channels.port import Channel, Outcome, Outgoing, Verdict
+from workers.channels.push import PushChannel
 from workers.channels.sms.factory import sms_channel, sms_channels
 from workers.channels.sms.payload import sms_payload
 from workers.channels.sms.registry import parse_templates
@@ -29,7 +34,9 @@ from workers.channels.sms.url import TwilioAccount, parse_sms_url
 from workers.channels.smtp import SmtpChannel
 from workers.channels.smtp_url import parse_smtp_urls
 from workers.clock import FastClock
+from workers.outbound import Caller
 from workers.settings.chat import parse_chat_urls
+from workers.webhooks import Target
 
 pytestmark = pytest.mark.anyio
 
@@ -43,6 +50,7 @@ ALL = [
     *PROVIDERS,
     "several-sms",
     "chat",
+    "push",
     "console",
 ]
 REMOTE = [name for name in ALL if name != "console"]
@@ -261,6 +269,37 @@ async def chat_bench(clock: FastClock, limit: float, width: int) -> AsyncIterato
 
 
 @asynccontextmanager
+async def push_bench(clock: FastClock, limit: float, width: int) -> AsyncIterator[Bench]:
+    secret = "whsec_" + "QUJD" * 8
+
+    def play(verdict: Verdict, account: str) -> None:
+        status = {Verdict.RETRY: 503, Verdict.REJECTED: 400}.get(verdict, WEBHOOK_CUT)
+        app.answers[account] = [status]
+
+    async with webhook_server() as app:
+        app.secrets = [secret]
+        target = Target(f"127.0.0.1:{app.port}", False, app.url(), [secret])
+
+        async def find(_: UUID) -> list[Target]:
+            return [target]
+
+        networks = [ip_network("127.0.0.0/8")]
+        caller = Caller(seconds=limit, allowed=networks, http=True)
+        channel = PushChannel(find, caller, clock, connections=width)
+        yield Bench(
+            channel,
+            arrived=lambda: [each.body["data"]["to"] for each in app.heard],
+            play=play,
+            stall=lambda account: app.answers.update({account: [WEBHOOK_HANG]}),
+            leave=app.leave,
+            payload='{"type": "message.push", "data": {"text": "您好"}}'.encode(),
+            address=lambda number: f"openid-{number}",
+            bad_address="openid\r\nX-Evil: 1",
+        )
+        assert app.refused == []
+
+
+@asynccontextmanager
 async def console_bench(clock: FastClock, limit: float) -> AsyncIterator[Bench]:
     played: dict[str, Verdict] = {}
 
@@ -296,6 +335,9 @@ async def bench(kind: str, *, limit: float = 5, width: int = 3) -> AsyncIterator
             yield made
     elif kind == "chat":
         async with chat_bench(clock, limit, width) as made:
+            yield made
+    elif kind == "push":
+        async with push_bench(clock, limit, width) as made:
             yield made
     elif kind == "console":
         async with console_bench(clock, limit) as made:

@@ -21,9 +21,11 @@ from tests.factories import all_of, make_team, make_ticket, make_workshop
 from tests.fakes import ManualClock
 from workers import ledger, senders, suppressions
 from workers.channels.port import Outcome, Verdict
+from workers.delivery.digests import DIGEST, members_of
 from workers.delivery.outcome import Sending
 from workers.delivery.recorder import Recorder
 from workers.locks import hold, repeated
+from workers.notifications import Notice, notify_gathered, staff_recipient
 from workers.promises import claim
 from workers.tickets import ticket_by_id
 from workers.unit_of_work import UnitOfWork, Workshop
@@ -84,6 +86,43 @@ async def test_what_became_of_a_mail_is_recorded_while_a_person_holds_its_ticket
             assert row.state is NotificationState.FAILED
         await recording
         assert done, "it waits for nobody who has the ticket"
+
+
+@beside
+async def test_many_add_lines_to_one_digest_at_once_and_it_does_not_leave_meanwhile(backend: Backend) -> None:
+    async with two_processes(backend) as (here, there, ticket):
+        (lead,) = await all_of(here, Staff, Staff.number == "AM001")
+        clock = here.clock
+        assert isinstance(clock, ManualClock)
+        opening = clock.now() + timedelta(hours=12)
+        others = await make_ticket(here, email="zhao.min@customer.example")
+
+        async def tell(uow: UnitOfWork, about: Ticket, rung: int) -> None:
+            held = await ticket_by_id(uow, about.id)
+            notice = Notice("breach", about.number, held, rung=rung, due_at=opening)
+            line = await notify_gathered(uow, staff_recipient(uow, lead), notice, storm_from=0)
+            assert line is not None
+            assert line.state is NotificationState.MERGED
+
+        async with there.begin() as uow:
+            await tell(uow, ticket, 0)  # it begins the digest
+        async with here.begin() as uow:
+            await tell(uow, ticket, 1)
+            async with asyncio.timeout(ENOUGH), there.begin() as beside_it:
+                await tell(beside_it, others, 0)
+            clock.advance(timedelta(hours=13))
+            assert await _claimed_digests(there) == []
+        ((_, lines),) = await _claimed_digests(there)
+        assert lines == 3
+
+
+async def _claimed_digests(workshop: Workshop) -> list[tuple[Notification, int]]:
+    """As the courier: each with the number of its lines."""
+    async with workshop.begin() as uow:
+        rows = await claim(uow, Notification, Lane.URGENT, limit=9, lease=timedelta(seconds=60))
+        digests = [row for row in rows if row.kind == DIGEST]
+        members = await members_of(uow, [row.id for row in digests])
+        return [(row, len(members[row.id])) for row in digests]
 
 
 @beside

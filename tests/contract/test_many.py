@@ -10,9 +10,10 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
+from models import bulk
 from models.base import Base, new_id
 from models.deadlines import Deadline
-from models.many import fill_in, insert_rows
+from models.many import fill_in, insert_rows, update_rows
 from models.people import Staff, Team
 from models.vocabulary import DeadlineKind, Lane, Role
 from tests.conftest import Backend
@@ -53,7 +54,40 @@ async def test_rows_come_out_as_a_session_writes_them(workshop: Workshop) -> Non
     assert told[2]["active"] is True
 
 
-async def test_what_is_too_long_is_refused_rather_than_cut(backend: Backend, workshop: Workshop) -> None:
+@pytest.mark.parametrize("few", [0, 1000], ids=["together", "each"])
+async def test_changes_of_many_rows_are_those_a_session_would_write(
+    workshop: Workshop, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "_FEW", few)
+    people = [_staff(f"A{place}") for place in range(6)]
+    async with workshop.begin() as uow:
+        uow.session.add_all(people)
+    async with workshop.begin() as uow:
+        rows = (await uow.session.scalars(select(Staff).order_by(Staff.number))).all()
+        for place, row in enumerate(rows[:5]):
+            row.skills = ["退款", "refund", "law"][: place % 3]  # lists of any length are one value each
+        rows[0].active, rows[1].active = False, True
+        rows[3].role, rows[3].absent_until = Role.SUPERVISOR, workshop.clock.now()
+        await update_rows(await uow.session.connection(), rows)
+        for row in rows:
+            uow.session.expunge(row)
+    async with workshop.read() as uow:
+        found = (await uow.session.scalars(select(Staff).order_by(Staff.number))).all()
+    assert [row.skills for row in found] == [[], ["退款"], ["退款", "refund"], [], ["退款"], []]
+    assert [row.active for row in found] == [False, True, True, True, True, True]
+    assert (found[3].role, found[3].absent_until) == (Role.SUPERVISOR, workshop.clock.now())
+
+
+async def _rename(workshop: Workshop, team: Team, name: str) -> None:
+    async with workshop.begin() as uow:
+        known = await uow.session.get_one(Team, team.id)
+        known.name = name
+        await update_rows(await uow.session.connection(), [known])
+
+
+async def test_what_is_too_long_is_refused_rather_than_cut(
+    backend: Backend, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if not backend.database_url.startswith("postgresql"):
         return  # it knows no lengths, and cuts nothing
     row = Team(id=new_id(), name="x" * 65)
@@ -61,6 +95,12 @@ async def test_what_is_too_long_is_refused_rather_than_cut(backend: Backend, wor
     with pytest.raises(DBAPIError, match="too long"):
         async with workshop.begin() as uow:
             await insert_rows(await uow.session.connection(), [row])
+    async with workshop.begin() as uow:
+        team = Team(id=new_id(), name="x")
+        uow.session.add(team)
+    monkeypatch.setattr(bulk, "_FEW", 0)
+    with pytest.raises(DBAPIError, match="too long"):
+        await _rename(workshop, team, "x" * 65)
 
 
 async def test_a_row_is_made_of_its_columns_only(workshop: Workshop) -> None:

@@ -26,6 +26,7 @@ from sqlalchemy import (
     insert,
     text,
 )
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import JSON, Boolean, Uuid
 
 from models.base import new_id
@@ -132,3 +133,22 @@ async def test_what_an_earlier_version_left_stays_as_it_was_and_the_schema_is_to
     assert differences == []
     assert after == before
     assert waiting == ROWS
+
+
+async def test_beginnings_of_answers_wait_apart_and_none_stays_of_an_anonymous_one(earlier: str) -> None:
+    def fill(connection: Connection) -> None:
+        _upgrade(connection, "0024")
+        _fill(connection)
+        first, second, _ = connection.scalars(text("SELECT survey_id FROM survey_answers ORDER BY version"))
+        for change, ident in (("state = 'invited'", first), ("anonymous = true", second)):
+            connection.execute(text(f"UPDATE surveys SET {change} WHERE id = :id"), {"id": ident})
+
+    def look(connection: Connection) -> tuple[Any, ...]:
+        kept = connection.scalars(text("SELECT version FROM survey_answers")).all()
+        return connection.scalar(text("SELECT count(*) FROM survey_drafts")), kept
+
+    await _on(earlier, fill)
+    migrate(earlier)
+    assert await _on(earlier, look) == (1, [2])
+    with pytest.raises(DBAPIError, match="never changed or deleted"):
+        await _on(earlier, lambda connection: connection.execute(text("DELETE FROM survey_answers")))

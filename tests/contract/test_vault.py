@@ -43,7 +43,7 @@ async def test_processes_that_start_at_once_share_keys_and_policy_version(backen
     assert len(set(started)) == 1
     async with workshop_on(backend.database_url, settings=settings) as workshop, workshop.read() as uow:
         assert await uow.session.scalar(select(func.count()).select_from(PolicyVersion)) == 1
-        assert await uow.session.scalar(select(func.count()).select_from(DataKey)) == 3
+        assert await uow.session.scalar(select(func.count()).select_from(DataKey)) == 4
 
 
 async def test_a_policy_is_found_again_by_its_version(backend: Backend) -> None:

@@ -63,13 +63,23 @@ async def opened(desk: Desk, number: int, **facts: Any) -> str | None:
 
 
 async def test_turns_are_fair_however_many_work_at_once(backend: Backend) -> None:
-    async with desk_with(backend) as desk:
+    law = '[[assignment.rules]]\ncategory = "complaint"\nskill = "law"\nteam = "support"'
+    async with desk_with(backend, rules=law) as desk:
         for number in ("CS003", "CS004"):
             person = {"number": number, "name": number, "email": f"{number}@help.example", "team": "support"}
             await desk.api("POST", "/staff", expect=201, json=person)
         each = (opened(desk, number, category=Category.OTHER) for number in range(20))
         shares = Counter(await asyncio.gather(*each))
         assert shares == {"CS001": 5, "CS002": 5, "CS003": 5, "CS004": 5}
+        # Requests for the skilled take turns of their own: nobody's turn is passed over by theirs.
+        for who in (ALICE, BOB):
+            await staff(desk, who, skills=["law"])
+        skilled, others = Counter[str | None](), Counter[str | None]()
+        for place in range(50, 54):
+            skilled[await opened(desk, place, category=Category.COMPLAINT)] += 1
+            others[await opened(desk, place, category=Category.OTHER)] += 1
+        assert skilled == {"CS001": 2, "CS002": 2}
+        assert others == {"CS001": 1, "CS002": 1, "CS003": 1, "CS004": 1}
         await staff(desk, "CS003", absent_until=(desk.clock.now() + timedelta(days=1)).isoformat())
         assert {await opened(desk, 100 + number) for number in range(3)} == {"CS001", "CS002", "CS004"}
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from models.access import SignIn
 from tests.command_line import CommandLine
 from tests.fakes_imap import ScriptedImap
 from tests.imap_server import ImapServer
+from workers.cli.opening import find_settings, workshop_of
 from workers.imap.probe import hint_for
 
 
@@ -78,3 +82,29 @@ def test_without_a_mailbox_or_a_name_of_what_to_examine_it_says_so(command: Comm
 )
 def test_a_refused_login_is_explained_by_the_provider(host: str, word: str) -> None:
     assert word in hint_for(host, "authentication_failed")
+
+
+def test_it_says_what_should_have_been_purged_and_was_not(
+    command: CommandLine, imap_for_all: ImapServer
+) -> None:
+    command.set(IMAP_URL=imap_for_all.mailbox().url())
+    assert command("migrate").code == 0
+    ended = datetime(2024, 1, 2, tzinfo=UTC)
+
+    async def put() -> None:
+        async with workshop_of(find_settings(None)) as workshop, workshop.begin() as uow:
+            row = SignIn(browser_hash=b"b" * 32, email_hash=b"e" * 32, email_sealed=b"x", made_at=ended)
+            row.expires_at = ended
+            await uow.add(row)
+
+    asyncio.run(put())
+    found = {each["what"]: each for each in command("doctor", "--mailbox", "--json").json["retention"]}
+    assert len(found) == 8
+    assert [what for what, each in found.items() if each["late"]] == ["sign_ins"]
+    assert (found["sign_ins"]["keep_days"], found["bodies"]["keep_days"]) == (90, 90)
+    told = command("doctor", "--mailbox")
+    assert "sign-ins are kept for 90 days, but the oldest are of 2024-01-02" in told.out
+    assert "closeloop purge does it now" in told.out
+    assert "2024-01-02" in command("purge", "--dry-run").out
+    assert command("purge").code == 0
+    assert "kept for" not in command("doctor", "--mailbox").out

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import select
@@ -18,7 +19,8 @@ from models.vocabulary import (
 from tests.callers import CAROL, LILEI, RESULT, handler_of, new_request, resolved
 from tests.conftest import Backend
 from tests.fakes_smtp import CaughtMail
-from tests.house import PUBLIC, House, link_in, open_house
+from tests.house import ADMIN, PUBLIC, House, link_in, open_house, text_of
+from workers.cli.dossier import find_dossier
 from workers.directory import ensure_administrator, people_in_roles
 from workers.settings import Settings
 from workers.tickets.customer import is_confirmation
@@ -194,18 +196,44 @@ async def test_the_last_rung_means_the_administrators_whoever_stands_in(backend:
             assert {person.role for person in people} == {Role.ADMINISTRATOR}
 
 
-async def test_the_first_team_hears_of_a_breach_elsewhere(backend: Backend) -> None:
+async def test_the_first_team_answers_for_a_ticket_wherever_it_goes(backend: Backend) -> None:
     async with open_house(backend, settings={"policy": "after-sales"}) as house:
         number = await new_request(house)
-        boss = {"number": "SV009", "name": "Zoe", "email": "zoe@help.example", "role": "supervisor"}
-        await house.api("POST", "/staff", boss)
-        await house.api("POST", "/teams", {"name": "faraway", "supervisor": "SV009"})
-        body = {"to": "SV009", "reason": "theirs", "team": "faraway"}
-        await house.api("POST", f"/tickets/{number}/transfer", body, by=await handler_of(house))
-        limit = (await house.deadlines())["first_response"].limit_at
-        await house.pass_time(until=limit)
-        told = {mail.recipient for mail in await _mails(house, "breach")}
-        assert {CAROL, "zoe@help.example"} <= told
+        first = (await house.api("GET", f"/tickets/{number}"))["first_team"]
+        for team, staff, name in (("faraway", "SV009", "zoe"), ("further", "SV010", "yan")):
+            boss = {"number": staff, "name": name, "email": f"{name}@help.example", "role": "supervisor"}
+            await house.api("POST", "/staff", boss)
+            await house.api("POST", "/teams", {"name": team, "supervisor": staff, "head": staff})
+            body = {"to": staff, "reason": "theirs", "team": team}
+            await house.api("POST", f"/tickets/{number}/transfer", body, by="SV001")
+            shown = await house.api("GET", f"/tickets/{number}")
+            assert (shown["team"], shown["first_team"]) == (team, first)
+        async with house.workshop.read() as uow:
+            explained = (await find_dossier(uow, number))["ticket"]
+        assert (explained["team"], explained["first_team"]) == ("further", first)
+
+        # The limit is missed: both supervisors; then the ladder, level by level: both heads.
+        ladder = [(await house.deadlines())["first_response"].limit_at]
+        await house.pass_time(until=ladder[0])
+        assert {mail.recipient for mail in await _mails(house, "breach")} == {CAROL, "yan@help.example"}
+        for alarm in (await house.deadlines())["escalation"].alarms:
+            await house.pass_time(until=datetime.fromisoformat(alarm["at"]))
+        told = Counter(mail.recipient for mail in await _mails(house, "breach"))
+        assert told == {CAROL: 2, "yan@help.example": 3, "dora@help.example": 1, ADMIN: 1}
+
+        # Another team solves it: the first one hears what was done, once; nobody else does.
+        await house.api("POST", f"/tickets/{number}/resolve", RESULT, by="SV010")
+        (solved,) = await _mails(house, "resolved_elsewhere")
+        assert solved.recipient == CAROL
+        assert "renewed it" in text_of(solved)
+        assert "further" in text_of(solved)
+
+        # Back with the first team there is nobody beside it to tell.
+        await house.mail(LILEI, "It is broken again.", answers=await house.mail_of("result_feedback"))
+        body = {"to": "CS001", "reason": "back", "team": first}
+        await house.api("POST", f"/tickets/{number}/transfer", body, by="SV001")
+        await house.api("POST", f"/tickets/{number}/resolve", RESULT, by="CS001")
+        assert len(await house.notifications("resolved_elsewhere")) == 1
 
 
 async def test_who_is_named_to_call_back_hears_of_it_each_time(backend: Backend) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from models.tables import Base
 from models.vocabulary import DeadlineState, NotificationState, Priority, TicketState
+from tests.bounces import bounce_of
 from tests.conftest import Backend
 from tests.fakes_smtp import CaughtMail
 from tests.house import House, link_in, open_house, text_of
@@ -148,7 +149,7 @@ async def test_a_bounced_answer_was_no_first_response(backend: Backend) -> None:
         await house.pass_time(timedelta(minutes=2))
         answer = await house.mail_of("reply_to_customer")
         assert (await house.ticket()).first_response_at is not None
-        await house.post_mail(_bounce_of(answer.message_id), sender="", to="support@help.example")
+        await house.post_mail(bounce_of(answer.message_id, LILEI), sender="", to="support@help.example")
         await house.settle()
         ticket = await house.ticket()
         assert ticket.first_response_at is None
@@ -158,42 +159,6 @@ async def test_a_bounced_answer_was_no_first_response(backend: Backend) -> None:
         told = await house.mail_of("answer_bounced")
         assert told.recipient == assignment.recipient
         assert LILEI not in told.message.as_string()
-
-
-def _bounce_of(message_id: str) -> bytes:
-    """A delivery status notification as Postfix writes it (RFC 3464)."""
-    lines = [
-        "From: MAILER-DAEMON@mx.163.example",
-        "To: support@help.example",
-        "Subject: Undelivered Mail Returned to Sender",
-        "Auto-Submitted: auto-replied",
-        "MIME-Version: 1.0",
-        'Content-Type: multipart/report; report-type=delivery-status; boundary="B"',
-        "",
-        "--B",
-        "Content-Type: text/plain",
-        "",
-        "I'm sorry to have to inform you that your message could not be delivered.",
-        "--B",
-        "Content-Type: message/delivery-status",
-        "",
-        "Reporting-MTA: dns; mx.163.example",
-        "",
-        f"Final-Recipient: rfc822; {LILEI}",
-        "Action: failed",
-        "Status: 5.1.1",
-        "Diagnostic-Code: smtp; 550 5.1.1 User unknown",
-        "",
-        "--B",
-        "Content-Type: text/rfc822-headers",
-        "",
-        f"Message-ID: {message_id}",
-        "Subject: Re: Order",
-        "",
-        "--B--",
-        "",
-    ]
-    return "\r\n".join(lines).encode()
 
 
 async def test_an_out_of_office_is_noted_and_answered_by_nobody(backend: Backend) -> None:

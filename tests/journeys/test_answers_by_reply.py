@@ -9,9 +9,13 @@ import pytest
 from models.vocabulary import TicketState
 from tests.conftest import Backend
 from tests.house import House, open_house, text_of
+from workers.policy import load_policy, parse_policy
 
 pytestmark = pytest.mark.anyio
 
+THREE = load_policy("support-response").version_text.replace(
+    "[survey.questionnaires.default]\n", '[survey.questionnaires.default]\nscale = "three"\n'
+)
 LI, ZHANG = "+8613912345678", "zhangsan@qq.example"
 
 
@@ -31,18 +35,22 @@ async def _survey(house: House) -> dict[str, object]:
 
 
 async def test_an_unclear_sms_is_asked_back_once_and_then_understood(backend: Backend) -> None:
-    async with open_house(backend) as house:
+    """On a scale of three levels, by its words; a number is put on it."""
+    async with open_house(backend, policy=parse_policy(THREE)) as house:
         await house.sms(LI, "打印机坏了")
         await _resolved(house)
+        assert "请直接回复“满意”“一般”或“不满意”" in house.sms_provider.messages[-1].body
         await house.sms(LI, "还行")
         assert (await _survey(house))["state"] == "invited"
-        assert "只回复一个数字" in house.sms_provider.messages[-1].body
+        assert "请只回复“满意”“一般”或“不满意”" in house.sms_provider.messages[-1].body
         assert "rating_unclear" in await house.log_kinds()
         assert (await house.ticket()).state is not TicketState.IN_PROGRESS, "nothing is opened again by it"
-        await house.sms(LI, "４分，谢谢")
+        await house.sms(LI, "不满意，太慢了")
         survey = await _survey(house)
-        assert (survey["state"], survey["scores"], survey["source"]) == ("answered", {"overall": 4}, "sms")
-        assert survey["words"] == {"comment": "４分，谢谢"}
+        assert (survey["state"], survey["scores"], survey["source"]) == ("answered", {"overall": 1}, "sms")
+        assert (survey["words"], survey["verdict"]) == ({"comment": "不满意，太慢了"}, "dissatisfied")
+        (case,) = (await house.api("GET", "/followups"))["items"]
+        assert case["state"] == "open"
 
 
 async def test_who_stays_unclear_is_read_by_a_person(backend: Backend) -> None:

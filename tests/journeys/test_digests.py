@@ -9,11 +9,12 @@ import pytest
 
 from models.vocabulary import NotificationState
 from tests.conftest import Backend
-from tests.house import PUBLIC, House, link_in, open_house, text_of
+from tests.fakes_smtp import CaughtMail, refuse
+from tests.house import ADMIN, PUBLIC, House, link_in, open_house, text_of
 
 pytestmark = pytest.mark.anyio
 
-CAROL = "carol@help.example"
+CAROL, DORA = "carol@help.example", "dora@help.example"
 DIGEST = "个工单已超时"
 STORM = 6
 
@@ -98,3 +99,55 @@ async def test_a_storm_and_a_night_are_one_mail_each(backend: Backend) -> None:
         await house.pass_time(timedelta(hours=12))
         (morning,) = house.mails_to(CAROL, DIGEST)[before:]
         assert set(re.findall(r"CS\d{12,}", text_of(morning))) & set(late) == set(late[:2])
+
+
+async def test_a_digest_that_comes_back_advances_the_ladder_of_each_of_its_tickets(backend: Backend) -> None:
+    async with open_house(backend) as house:
+        numbers = [await _open(house, each) for each in range(STORM)]
+        await house.pass_time(until=await _limit(house, numbers[0]))
+        await house.pass_time(timedelta(minutes=1))
+        (digest,) = house.mails_to(CAROL, DIGEST)
+        await house.tap(link_in(digest, "t", 1))  # one is taken on before the mail proves not to have arrived
+        left = [number for number in numbers if number not in await _taken(house, numbers)]
+        assert len(left) == STORM - 1
+
+        # Her mailbox sends it back, twice: the head hears of what is left, in one mail, once.
+        for ident in ("1", "2"):
+            await house.post_mail(_bounce(digest, ident), to=digest.sender)
+        await house.settle()
+        await house.pass_time(timedelta(minutes=1))
+        (passed_on,) = house.mails_to(DORA, DIGEST)
+        assert sorted(set(re.findall(r"CS\d{12,}", text_of(passed_on)))) == sorted(left)
+        for number in numbers:
+            broken = [entry.facts for entry in await house.log(number) if entry.kind == "rung_broken"]
+            assert [(facts["staff"], facts["passed_on_to"]) for facts in broken] == (
+                [("SV001", ["HD001"])] if number in left else []
+            )
+        assert (await house.api("GET", "/attention"))["counts"]["broken_rung"] == len(left)
+
+        # The head's is refused at once: the administrators hear of all, and from them it goes no further.
+        house.relay.script.on("rcpt", refuse("550 5.1.1 no such user"), recipient=DORA)
+        late = [await _open(house, 50 + each) for each in range(STORM)]
+        await house.pass_time(until=await _limit(house, late[0]))
+        for rung in (await house.deadlines(late[0]))["escalation"].alarms[:2]:
+            await house.pass_time(until=datetime.fromisoformat(rung["at"]))
+            await house.pass_time(timedelta(minutes=1))
+        await house.pass_time(timedelta(minutes=1))
+        heard = "".join(text_of(mail) for mail in house.mails_to(ADMIN, DIGEST))
+        assert [number for number in late if number not in heard] == []
+
+
+def _bounce(mail: CaughtMail, ident: str) -> bytes:
+    """What the server of a colleague says of a mail that it has taken and cannot keep (RFC 3464)."""
+    return (
+        f"From: MAILER-DAEMON@mx.help.example\r\nTo: {mail.sender}\r\nSubject: Undelivered\r\n"
+        f"Message-ID: <bounce-{ident}@mx.help.example>\r\n"
+        "MIME-Version: 1.0\r\n"
+        'Content-Type: multipart/report; report-type=delivery-status; boundary="B"\r\n\r\n'
+        "--B\r\nContent-Type: text/plain\r\n\r\nSorry.\r\n"
+        "--B\r\nContent-Type: message/delivery-status\r\n\r\n"
+        f"Reporting-MTA: dns; mx.help.example\r\n\r\nFinal-Recipient: rfc822; {mail.recipient}\r\n"
+        "Action: failed\r\nStatus: 5.2.2\r\nDiagnostic-Code: smtp; 552 mailbox full\r\n\r\n"
+        "--B\r\nContent-Type: text/rfc822-headers\r\n\r\n"
+        f"Message-ID: {mail.message_id}\r\n\r\n--B--\r\n"
+    ).encode()

@@ -6,13 +6,14 @@ import pytest
 from playwright.async_api import expect
 
 from tests.browsing import PHONE_ZH, audit, browsing, shoot
-from tests.conftest import Backend
+from tests.conftest import POSTGRESQL_REDIS, Backend
 from tests.house import PUBLIC, link_in, open_house
 from tests.journeys.test_follow_up_case import CAROL, rated
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
 
 
+@pytest.mark.parametrize("backend", [POSTGRESQL_REDIS], indirect=True)  # HTTP tests tell it of both
 async def test_a_contact_is_logged_and_a_measure_set_on_the_page(backend: Backend) -> None:
     async with open_house(backend) as house, browsing(house.app, PUBLIC) as browser:
         await rated(house)

@@ -111,6 +111,10 @@ def test_rosters_and_counts_by_command(closeloop: CommandLine, tmp_path: Path) -
     today = datetime.now(UTC).date()
     closeloop("duty", "add", "CS001", "--from", str(today), "--to", str(today + timedelta(days=1)))
     assert "nobody for support from" in closeloop("check").out
+    closeloop.set(SMTP_URL="smtp://127.0.0.1:1?tls=none", ADMIN="boss@help.example")
+    (gap, *_) = closeloop("doctor", "--relay", "--json").json["duty_roster"]
+    assert gap.startswith("nobody for support from")
+    assert f"duty roster: {gap}" in " ".join(closeloop("doctor", "--relay").out.split())
 
     assert closeloop("report", "overdue", "--json").json == []
     table = list(csv.reader(io.StringIO(closeloop("report", "overdue", "--csv").out)))

@@ -121,7 +121,8 @@ async def test_a_session_ends_with_time_by_hand_and_when_its_person_leaves(backe
         await signed_in(house, here, handler)
         home = await here.get("/console?lang=en")
         assert all(word in home.text for word in (number, "left, until"))
-        assert "script" not in home.headers["content-security-policy"]
+        assert "script-src 'self';" in home.headers["content-security-policy"]
+        assert "unsafe" not in home.headers["content-security-policy"]
         await signed_in(house, phone, CAROL)
         assert number not in (await phone.get("/console")).text, "it is not hers"
 

@@ -54,7 +54,9 @@ async def test_what_was_left_is_left_when_the_customer_has_answered(backend: Bac
         assert (await house.ticket()).waiting_since is None
         assert (await house.deadlines())["waiting"].state is DeadlineState.WITHDRAWN
         (entry,) = [each for each in await house.log() if each.kind == "resumed"]
-        assert entry.facts == {"reason": "customer_wrote", "limits": {"resolution": at(6, 18).isoformat()}}
+        assert entry.facts["reason"] == "customer_wrote"
+        assert entry.facts["limits"] == {"resolution": at(6, 18).isoformat()}
+        assert entry.facts["case"]["team"] == "support"
         await house.pass_time(until=at(6, 17))
         assert len(await house.notifications("resolution_warning")) == 1
         await house.api("POST", f"/tickets/{number}/resolve", RESULT, by=handler)

@@ -25,7 +25,8 @@ HOSTILE = (
     "' onmouseover='alert(1)' style='x:expression(alert(1))",
 )
 TIME = re.compile(r"\d{4}-\d\d-\d\dT")
-KEPT = {"zone", "locale", "links", "kind", "channel"}
+KEPT = {"zone", "locale", "locales", "links", "kind", "channel", "label", "group", "parts"}
+OUR_SCRIPT = re.compile(r'<script src="/console/live\.js\?v=[0-9a-f]+" defer></script>')
 RENDERER = Renderer()
 ALL = [(name, locale) for name in RENDERER.messages() for locale in ("en", "zh_CN")]
 PAGES = [(name, locale) for name in RENDERER.pages() for locale in ("en", "zh_CN")]
@@ -45,9 +46,14 @@ class Elements(HTMLParser):
         self.urls += [value or "" for name, value in attrs if name in ("href", "src", "action", "background")]
 
 
+def _is_ours(value: Any) -> bool:
+    """An address of ours: a route, with tokens."""
+    return isinstance(value, str) and re.match(r"/[a-z]", value) is not None
+
+
 def poisoned(value: Any, words: str, name: str = "") -> Any:
     """The sample with `words` in the place of everything that a person may have written."""
-    if name in KEPT or name.endswith("_url"):  # addresses are ours: routes and tokens
+    if name in KEPT or name.endswith("_url") or _is_ours(value):
         return value
     if isinstance(value, Mapping):
         return {key: poisoned(each, words, key) for key, each in value.items()}
@@ -62,6 +68,7 @@ def is_harmless(html: str, benign: str) -> None:
     # A code without words, or a text of several lines, may use other elements of ours than the sample does.
     assert hostile.found - usual.found <= {
         "br",
+        "input.required",
         "span",
         "span.class",
         "div",
@@ -72,8 +79,9 @@ def is_harmless(html: str, benign: str) -> None:
     }
     for url in hostile.urls:
         assert url.startswith(("https://", "mailto:", "#", "?", "/")), url
-        assert "evil.example" not in url or url.startswith("mailto:")
-    assert "<script" not in html.lower()
+        assert not url.startswith("//")
+        assert "evil.example" not in url or url.startswith(("mailto:", "/console/"))
+    assert "<script" not in OUR_SCRIPT.sub("", html).lower()
     assert "49" not in re.sub(r"[#&]\w+", "", html) or "49" in benign
 
 

@@ -140,7 +140,10 @@ def _named_commands(document: str) -> Iterator[tuple[tuple[str, ...], tuple[str,
 
 def _command(words: tuple[str, ...]) -> tuple[str, ...]:
     """The words that name the command; what follows them are its arguments."""
-    groups = {"communications", "staff", "team", "duty", "report", "intake", "policy", "survey"}
+    groups = {
+        *("communications", "customer", "staff", "team", "duty", "report", "intake", "policy", "survey"),
+        *("webhook", "audit", "keys"),
+    }
     return words[: 2 if words[0] in groups else 1]
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from workers.errors import TemplateError
 from workers.rendering import LOCALES, Renderer
+from workers.rendering.environment import build_environment
 
 HOSTILE = "<b>&\"'{{ 7 * 7 }}\n.\r\n行"
 NAMES = ("subject.txt", "body.txt", "body.html")
@@ -18,6 +19,8 @@ NAMES = ("subject.txt", "body.txt", "body.html")
 def jinjas_own(overrides: Path | None = None) -> Renderer:
     """A renderer whose templates are as they stand in their files."""
     plain = Renderer(overrides)
+    # One of its own: the tests' renderers share one.
+    plain._environment = build_environment(overrides, plain._images)
     plain._environment.whole = plain._environment.get_template  # type: ignore[method-assign]  # plain Jinja, to compare with
     return plain
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import MutableMapping
 from typing import Any
 
 import pytest
+import structlog
 
-from workers.cli.logs import tell_error, without_personal_data
+from workers.cli.logs import set_up_logs, tell_error, without_personal_data
 from workers.errors import InvalidInput
 
 
@@ -51,3 +54,25 @@ def test_addresses_and_numbers_that_slipped_in_are_masked(words: str) -> None:
     assert "lina" not in told["event"]
     assert "5678" not in told["event"]
     assert told["number"] == 5
+
+
+@pytest.mark.parametrize("people", [True, False])
+def test_no_value_begins_a_line_or_speaks_to_the_terminal(
+    people: bool, capfd: pytest.CaptureFixture[str]
+) -> None:
+    hostile = 'x\r\n{"event": "forged"}\n\x1b[31mred \x9b31m \u2028 \u202eback \x00\x07 \u2066'
+    root = logging.getLogger()
+    before = (root.handlers[:], root.level, structlog.get_config())
+    try:
+        set_up_logs("info", people=people)
+        structlog.get_logger("ours").info("asked", path=hostile, many=[hostile], inner={"a": hostile})
+        logging.getLogger("theirs").warning("GET %s", hostile)
+    finally:
+        root.handlers[:], root.level = before[:2]
+        structlog.configure(**before[2])
+    said = capfd.readouterr().err
+    if people:
+        said = re.sub("\x1b\\[[0-9;]*m", "", said.replace("\x1b[31mred", "(red)"))  # its own colours
+    assert said.count("\n") == 2
+    assert "(red)" not in said
+    assert [char for char in said.replace("\n", "") if not char.isprintable()] == []

@@ -45,6 +45,16 @@ def test_a_question_needs_its_words_in_both_languages() -> None:
         parse_policy(f"{TEXT}\n{table.replace('clear', 'speed')}zh_CN = '清楚吗'\n")
 
 
+def test_three_levels_are_what_they_say() -> None:
+    three = '[survey.questionnaires.short]\ndimensions = ["overall"]\nscale = "three"\n'
+    with pytest.raises(PolicyFileError, match="satisfied_from is 4 or 5"):
+        parse_policy(
+            f"{TEXT}\n{three}".replace("satisfied_from = 4 ", "satisfied_from = 3 ").replace(
+                "fair_from = 3 ", "fair_from = 2 "
+            )
+        )  # 3 would be both 一般 and satisfied
+
+
 @pytest.mark.parametrize(
     ("rule", "words"),
     [

@@ -142,7 +142,7 @@ first_response = { high = "2h", low = "2h" }
 def test_what_such_a_table_lacks_is_said_with_its_line() -> None:
     (empty,) = mistakes('[[limits_for]] # one\nplan = { low = "2wd" }')
     assert empty[0] == "[[limits_for]] # one"
-    assert "name what it is for: category, customer_level, team, channel" in empty[1]
+    assert "name what it is for: category, customer_level, customer_group, team, channel" in empty[1]
     (idle,) = mistakes('[[limits_for]]\nteam = "hardware"')
     assert "it sets no limit" in idle[1]
     (team,) = mistakes('[[limits_for]]\nteam = "moon"\nplan = { low = "2wd" }')

@@ -40,7 +40,7 @@ PLACES: Mapping[str, tuple[int, ...]] = {
 DECIDE = ("smtp_codes.py", "answers.py")
 """Modules whose functions return reasons as they are."""
 WORD = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
-NO_REASONS = frozenset({"message", "bounce", "accepted", "csat_invitation", "twilio"})
+NO_REASONS = frozenset({"message", "bounce", "accepted", "assignment", "csat_invitation", "twilio"})
 TABLES = (twilio.REASONS, vonage.ANSWERS, vonage.RECEIPTS, plivo.RECEIPTS, bird.RECEIPTS, aliyun.REASONS,
           tencent.ANSWERS, tencent.RECEIPTS)  # fmt: skip
 

@@ -5,7 +5,6 @@ from typing import Any
 
 from models.vocabulary import Role
 from workers.web.app import ROUTERS, make_app
-from workers.web.console import router as console
 from workers.web.rules import ANYBODY, RULES, Owns, rule_of
 
 NO_PROOF = ("/api/", "/console")
@@ -16,15 +15,11 @@ def routes() -> set[str]:
     parts: Any = SimpleNamespace(settings=SimpleNamespace(public_url="https://help.example", api_key="k"))
     described = make_app(parts).openapi()["paths"]
     found = {f"{method.upper()} {path}" for path, ways in described.items() for method in ways}
-    for router in (*ROUTERS, *console_rooms()):
+    for router in ROUTERS:
         for route in router.routes:
             path = getattr(route, "path", None)
             found |= {f"{method} {path}" for method in getattr(route, "methods", None) or () if path}
     return {each for each in found if not (each.startswith("HEAD ") and f"GET {each[5:]}" in found)}
-
-
-def console_rooms() -> list[Any]:
-    return [route.original_router for route in console.routes if hasattr(route, "original_router")]
 
 
 def test_every_route_has_a_rule_and_every_rule_a_route() -> None:

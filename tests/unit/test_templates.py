@@ -16,9 +16,11 @@ from workers.rendering import LOCALES, RenderedMail, Renderer, preview
 from workers.rendering.environment import load_labels, shipped_folder
 
 CUSTOMER = [
+    "confirmation_reminder",
     "csat_invitation",
     "csat_reminder",
     "csat_unclear",
+    "lookup",
     "progress_notice",
     "receipt",
     "reply_to_customer",
@@ -28,27 +30,33 @@ CUSTOMER = [
 ]
 STAFF = [
     "acceptance_reminder", "answer_bounced", "assignment", "breach", "breach_digest", "chat_not_posted",
-    "commands_read", "communication_reminder", "communication_shared",
+    "commands_read", "communication_reminder", "communication_shared", "confirmation_task",
     "customer_reply", "escalation_decided", "escalation_request", "first_response_warning",
     "followup_due", "followup_monthly", "followup_overdue", "followup_reminder", "followup_unreached",
-    "low_score_alert", "other_channel",
-    "phone_task", "pilot_summary", "plan_warning", "praise", "progress_wanted", "reply_not_sent",
-    "reply_on_hold", "resolution_warning", "review_reminder", "score_flagged", "sign_in", "survey_task",
-    "transfer", "unassigned", "waiting_over",
+    "knowledge_weekly", "knowledge_write_up", "low_score_alert", "other_channel",
+    "phone_task", "pilot_summary", "plan_warning", "praise", "problems_repeated", "progress_wanted",
+    "reply_not_sent",
+    "reply_on_hold", "resolution_warning", "resolved_elsewhere", "review_reminder", "score_flagged",
+    "sign_in", "survey_task", "transfer", "unassigned", "waiting_over", "webhook_disabled",
 ]  # fmt: skip
 OF_NO_TICKET = (
     "breach_digest",
     "communication_reminder",
     "communication_shared",
     "followup_monthly",
+    "knowledge_weekly",
+    "knowledge_write_up",
     "pilot_summary",
+    "problems_repeated",
     "review_reminder",
     "sign_in",
+    "webhook_disabled",
 )
 SMS = [
     "csat_invitation",
     "csat_reminder",
     "csat_unclear",
+    "lookup",
     "progress_notice",
     "progress_update",
     "receipt",

@@ -11,7 +11,7 @@ from workers.access.keys import (
     revoke_keys_of,
 )
 from workers.access.scopes import Scope
-from workers.access.seeing import agent_may, seen_by
+from workers.access.seeing import agent_may, entries_seen_by, seen_by, seen_rows, talks_seen_by
 from workers.access.sessions import LONGEST as LONGEST_SESSION
 from workers.access.sessions import (
     end_own,
@@ -22,6 +22,7 @@ from workers.access.sessions import (
     open_sessions,
     session_of,
 )
+from workers.access.sessions import living as living_sessions
 from workers.access.sessions import needs_noting as session_needs_noting
 
 __all__ = [
@@ -33,8 +34,10 @@ __all__ = [
     "end_own",
     "end_session",
     "end_sessions",
+    "entries_seen_by",
     "every_key",
     "key_of",
+    "living_sessions",
     "needs_noting",
     "note_seen",
     "note_use",
@@ -43,6 +46,8 @@ __all__ = [
     "revoke_key",
     "revoke_keys_of",
     "seen_by",
+    "seen_rows",
     "session_needs_noting",
     "session_of",
+    "talks_seen_by",
 ]

@@ -48,7 +48,7 @@ async def session_of(uow: UnitOfWork, token: str) -> tuple[StaffSession, Staff] 
     found = await uow.session.execute(
         select(StaffSession, Staff)
         .join(Staff, Staff.id == StaffSession.staff_id)
-        .where(StaffSession.token_hash == uow.vault.token_hash(token), *_living(uow), Staff.active.is_(True))
+        .where(StaffSession.token_hash == uow.vault.token_hash(token), *living(uow), Staff.active.is_(True))
     )
     row = found.one_or_none()
     return (row[0], row[1]) if row is not None else None
@@ -72,7 +72,7 @@ async def open_sessions(uow: UnitOfWork, person: Staff) -> Sequence[StaffSession
     """The living sessions of somebody, the newest first."""
     rows = await uow.session.scalars(
         select(StaffSession)
-        .where(StaffSession.staff_id == person.id, *_living(uow))
+        .where(StaffSession.staff_id == person.id, *living(uow))
         .order_by(StaffSession.id.desc())
     )
     return rows.all()
@@ -104,6 +104,7 @@ async def _end(uow: UnitOfWork, *which: ColumnElement[bool]) -> int:
     return int(getattr(result, "rowcount", 0))
 
 
-def _living(uow: UnitOfWork) -> tuple[ColumnElement[bool], ...]:
+def living(uow: UnitOfWork) -> tuple[ColumnElement[bool], ...]:
+    """WHERE conditions for sessions that have not ended, by hand or by time."""
     now = uow.clock.now()
     return StaffSession.ended_at.is_(None), StaffSession.expires_at > now, StaffSession.seen_at > now - IDLE

@@ -76,7 +76,8 @@ async def _hear_all(uow: UnitOfWork, taken: Sequence[UUID], handlers: Mapping[De
     """Act on those of `taken` that are due still; their tickets are locked."""
     rows = await _due(uow, taken)
     if len(rows) > 1:
-        uow.ahead = await look_ahead(uow, rows)
+        with uow.session.no_autoflush:  # that they are taken is nothing that anybody else reads
+            uow.ahead = await look_ahead(uow, rows)
     for row in rows:
         await _hear(uow, row, handlers[row.kind])
 

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from models.base import Base
+from models.bulk import among
 from models.deadlines import Deadline
 from models.intake import IntakeEvent
 from models.links import Link
@@ -19,39 +20,53 @@ from models.vocabulary import DeadlineKind, DeadlineState, EventState, Notificat
 from workers.ahead import Ahead, OfTickets
 from workers.unit_of_work import UnitOfWork
 
+ASKING = frozenset({DeadlineKind.SURVEY_INVITATION, DeadlineKind.SURVEY})
+"""Kinds whose steps judge no clock: what is being sent, and what was breached, is nothing to them."""
+
 
 async def look_ahead(uow: UnitOfWork, rows: Sequence[Deadline]) -> Ahead:
     """What the tickets, people and ledger have to say about these deadlines, whose tickets are locked.
 
-    Some nine queries, however many deadlines there are.
+    Some nine queries, however many deadlines there are; fewer where surveys alone are asked or chased.
     """
     session = uow.session
     ticket_ids = {row.ticket_id for row in rows}
-    tickets = (await session.scalars(select(Ticket).where(Ticket.id.in_(ticket_ids)))).all()
+    judged = [row for row in rows if row.kind not in ASKING]
+    tickets = (await session.scalars(select(Ticket).where(among(session, Ticket.id, ticket_ids)))).all()
     customer_ids = {ticket.customer_id for ticket in tickets}
-    customers = (await session.scalars(select(Customer).where(Customer.id.in_(customer_ids)))).all()
+    found = await session.scalars(select(Customer).where(among(session, Customer.id, customer_ids)))
+    customers = found.all()
     await uow.vault.warm(session, {ticket.data_key_id for ticket in tickets})
     others, replaced = await _other_deadlines(uow, ticket_ids)
+    staff = await session.scalars(select(Staff).where(Staff.active.is_(True)).order_by(Staff.number))
+    teams = (await session.scalars(select(Team).order_by(Team.id))).all()
     ahead = Ahead(
-        staff=(
-            await session.scalars(select(Staff).where(Staff.active.is_(True)).order_by(Staff.number))
-        ).all(),
-        teams=(await session.scalars(select(Team).order_by(Team.id))).all(),
+        staff=staff.all(),
+        teams=teams,
+        audience=_audience(tickets, teams),
         customers={},
         absent=set(),
         left=max(1, sum(row.kind is DeadlineKind.SURVEY_INVITATION for row in rows)),  # numbers to be drawn
         of_tickets=OfTickets(
             ids=frozenset(ticket_ids),
-            rows=[*tickets, *customers, *await _breached(uow, rows)],
-            under_way=await _under_way(uow, ticket_ids),
+            rows=[*tickets, *customers, *await _breached(uow, judged)],
+            under_way=await _under_way(uow, {row.ticket_id for row in judged}),
             replaced=replaced,
         ),
     )
     ahead.take_keys("deadlines", others)
     await _note_told(uow, ahead, rows)
-    links = select(Link.token_hash).where(Link.ticket_id.in_(ticket_ids), Link.purpose == "reply")
+    links = select(Link.token_hash).where(among(session, Link.ticket_id, ticket_ids), Link.purpose == "reply")
     ahead.take_keys("links", await session.scalars(links))
     return ahead
+
+
+def _audience(tickets: Sequence[Ticket], teams: Sequence[Team]) -> set[UUID]:
+    """Who hears of these tickets as a rule: their handlers, and whoever leads their teams."""
+    theirs = {ticket.team_id for ticket in tickets}
+    leading = ((team.supervisor_id, team.substitute_id, team.head_id) for team in teams if team.id in theirs)
+    people = {ticket.handler_id for ticket in tickets}.union(*leading)
+    return {person for person in people if person is not None}
 
 
 async def _other_deadlines(
@@ -68,7 +83,7 @@ async def _other_deadlines(
             Deadline.started_at,
             Deadline.state,
             Deadline.ended_reason,
-        ).where(Deadline.ticket_id.in_(ticket_ids))
+        ).where(among(uow.session, Deadline.ticket_id, ticket_ids))
     )
     keys, replaced = set(), set()
     for key, ticket_id, kind, started_at, state, reason in found:
@@ -83,21 +98,23 @@ async def _breached(uow: UnitOfWork, rows: Sequence[Deadline]) -> Sequence[Base]
     sources = {UUID(row.key.split(":")[1]) for row in rows if row.key.startswith("escalation:")}
     if not sources:
         return []
-    return (await uow.session.scalars(select(Deadline).where(Deadline.id.in_(sources)))).all()
+    return (await uow.session.scalars(select(Deadline).where(among(uow.session, Deadline.id, sources)))).all()
 
 
 async def _under_way(uow: UnitOfWork, ticket_ids: Collection[UUID]) -> set[tuple[UUID, str]]:
     """(ticket, kind of deadline that it meets) of what is being sent; "" of what is sent and not judged."""
+    if not ticket_ids:
+        return set()
     sending = await uow.session.execute(
         select(Notification.ticket_id, Notification.meets).where(
-            Notification.ticket_id.in_(ticket_ids),
+            among(uow.session, Notification.ticket_id, ticket_ids),
             Notification.meets.is_not(None),
             Notification.state == NotificationState.SENDING,
         )
     )
     unjudged = await uow.session.scalars(
         select(IntakeEvent.ticket_id).where(
-            IntakeEvent.ticket_id.in_(ticket_ids),
+            among(uow.session, IntakeEvent.ticket_id, ticket_ids),
             IntakeEvent.source == "delivery",
             IntakeEvent.state == EventState.RECEIVED,
         )
@@ -112,7 +129,7 @@ async def _note_told(uow: UnitOfWork, ahead: Ahead, rows: Sequence[Deadline]) ->
     found = await uow.session.execute(
         select(
             Notification.key, Notification.deadline_id, Notification.staff_id, Notification.created_at
-        ).where(Notification.deadline_id.in_(idents))
+        ).where(among(uow.session, Notification.deadline_id, idents))
     )
     told = list(found)
     ahead.take_keys("notifications", (key for key, *_ in told))

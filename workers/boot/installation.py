@@ -21,6 +21,7 @@ from workers.broker import Ringer, make_broker, make_workers
 from workers.channels.console import ConsoleChannel
 from workers.channels.limits import Limiter, LocalLimiter
 from workers.channels.port import Channel
+from workers.channels.push import PushChannel
 from workers.channels.quota import Quotas
 from workers.channels.smtp import SmtpChannel
 from workers.channels.smtp_url import parse_smtp_urls
@@ -35,11 +36,14 @@ from workers.intake.fetching import Fetch, Fetcher
 from workers.intake.outside import Outside
 from workers.intake.providers.mail.registry import check_accounts
 from workers.metrics import Metrics
+from workers.outbound import Caller
 from workers.policy import Policy, load_policy
+from workers.posting import Posting
 from workers.rendering import Renderer
 from workers.scheduler import Scheduler
 from workers.settings import Settings
 from workers.unit_of_work import Vault, Workshop
+from workers.webhooks import push_targets
 
 log = structlog.get_logger(__name__)
 
@@ -48,6 +52,8 @@ THREADS: Mapping[Lane, int] = {Lane.URGENT: 4, Lane.NORMAL: 3, Lane.BULK: 2}
 
 SMS_TIMEOUT = 20.0
 """The longest time one SMS may take, in seconds, over all providers."""
+CALL_TIMEOUT = 15.0
+"""The longest time a call of another system's endpoint may take, in seconds."""
 
 
 class Installation:
@@ -95,7 +101,7 @@ class Installation:
             make_engine(self.settings.database_url),
             self._gate,
             self.clock,
-            Vault(self.settings.secret_keys),
+            Vault(self.settings.secret_keys, lost=self.settings.lost_keys),
             self.settings,
             self.policy,
             ring or self.ring,
@@ -104,7 +110,8 @@ class Installation:
     def channels(self, workshop: Workshop) -> dict[Medium, Channel]:
         """Fresh channels for one event loop; what has no provider goes to the console (development)."""
         channels = {Medium.EMAIL: self._mail_channel(workshop), Medium.SMS: self._sms_channel()}
-        return channels | self._chat_channel()
+        push = PushChannel(partial(push_targets, workshop), self._caller(), self.clock)
+        return channels | self._chat_channel() | {Medium.PUSH: push}
 
     def courier(self, workshop: Workshop) -> Courier:
         """A courier with channels of its own."""
@@ -156,7 +163,14 @@ class Installation:
 
     def _bench(self) -> Bench:
         workshop = self.workshop()
-        return Bench(workshop, self.courier(workshop), self.ring, self.outside, self.watch)
+        posting = Posting(workshop, self._caller(), lease=self._lease)
+        return Bench(workshop, self.courier(workshop), self.ring, self.outside, self.watch, posting)
+
+    def _caller(self) -> Caller:
+        """What calls the endpoints of other systems, within what the operator allows."""
+        seconds = min(CALL_TIMEOUT, self._smtp_timeout)
+        allowed, http = self.settings.webhook_networks, self.settings.webhook_http
+        return Caller(seconds=seconds, allowed=allowed, http=http)
 
     def _mail_channel(self, workshop: Workshop) -> Channel:
         if not self.settings.smtp_url:

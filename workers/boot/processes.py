@@ -16,8 +16,10 @@ import structlog
 import uvicorn
 
 from models.vocabulary import Lane
+from workers.audit import Sealing
 from workers.boot.installation import THREADS, Installation
 from workers.errors import Unavailable
+from workers.privacy.retention import purge_more
 from workers.purge import Housekeeping
 from workers.smtpd import SmtpIntake
 from workers.unit_of_work import Workshop
@@ -45,13 +47,14 @@ async def run_up(
     await installation.prepare()
     with _workers(installation, set(Lane)):
         async with _workshop(installation) as workshop, _doors(installation, workshop, doors):
-            housekeeping = asyncio.create_task(Housekeeping(workshop).run(stop))
+            housekeeping = asyncio.create_task(Housekeeping(workshop, more=purge_more).run(stop))
+            sealing = asyncio.create_task(Sealing(workshop).run(stop))
             scheduler = asyncio.create_task(installation.scheduler(workshop).run(stop))
             fetching = asyncio.create_task(_fetch(installation, workshop, stop))
             if ready is not None:
                 ready()
             await stop.wait()
-            await asyncio.gather(scheduler, housekeeping, fetching)
+            await asyncio.gather(scheduler, housekeeping, sealing, fetching)
     installation.close()
 
 
@@ -106,7 +109,10 @@ async def run_scheduler(installation: Installation) -> None:
     stop = _stop_signal()
     await installation.prepare()
     async with _workshop(installation) as workshop:
-        await asyncio.gather(installation.scheduler(workshop).run(stop), Housekeeping(workshop).run(stop))
+        clockwork = installation.scheduler(workshop).run(stop)
+        await asyncio.gather(
+            clockwork, Housekeeping(workshop, more=purge_more).run(stop), Sealing(workshop).run(stop)
+        )
     installation.close()
 
 
@@ -198,6 +204,8 @@ async def _http(installation: Installation, workshop: Workshop, host: str, port:
     with _told_if_taken(host, port):
         # uvicorn would end the whole process when it cannot bind.
         door = socket.create_server((host, port), family=_family(host), backlog=BACKLOG)
+    stop = asyncio.Event()
+    trail = asyncio.create_task(parts.trail.run(stop))
     task = asyncio.create_task(server.serve(sockets=[door]))
     opened = asyncio.create_task(server.opened.wait())
     await asyncio.wait({task, opened}, return_when=asyncio.FIRST_COMPLETED)
@@ -211,6 +219,8 @@ async def _http(installation: Installation, workshop: Workshop, host: str, port:
         server.should_exit = True
         await task
         door.close()
+        stop.set()
+        await trail
 
 
 def _family(host: str) -> socket.AddressFamily:

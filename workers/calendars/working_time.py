@@ -44,6 +44,7 @@ class Calendar:
     holidays: HolidaySource | None = None
     exceptions: Mapping[date, tuple[Interval, ...]] = field(default_factory=dict)
     _cache: dict[date, tuple[Span, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _texts: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
     _nights: bool = field(default=False, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -156,7 +157,9 @@ class Calendar:
 
     def hours_text(self, locale: str) -> str:
         """The weekly hours in words: "周一至周五 09:00–18:00", "Mon–Fri 09:00–18:00"."""
-        return hours_text(self.week, locale)
+        if locale not in self._texts:
+            self._texts[locale] = hours_text(self.week, locale)
+        return self._texts[locale]
 
     # -- inside --------------------------------------------------------------------------------------------
 

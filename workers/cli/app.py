@@ -10,23 +10,31 @@ import typer
 
 from workers import __version__
 from workers.cli import (
+    audit_commands,
     checking,
     communication_commands,
+    customer_commands,
     doctor,
     duty_commands,
+    erasing,
     explaining,
     intake,
     key_commands,
+    knowledge_commands,
     policy_commands,
     preview,
     processes,
     purging,
     report_commands,
+    ring_commands,
     roster_commands,
+    search_commands,
     sending,
     survey_commands,
     verdicts,
+    webhook_commands,
 )
+from workers.cli.audited import audited
 from workers.cli.output import complain, is_machine_trouble
 
 WRONG_USE = 2
@@ -64,7 +72,7 @@ def make_app() -> typer.Typer:
     app.callback()(_options)
     for panel, commands in _commands():
         for name, command in commands.items():
-            app.command(name, rich_help_panel=panel)(command)
+            app.command(name, rich_help_panel=panel)(audited(name, command))
     for name, help_text, panel, group in (
         ("policy", "The SLA policy: check, compare, change while running.", LOOK, policy_commands.POLICY),
         (
@@ -80,19 +88,30 @@ def make_app() -> typer.Typer:
         ("duty", "Who is on duty 值班 at night and on holidays.", PEOPLE, duty_commands.DUTY),
         ("team", "Teams and whom their escalations climb to.", PEOPLE, roster_commands.TEAM),
         ("key", "Keys of the API: add, list, revoke.", PEOPLE, key_commands.KEY),
-        ("report", "Figures about a period.", LOOK, report_commands.REPORT),
+        ("webhook", "Endpoints of other systems: add, list, log, replay.", LOOK, webhook_commands.WEBHOOK),
+        ("keys", "Master keys that wrap customers' data keys: rotate, status.", RUN, ring_commands.KEYS),
+        ("audit", "Who saw and changed what: list, export, verify.", LOOK, audit_commands.AUDIT),
+        (
+            "report",
+            "Figures about a period.",
+            LOOK,
+            {**report_commands.REPORT, "problems": search_commands.problems},
+        ),
+        ("index", "The index by which words are found: rebuild.", RUN, search_commands.INDEX),
+        ("knowledge", "Knowledge entries: export, import.", IN, knowledge_commands.KNOWLEDGE),
         (
             "communications",
             "Communication records 沟通记录: export, import.",
             IN,
             communication_commands.COMMUNICATIONS,
         ),
+        ("customer", "The customer master: export, import.", IN, customer_commands.CUSTOMER),
         ("survey", "Ratings: ask about what was resolved.", LOOK, survey_commands.SURVEY),
         ("intake", "What came in: read a file, list, show, run again.", IN, intake.INTAKE),
     ):
         sub = typer.Typer(help=help_text, no_args_is_help=True)
         for command_name, command in group.items():
-            sub.command(command_name)(command)
+            sub.command(command_name)(audited(f"{name} {command_name}", command))
         app.add_typer(sub, name=name, rich_help_panel=panel)
     return app
 
@@ -110,6 +129,8 @@ def _commands() -> tuple[tuple[str, dict[str, Callable[..., Any]]], ...]:
                 "imap": processes.imap,
                 "migrate": processes.migrate,
                 "purge": purging.purge,
+                "erase": erasing.erase,
+                "erasures": erasing.erasures,
             },
         ),
         (
@@ -120,6 +141,7 @@ def _commands() -> tuple[tuple[str, dict[str, Callable[..., Any]]], ...]:
                 "doctor": doctor.doctor,
                 "preview": preview.preview,
                 "explain": explaining.explain,
+                "search": search_commands.search,
                 "verdicts": verdicts.verdicts,
             },
         ),

@@ -162,7 +162,7 @@ def duty_findings(settings: Settings) -> Iterator[Finding]:
     async def gaps() -> list[dict[str, object]]:
         async with workshop_of(settings) as workshop, workshop.read() as uow:
             now = uow.clock.now()
-            found = await duty_gaps(uow, uow.policy.calendar, now, now + timedelta(days=14))
+            found = await duty_gaps(uow, now, now + timedelta(days=14))
             return [asdict(gap) for gap in found]
 
     hint = "closeloop duty add …; until then what happens goes up the ladder as in opening hours"

@@ -37,11 +37,13 @@ def doctor(
 ) -> None:
     """Examine the mail relays (connection, what they offer, which profile= fits), chat groups or mailboxes.
 
-    What the calendar lacks (a year without published holidays) is said each time.
+    What calendars lack (a year without published holidays), gaps in the duty roster and what should have
+    been purged and was not are said each time.
     The only mails go to CLOSELOOP_ADMIN. Exit code 1 when something does not take what it is configured for.
     """
     from workers.cli.chat_probe import examine_chats
     from workers.cli.mailbox import examine_mailboxes
+    from workers.cli.purging import examine_retention
     from workers.errors import InvalidInput
 
     if not (relay or chat or mailbox):
@@ -53,10 +55,13 @@ def doctor(
     chats = examine_chats(settings, quiet=as_json) if chat else []
     boxes = examine_mailboxes(settings, quiet=as_json) if mailbox else []
     calendar = _examine_calendar(settings, quiet=as_json)
+    roster = _examine_roster(settings, quiet=as_json)
+    retention = examine_retention(settings, quiet=as_json)
     good = all(one["ok"] for one in (*relays, *chats, *boxes))
     if as_json:
         found = {"relays": relays, "chats": chats, "mailboxes": boxes, "calendar": calendar}
-        print_json({"ok": good, **found})
+        found["duty_roster"] = roster
+        print_json({"ok": good, **found, "retention": retention})
     if not good:
         raise typer.Exit(1)
 
@@ -74,6 +79,32 @@ def _examine_calendar(settings: Settings, *, quiet: bool) -> list[str]:
     for notice in notices if not quiet else ():
         verdict("warning", f"calendar: {notice}", DECREE)
     return notices
+
+
+def _examine_roster(settings: Settings, *, quiet: bool) -> list[str]:
+    """Where nobody is on duty in the next two weeks, told as well unless `quiet`; it fails nothing.
+
+    Relays can be examined before there is a database: then there is no roster to look at.
+    """
+    from workers.cli.checking import duty_findings
+    from workers.cli.opening import must_be_migrated
+    from workers.cli.output import is_machine_trouble
+    from workers.errors import CloseloopError
+
+    try:
+        must_be_migrated(settings)
+        found = list(duty_findings(settings))
+    except CloseloopError:
+        return []
+    except Exception as error:
+        if (trouble := is_machine_trouble(error)) is None:
+            raise
+        if not quiet:
+            verdict("warning", f"duty roster: {trouble[0]}", trouble[1])
+        return []
+    for one in found if not quiet else ():
+        verdict("warning", f"duty roster: {one.words}", one.hint)
+    return [one.words for one in found]
 
 
 def _examine_relays(settings: Settings, *, quiet: bool) -> list[dict[str, Any]]:

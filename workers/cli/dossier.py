@@ -14,13 +14,14 @@ from models.crypto import Erased, UnknownKey
 from models.deadlines import Deadline
 from models.intake import IntakeEvent
 from models.notifications import Notification
-from models.people import Customer, Staff
+from models.people import Customer, Staff, Team
 from models.surveys import Followup, Survey
 from models.tickets import Ticket, TicketEntry
 from models.vocabulary import DeadlineState
+from workers.directory import known_names
 from workers.errors import NotFound
 from workers.ledger import Story, stories
-from workers.text import mask_free_text
+from workers.text import ERASED, mask_free_text
 from workers.unit_of_work import UnitOfWork
 
 TICKET_MOMENTS = (
@@ -110,6 +111,7 @@ async def _of_ticket(uow: UnitOfWork, ticket: Ticket) -> dict[str, Any]:
         select(IntakeEvent).where(IntakeEvent.ticket_id == ticket.id).order_by(IntakeEvent.id)
     )
     handler = staff.get(ticket.handler_id) if ticket.handler_id else None
+    teams = {row.id: row.name for row in await session.scalars(select(Team))}
     return {
         "ticket": {
             "number": ticket.number,
@@ -119,6 +121,8 @@ async def _of_ticket(uow: UnitOfWork, ticket: Ticket) -> dict[str, Any]:
             "customer": customer.masked or customer.code,
             "subject": await _words(uow, ticket, ticket.subject_sealed, "tickets.subject"),
             "handler": f"{handler.number} {handler.name}" if handler else None,
+            "team": teams.get(ticket.team_id) if ticket.team_id else None,
+            "first_team": teams.get(ticket.first_team_id) if ticket.first_team_id else None,
             "attention": ticket.attention,
             "overdue_count": ticket.overdue_count,
             "opening": ticket.opening,
@@ -142,9 +146,10 @@ async def _all(uow: UnitOfWork, model: Any, ticket: Ticket) -> list[Any]:
 async def _words(uow: UnitOfWork, ticket: Ticket, sealed: bytes | None, place: str) -> str:
     try:
         sealer = await uow.vault.sealer(uow.session, ticket.data_key_id)
-        return mask_free_text(sealer.text(sealed, place))
+        names = await known_names(uow, ticket.customer_id)
+        return mask_free_text(sealer.text(sealed, place), names=names)
     except Erased:
-        return "(erased)"
+        return ERASED
     except UnknownKey:
         return "(key missing)"
 
@@ -158,9 +163,10 @@ async def _entry(
         try:
             sealer = await uow.vault.sealer(uow.session, ticket.data_key_id)
             said = sealer.json(entry.words_sealed, "ticket_entries.words")
-            words = {name: mask_free_text(str(text)) for name, text in said.items() if text}
+            names = await known_names(uow, ticket.customer_id)
+            words = {part: mask_free_text(str(text), names=names) for part, text in said.items() if text}
         except Erased:
-            words = {"words": "(erased)"}
+            words = {"words": ERASED}
         except UnknownKey:
             words = {"words": "(key missing)"}
     return {

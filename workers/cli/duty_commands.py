@@ -264,7 +264,7 @@ async def _roster(settings: Settings, days: int) -> tuple[list[dict[str, Any]], 
 
     async with workshop_of(settings) as workshop, workshop.read() as uow:
         now = uow.clock.now()
-        gaps = await duty_gaps(uow, uow.policy.calendar, now, now + timedelta(days=days))
+        gaps = await duty_gaps(uow, now, now + timedelta(days=days))
         duties = [
             {
                 "id": row.id,

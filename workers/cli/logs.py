@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import structlog
@@ -92,10 +92,22 @@ def _causes(error: BaseException) -> list[BaseException]:
 
 
 def without_personal_data(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """The last net: addresses and phone numbers that got into a value all the same are masked."""
-    from workers.channels.scrub import scrub
+    """The last net: addresses and phone numbers that got into a value all the same are masked.
 
+    A value stays on its line and in its direction, too: nobody writes a line of our log, or colours one.
+    """
     for name, value in event.items():
-        if isinstance(value, str) and name not in ("timestamp", "logger", "level"):
-            event[name] = scrub(value)
+        if name not in ("timestamp", "logger", "level", "at"):
+            event[name] = _safe(value)
     return event
+
+
+def _safe(value: Any) -> Any:
+    from workers.channels.scrub import scrub
+    from workers.text import one_line
+
+    if isinstance(value, str):
+        return one_line(scrub(value))
+    if isinstance(value, Mapping):
+        return {name: _safe(each) for name, each in value.items()}
+    return [_safe(each) for each in value] if isinstance(value, list | tuple) else value

@@ -60,7 +60,7 @@ async def workshop_of(settings: Settings) -> AsyncIterator[Workshop]:
     url = settings.database_url
     clock = clock_for(settings.clock_speed, *(settings.clock_start or ()))
     engine = make_engine(url)
-    vault = Vault(settings.secret_keys)
+    vault = Vault(settings.secret_keys, lost=settings.lost_keys)
     policy = load_policy(settings.policy, zone=settings.timezone, locale=settings.locale)
     workshop = Workshop(engine, make_gate(url), clock, vault, settings, policy, _no_bell)
     try:

@@ -1,7 +1,6 @@
 """Communication records 沟通记录: recorded, reminded of, shared, found, exported and imported."""
 
 from workers.communications.changing import change, close, may_change, reopen
-from workers.communications.files import csv_chunks, read_table, xlsx_chunks
 from workers.communications.finding import Wanted, matching, record_by_number
 from workers.communications.importing import RowResult, import_rows
 from workers.communications.recording import (
@@ -15,7 +14,8 @@ from workers.communications.reminding import NEXT, SHARE, remind_of_next, remind
 from workers.communications.sharing import share
 from workers.communications.table import Wording, rows
 from workers.communications.times import read_moment
-from workers.communications.words import ENTRY_PLACE, masked, masked_code, masked_words, name_of
+from workers.communications.words import ENTRY_PLACE, masked, masked_code, masked_words, name_of, own_words
+from workers.tables import csv_chunks, read_table, xlsx_chunks
 
 __all__ = [
     "CHANNELS",
@@ -38,6 +38,7 @@ __all__ = [
     "matching",
     "may_change",
     "name_of",
+    "own_words",
     "read_moment",
     "read_table",
     "record_by_number",

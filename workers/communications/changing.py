@@ -108,3 +108,4 @@ async def _seal(uow: UnitOfWork, row: Communication, words: Mapping[str, str]) -
     sealer = await uow.vault.sealer(uow.session, row.data_key_id)
     row.words_sealed = sealer.seal_json(dict(words), PLACE)
     row.version += 1
+    uow.words_changed("communication", row.id)

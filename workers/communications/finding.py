@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, exists, or_, select
+from sqlalchemy import ColumnElement, Select, select
 
-from models.communications import Communication, CommunicationEntry
+from models.communications import Communication
 from models.people import Staff
-from models.vocabulary import CommunicationState, Medium, Role
+from models.vocabulary import CommunicationState, Medium
+from workers.access import talks_seen_by
 from workers.errors import NotFound
 from workers.locks import held
 from workers.unit_of_work import UnitOfWork
@@ -54,19 +55,7 @@ def matching(wanted: Wanted, reader: Staff | None, now: datetime) -> Select[Comm
         conditions.append(late if wanted.overdue else ~late | row.next_at.is_(None))
     if wanted.shared is not None:
         conditions.append(row.shared_at.is_not(None) if wanted.shared else row.shared_at.is_(None))
-    if reader is not None and reader.role is Role.AGENT:
-        conditions.append(_seen_by(reader))
-    return select(row).where(*conditions)
-
-
-def _seen_by(agent: Staff) -> ColumnElement[bool]:
-    """An agent sees own records, and what was shared with them or their team."""
-    line = CommunicationEntry
-    with_whom = line.shared_staff_id == agent.id
-    if agent.team_id is not None:
-        with_whom = or_(with_whom, line.shared_team_id == agent.team_id)
-    told = exists().where(line.communication_id == Communication.id, with_whom)
-    return or_(Communication.handler_id == agent.id, told)
+    return select(row).where(*conditions, talks_seen_by(reader))
 
 
 async def record_by_number(

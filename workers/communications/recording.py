@@ -160,6 +160,7 @@ async def record_talk(
         if known is None:
             raise Conflict("this record was being made by somebody else", hint="try again")
         return Recorded(known, (), new=False)
+    uow.words_changed("communication", row.id)
     await note(uow, row, "recorded", by, facts=facts_of(row), words=words)
     if not talk.closed:
         await reminding.arm(uow, row, past=not in_bulk)

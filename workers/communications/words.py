@@ -8,7 +8,7 @@ from typing import Any
 from models.communications import Communication
 from models.crypto import Erased, UnknownKey
 from models.people import Customer
-from workers.text import mask_free_text
+from workers.text import ERASED, mask_free_text
 from workers.unit_of_work import UnitOfWork
 
 PARTS = ("description", "summary", "solution", "next_action")
@@ -18,10 +18,12 @@ SHOWN = 1
 
 
 async def own_words(uow: UnitOfWork, row: Communication) -> dict[str, str]:
-    """The words as they were written; all empty when the customer's key was destroyed."""
+    """The words as they were written; ERASED where their key was destroyed, '' where it is missing."""
     try:
         sealer = await uow.vault.sealer(uow.session, row.data_key_id)
-    except (Erased, UnknownKey):
+    except Erased:
+        return dict.fromkeys(PARTS, ERASED)
+    except UnknownKey:
         return dict.fromkeys(PARTS, "")
     return {**dict.fromkeys(PARTS, ""), **sealer.json(row.words_sealed, PLACE)}
 

@@ -20,10 +20,11 @@ from sqlalchemy import select, update
 from models.base import Base, new_id
 from models.bulk import among, insert_many
 from models.notifications import Notification, NotificationBody
-from models.vocabulary import Lane, Medium, NotificationState
+from models.vocabulary import RESENT, Lane, Medium, NotificationState
 from workers.channels.port import Channel, Outcome, Outgoing
 from workers.delivery.digests import lines_of
 from workers.delivery.identity import return_path
+from workers.delivery.offers import offers_of
 from workers.delivery.outcome import WORKER_LOST, Sending, recover_lost, tell_above
 from workers.delivery.prepare import Preparer, Ready
 from workers.delivery.recorder import Recorder
@@ -90,7 +91,7 @@ class Courier:
             for row in taken:
                 if row.id in lost:
                     row.reason = WORKER_LOST
-                    if row.channel is not Medium.EMAIL:
+                    if row.channel not in RESENT:
                         silent[row.id] = Silence(NotificationState.UNKNOWN, WORKER_LOST)
                 if row.id in silent:
                     await tell_above(uow, row, silent[row.id].state, silent[row.id].reason)
@@ -104,7 +105,9 @@ class Courier:
             await vault.warm(uow.session, {row.data_key_id for row in rows})
             stored = await self._stored(uow, rows)
             sealers, broken = await sealers_of(uow, rows)
-            lines = await lines_of(uow, [row for row in rows if row.id not in stored])
+            new = [row for row in rows if row.id not in stored]
+            lines = await lines_of(uow, new)
+        lines |= await offers_of(self._workshop, new)
         ready: dict[UUID, Ready] = {}
         now = self._workshop.clock.now()
         for place, row in enumerate(rows):

@@ -20,7 +20,7 @@ from models.base import Base, new_id
 from models.bulk import update_many
 from models.intake import IntakeEvent
 from models.notifications import DeliveryAttempt, Notification
-from models.vocabulary import HUMAN_MESSAGES, EventState, Lane, Medium, NotificationState
+from models.vocabulary import HUMAN_MESSAGES, RESENT, EventState, Lane, Medium, NotificationState
 from workers.channels.port import Outcome, Verdict
 from workers.delivery.prepare import SURVEY_KINDS
 from workers.promises import retry_pause
@@ -33,6 +33,8 @@ _ATTEMPTS = Base.metadata.tables["delivery_attempts"]
 _NOTIFICATIONS = Base.metadata.tables["notifications"]
 WORKER_LOST = "worker_lost"
 GIVE_UP_AFTER = timedelta(hours=48)
+GIVE_UP_PUSH_AFTER = timedelta(hours=2)
+"""A push that comes late is of little use, and there are other ways to the customer."""
 LEFT_ALONE = 12
 """Claims after which a message that is too old goes no more, even if each time no relay was being asked: ten
 minutes of outage (urgent), half an hour, two hours (bulk) after it was first claimed."""
@@ -116,7 +118,7 @@ def _next_state(uow: UnitOfWork, row: Notification, outcome: Outcome) -> dict[st
             return {**over, **sent}
         case Verdict.REJECTED:
             return {**over, "state": NotificationState.FAILED}
-        case Verdict.UNKNOWN if row.channel is not Medium.EMAIL:
+        case Verdict.UNKNOWN if row.channel not in RESENT:
             return {**over, "state": NotificationState.UNKNOWN}
         case Verdict.NOT_STARTED:
             state = NotificationState.RETRYING if row.tries > 1 else NotificationState.QUEUED
@@ -140,7 +142,8 @@ def _try_again(uow: UnitOfWork, row: Notification, outcome: Outcome) -> dict[str
     # One try it gets in any case: where nobody was talked to (all are left alone), it has not had it. But it
     # does not wait for one without end: so often it has met with relays of which none works.
     tried = bool(outcome.host) or outcome.reason.startswith("timeout") or row.tries >= LEFT_ALONE
-    if tried and uow.clock.now() - (row.due_at or row.created_at) > GIVE_UP_AFTER:
+    longest = GIVE_UP_AFTER if row.channel is not Medium.PUSH else GIVE_UP_PUSH_AFTER
+    if tried and uow.clock.now() - (row.due_at or row.created_at) > longest:
         return {"state": NotificationState.FAILED, "reason": f"gave_up_{outcome.reason}"[:64]}
     pause = min(outcome.retry_after or _pause(row, outcome), LONGEST_WISH)
     return {
@@ -168,14 +171,17 @@ def _news(sending: Sending, values: Mapping[str, Any], now: datetime) -> IntakeE
 def news_of(row: Notification, state: NotificationState, reason: str | None) -> str | None:
     """The fact that goes back up when `row` gets this state and reason; None when nobody has to know.
 
-    `accepted`: an answer left. `failed`: words of a person, or a message to staff, will never arrive, or an
-    address does not exist. `suppressed`: words of a person, or the question for a rating, were held back.
+    `accepted`: an answer left. `failed`: words of a person, the question for a rating, or a message to staff,
+    will never arrive, or an address does not exist. `suppressed`: words of a person, or the question for a
+    rating, were held back.
     """
     human = row.kind in HUMAN_MESSAGES
     match state:
         case NotificationState.SENT if row.meets is not None:
             return "accepted"
-        case NotificationState.FAILED if human or row.staff_id is not None or reason_for(reason or ""):
+        case NotificationState.FAILED if human or row.kind in SURVEY_KINDS or row.staff_id is not None:
+            return "failed"
+        case NotificationState.FAILED if reason_for(reason or ""):
             return "failed"
         case NotificationState.SUPPRESSED if human or row.kind in SURVEY_KINDS:
             return "suppressed"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -17,12 +18,15 @@ from workers.delivery.digests import Lines
 from workers.delivery.dkim import Signer
 from workers.delivery.echoes import echo_headers
 from workers.delivery.identity import needs_same_sender, reply_address, subject_tag, tagged
-from workers.links import Holder, code_page, mint
+from workers.links import Holder, code_page, mint, status_token
 from workers.rendering import RenderedMail, Renderer
 from workers.settings import Settings
 from workers.unit_of_work import Vault
+from workers.webhooks import BODY_VERSION, PUSH, moment
 
 LOOP_HEADER = "X-Closeloop"
+LOOKED_UP = frozenset({"receipt", "lookup"})
+"""Messages that show their customer the way to where the ticket stands."""
 SURVEY_KINDS = frozenset({"csat_invitation", "csat_reminder"})
 
 
@@ -61,10 +65,15 @@ class Preparer:
         minted = {
             name: mint(self._vault, self._settings.public_url, now, wanted, holder)
             for name, wanted in row.links.items()
-            if wanted is not None
+            if wanted is not None and "page" not in wanted
         }
         facts["locale"] = row.locale
         facts["links"] = {**dict.fromkeys(row.links), **{name: url for name, (url, _) in minted.items()}}
+        facts["links"] |= self._pages(row)
+        if row.kind in LOOKED_UP and row.ticket_id is not None and row.customer_id is not None:
+            token = status_token(self._vault, row.ticket_id, row.customer_id)
+            number = facts["ticket"]["number"]
+            facts["links"]["lookup"] = f"{self._settings.public_url.rstrip('/')}/q/{number}/{token}"
         if "survey_code" in row.links:
             facts["links"]["code_page"] = code_page(self._settings.public_url)
         if lines is not None:
@@ -75,10 +84,31 @@ class Preparer:
         elif row.channel is Medium.SMS:
             text = self._renderer.render_sms(row.kind, row.locale, facts)
             payload = sms_payload(self._settings.sms_url, text, row.kind, row.locale, facts)
+        elif row.channel is Medium.PUSH:
+            payload = self._push(row, facts, now)
         else:
             payload = self._mail(row, facts, recipient, now)
         links = [link for _, link in minted.values()]
         return Ready(payload, recipient, links=[*links, *(lines.links if lines else ())])
+
+    def _pages(self, row: Notification) -> dict[str, str]:
+        """Links to pages behind the sign-in: they carry no token."""
+        public = self._settings.public_url.rstrip("/")
+        wanted = {name: each["page"] for name, each in row.links.items() if each and "page" in each}
+        return {name: f"{public}{page}" for name, page in wanted.items() if public}
+
+    def _push(self, row: Notification, facts: Mapping[str, Any], now: datetime) -> bytes:
+        """The event that a push endpoint gets; whom it is for is added when it is sent."""
+        ticket = facts.get("ticket") or {}
+        data = {
+            "message": row.kind,
+            "locale": row.locale,
+            "text": self._renderer.render_push(row.kind, row.locale, facts),
+            "links": {name: url for name, url in facts["links"].items() if url},
+            "ticket": ticket.get("number"),
+        }
+        event = {"type": PUSH, "version": BODY_VERSION, "timestamp": moment(now), "data": data}
+        return json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
 
     def _mail(self, row: Notification, facts: Mapping[str, Any], recipient: str, now: datetime) -> bytes:
         rendered = self._rendered(row, facts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +19,7 @@ from models.notifications import Notification
 from models.people import Customer
 from models.surveys import Survey
 from models.vocabulary import Medium, NotificationState
+from models.webhooks import AppAccount
 from workers.delivery.digests import DIGEST, members_of
 from workers.delivery.prepare import SURVEY_KINDS
 from workers.locks import hold
@@ -149,6 +150,8 @@ async def _tired(
         for hashed in (customer.email_hash, customer.phone_hash):
             if hashed is not None:
                 owners[hashed] = customer.id
+    apps = await uow.session.scalars(select(AppAccount).where(AppAccount.customer_id.in_(customers)))
+    owners |= {account.account_hash: account.customer_id for account in apps}
     asked = await uow.session.execute(
         select(Notification.recipient_hash, Notification.survey_id)
         .join(Survey, Survey.id == Notification.survey_id)
@@ -166,11 +169,14 @@ async def _tired(
             )
         )
     )
-    counts = Counter(owners[hashed] for hashed, _ in asked)
+    surveys: dict[UUID, set[UUID | None]] = defaultdict(set)
+    for hashed, survey_id in asked:
+        surveys[owners[hashed]].add(survey_id)
     silent: dict[UUID, Silence] = {}
     for row in invitations:
         assert row.customer_id is not None
-        if counts[row.customer_id] >= cap:
+        # The same question by another way, because the first has failed, is not one more.
+        if len(surveys[row.customer_id] - {row.survey_id}) >= cap:
             silent[row.id] = Silence(NotificationState.SUPPRESSED, FATIGUE_CAP)
-        counts[row.customer_id] += 1
+        surveys[row.customer_id].add(row.survey_id)
     return silent

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from models.base import new_id
 from models.people import Customer
@@ -37,10 +37,10 @@ async def find_or_make_customer(uow: UnitOfWork, contact: Contact) -> Customer:
     winner's row. Raises InvalidInput for a malformed contact, NotFound for an unknown code.
     """
     if contact.code:
-        known = await uow.session.scalar(select(Customer).where(Customer.code == contact.code))
-        if known is None:
+        known = await uow.session.scalar(_held(select(Customer).where(Customer.code == contact.code)))
+        if known is None or known.erased_at is not None:
             raise NotFound(f"there is no customer {contact.code}")
-        return known
+        return await as_merged(uow, known)
     region = region_of(uow.settings.timezone)
     email = normal_email(contact.email) if contact.email else None
     phone = normal_phone(contact.phone, region) if contact.phone else None
@@ -62,10 +62,36 @@ async def _find(uow: UnitOfWork, email: str | None, phone: str | None) -> Custom
     if phone:
         hashes.append(Customer.phone_hash == uow.vault.lookup("phone", phone))
     for condition in hashes:
-        known = await uow.session.scalar(select(Customer).where(condition))
+        known = await uow.session.scalar(_held(select(Customer).where(condition)))
         if known is not None:
-            return known
+            return await as_merged(uow, known)
     return None
+
+
+def _held(query: Select[Customer]) -> Select[Customer]:
+    """The customer cannot be erased before this transaction has ended (FOR KEY SHARE; see
+    `workers.privacy.erasing`): what is sealed meanwhile is sealed under a key that lives.
+    """
+    return query.with_for_update(read=True, key_share=True)
+
+
+async def as_merged(uow: UnitOfWork, customer: Customer) -> Customer:
+    """The customer that this one was merged into; itself if it was not."""
+    if customer.merged_into_id is None:
+        return customer
+    return await uow.session.get_one(Customer, customer.merged_into_id)
+
+
+async def writes_from(uow: UnitOfWork, customer: Customer, address: str) -> bool:
+    """Whether this mail address is the customer's, or of one who was merged into them."""
+    try:
+        hashed = uow.vault.lookup("email", normal_email(address))
+    except InvalidInput:
+        return False
+    if customer.email_hash == hashed:
+        return True
+    merged = select(Customer.id).where(Customer.email_hash == hashed, Customer.merged_into_id == customer.id)
+    return await uow.session.scalar(merged) is not None
 
 
 async def _make(uow: UnitOfWork, contact: Contact, email: str | None, phone: str | None) -> Customer:

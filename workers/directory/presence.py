@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import select
 
 from models.people import Absence, Duty, Staff
+from models.vocabulary import Role
 from workers.unit_of_work import UnitOfWork
 
 SOON = timedelta(minutes=1)
@@ -22,6 +23,11 @@ class Presence:
 
     present: Mapping[UUID, Staff]
     substitutes: Mapping[UUID, UUID]
+    administrators: Sequence[Staff] = field(init=False)
+
+    def __post_init__(self) -> None:
+        who = [person for person in self.present.values() if person.role is Role.ADMINISTRATOR]
+        object.__setattr__(self, "administrators", who)
 
     def standing_in(self, who: UUID | None) -> Staff | None:
         """The person, else the first of the chain of substitutes who is present; None when nobody is."""
@@ -35,7 +41,16 @@ class Presence:
 
 
 async def presence(uow: UnitOfWork) -> Presence:
-    """Who is present now, of all active members of staff."""
+    """Who is present now, of all active members of staff; a transaction for many works it out once."""
+    if uow.ahead is None:
+        return await _presence_now(uow)
+    known = uow.ahead.presence
+    if not isinstance(known, Presence):
+        uow.ahead.presence = known = await _presence_now(uow)
+    return known
+
+
+async def _presence_now(uow: UnitOfWork) -> Presence:
     now = uow.clock.now()
     away = {row.staff_id: row for row in await _absences(uow, now)}
     present = {
@@ -97,7 +112,8 @@ async def _absences(uow: UnitOfWork, at: datetime) -> Sequence[Absence]:
     if uow.ahead is None:
         return await absences_from(uow, at, at)
     if uow.ahead.absences is None:
-        uow.ahead.absences = await absences_from(uow, at, at + SOON)
+        with uow.session.no_autoflush:
+            uow.ahead.absences = await absences_from(uow, at, at + SOON)
     return [row for row in uow.ahead.absences if row.starts_at <= at < row.ends_at]
 
 
@@ -105,7 +121,8 @@ async def _duties(uow: UnitOfWork, at: datetime) -> Sequence[Duty]:
     if uow.ahead is None:
         return await duties_from(uow, at, at)
     if uow.ahead.duties is None:
-        uow.ahead.duties = await duties_from(uow, at, at + SOON)
+        with uow.session.no_autoflush:
+            uow.ahead.duties = await duties_from(uow, at, at + SOON)
     return [row for row in uow.ahead.duties if row.starts_at <= at < row.ends_at]
 
 

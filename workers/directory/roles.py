@@ -7,7 +7,6 @@ from uuid import UUID
 
 from models.people import Staff, Team
 from models.tickets import Ticket
-from models.vocabulary import Role
 from workers.directory.presence import presence
 from workers.unit_of_work import UnitOfWork
 
@@ -26,7 +25,7 @@ async def people_in_roles(
     uow: UnitOfWork, *, team_id: UUID | None, handler_id: UUID | None, roles: Iterable[str]
 ) -> list[Staff]:
     """As `people_for`, for a team and handler given by their ids."""
-    team = await uow.session.get(Team, team_id) if team_id else None
+    team = await uow.the(Team, team_id) if team_id else None
     there = await presence(uow)
     holders: dict[str, UUID | None] = {
         "handler": handler_id,
@@ -34,7 +33,6 @@ async def people_in_roles(
         "substitute": team.substitute_id if team else None,
         "head": team.head_id if team else None,
     }
-    administrators = [person for person in there.present.values() if person.role is Role.ADMINISTRATOR]
     found: dict[UUID, Staff] = {}
     for role in roles:
         if role == "substitute" and holders["substitute"] is None:
@@ -44,6 +42,6 @@ async def people_in_roles(
             order.append(holders["supervisor"])
         standing = (there.standing_in(who) for who in order)
         first = next((person for person in standing if person is not None), None)
-        people = [first] if first is not None and role != "administrator" else administrators
+        people = [first] if first is not None and role != "administrator" else there.administrators
         found.update({person.id: person for person in people})
     return list(found.values())

@@ -12,6 +12,7 @@ from workers.escalations.ladder import (
     stop_ladder,
 )
 from workers.escalations.on_call import on_call
+from workers.escalations.owning import owners
 from workers.escalations.telling import Telling, link, tell
 from workers.escalations.warning import remind_to_accept, warn
 
@@ -27,6 +28,7 @@ __all__ = [
     "judge_passed",
     "link",
     "on_call",
+    "owners",
     "remind_to_accept",
     "settle_late",
     "start_ladder",

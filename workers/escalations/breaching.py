@@ -10,13 +10,13 @@ from sqlalchemy import func, select
 from models.deadlines import Deadline
 from models.intake import IntakeEvent
 from models.notifications import Notification
-from models.people import Staff
 from models.tickets import Ticket
 from models.vocabulary import DeadlineKind, DeadlineState, EventState, NotificationState
-from workers.directory import people_in_roles
+from workers.directory import policy_for
 from workers.escalations.facts import breach_telling
 from workers.escalations.ladder import start_ladder
 from workers.escalations.on_call import on_call, roles_beside
+from workers.escalations.owning import owners
 from workers.escalations.telling import iso, tell
 from workers.history import record
 from workers.policy import Alarm
@@ -33,16 +33,16 @@ async def breach(uow: UnitOfWork, row: Deadline, alarm: Alarm) -> timedelta | No
     message that would meet the limit is on the wire or its acceptance not yet judged: it may have been
     accepted in time.
     """
-    ticket = await uow.session.get_one(Ticket, row.ticket_id)
+    ticket = await uow.the(Ticket, row.ticket_id)
     if await _answer_under_way(uow, ticket, row.kind):
         return PATIENCE
     await _note_breach(uow, ticket, row)
     ladder = await start_ladder(uow, ticket, row)
-    policy = await uow.policy_of(ticket.policy_version_id)
+    policy = await policy_for(uow, ticket)
     telling = await breach_telling(uow, ticket, row, level=0)
     due_at = policy.tell_at(ticket.priority, uow.clock.now())
     duty = await on_call(uow, ticket, policy, due_at)
-    also = [*duty, *await _first_team(uow, ticket)]
+    also = [*duty, *await owners(uow, ticket)]
     roles = roles_beside(duty, alarm.roles)
     await tell(uow, ticket, ladder or row, roles, replace(telling, due_at=due_at), also=also)
     return None
@@ -80,14 +80,6 @@ async def _counted_before(uow: UnitOfWork, row: Deadline) -> bool:
         Deadline.ended_reason.in_(REPLACED),
     )
     return await uow.session.scalar(replaced.limit(1)) is not None
-
-
-async def _first_team(uow: UnitOfWork, ticket: Ticket) -> list[Staff]:
-    """首问负责制 (row E5): the supervisor of the team that had the ticket first, if that is another one."""
-    policy = await uow.policy_of(ticket.policy_version_id)
-    if not policy.first_contact_owns or ticket.first_team_id in (None, ticket.team_id):
-        return []
-    return await people_in_roles(uow, team_id=ticket.first_team_id, handler_id=None, roles=["supervisor"])
 
 
 async def _answer_under_way(uow: UnitOfWork, ticket: Ticket, kind: DeadlineKind) -> bool:

@@ -25,7 +25,7 @@ async def breach_telling(
         owner = await _owner_name(uow, row.followup_id)
         links["case"] = link("followup", row.followup_id, hours=CASE_HOURS, single_use=False)
         return Telling("followup_overdue", rung, {**late, "start_by": iso(limit), "owner": owner}, links)
-    handler = await uow.session.get(Staff, ticket.handler_id) if ticket.handler_id else None
+    handler = await uow.the(Staff, ticket.handler_id) if ticket.handler_id else None
     facts = {"clock": row.kind.value, "limit_at": iso(limit), "handler": handler.name if handler else ""}
     return Telling("breach", rung, {**late, **facts}, links)
 

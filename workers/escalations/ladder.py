@@ -13,7 +13,9 @@ from models.people import Staff
 from models.tickets import Ticket
 from models.vocabulary import DeadlineKind, DeadlineState, Lane
 from workers import deadlines
+from workers.directory import policy_for
 from workers.escalations.facts import breach_telling
+from workers.escalations.owning import owners
 from workers.escalations.telling import tell
 from workers.history import record
 from workers.notifications import cancel
@@ -24,7 +26,7 @@ from workers.unit_of_work import UnitOfWork
 
 async def start_ladder(uow: UnitOfWork, ticket: Ticket, breached: Deadline) -> Deadline | None:
     """Arm the escalation ladder of a breached deadline, from its limit on; None when it stands already."""
-    policy = await uow.policy_of(ticket.policy_version_id)
+    policy = await policy_for(uow, ticket)
     start = breached.limit_at or uow.clock.now()
     return await deadlines.arm(
         uow,
@@ -43,16 +45,16 @@ async def start_ladder(uow: UnitOfWork, ticket: Ticket, breached: Deadline) -> D
 
 async def climb(uow: UnitOfWork, row: Deadline, alarm: Alarm) -> timedelta | None:
     """Nobody has acknowledged: tell the next level; after the last one, again every day."""
-    ticket = await uow.session.get_one(Ticket, row.ticket_id)
+    ticket = await uow.the(Ticket, row.ticket_id)
     source = await breached_deadline(uow, row)
     if source is None or source.met_at is not None:
         await stop_ladder(uow, row, "met_late")
         return None
     await record(uow, ticket, "escalated", facts={"clock": source.kind.value, "level": alarm.level})
     telling = await breach_telling(uow, ticket, source, alarm.level, rung=row.alarm_no + 1)
-    await tell(uow, ticket, row, alarm.roles, telling)
+    await tell(uow, ticket, row, alarm.roles, telling, also=await owners(uow, ticket, alarm.roles))
     if row.alarm_no == len(row.alarms) - 1:
-        policy = await uow.policy_of(ticket.policy_version_id)
+        policy = await policy_for(uow, ticket)
         deadlines.add_alarm(row, policy.ladder_repeat(ticket.priority, alarm.at))
     return None
 

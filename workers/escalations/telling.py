@@ -15,7 +15,7 @@ from models.notifications import Notification
 from models.people import Staff
 from models.tickets import Ticket
 from models.vocabulary import Lane
-from workers.directory import people_for
+from workers.directory import people_for, policy_for
 from workers.history import record
 from workers.notifications import Notice, notify_gathered, staff_recipient, staff_ticket_facts
 from workers.unit_of_work import UnitOfWork
@@ -52,7 +52,7 @@ async def tell(
     """
     people = await people_for(uow, ticket, roles)
     people += [person for person in also if person not in people]
-    rules = (await uow.policy_of(ticket.policy_version_id)).document
+    policy = await policy_for(uow, ticket)
     common = await staff_ticket_facts(uow, ticket)
     told = await _just_told(uow, row)
     for person in people:
@@ -75,8 +75,8 @@ async def tell(
             uow,
             staff_recipient(uow, person),
             notice,
-            storm_from=rules.escalation.storm_from,
-            apart=rules.calendar.around_the_clock,
+            storm_from=policy.document.escalation.storm_from,
+            apart=policy.served_around_the_clock,
         )
     if not people:
         await record(

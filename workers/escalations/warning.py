@@ -14,7 +14,7 @@ from workers.unit_of_work import UnitOfWork
 
 async def warn(uow: UnitOfWork, row: Deadline, alarm: Alarm) -> timedelta | None:
     """A limit comes near: remind its people, once, unless it is met by then."""
-    ticket = await uow.session.get_one(Ticket, row.ticket_id)
+    ticket = await uow.the(Ticket, row.ticket_id)
     telling = Telling(
         f"{row.kind.value}_warning", row.alarm_no, {"limit_at": iso(row.limit_at)}, expires_at=row.limit_at
     )
@@ -25,7 +25,7 @@ async def warn(uow: UnitOfWork, row: Deadline, alarm: Alarm) -> timedelta | None
 
 async def remind_to_accept(uow: UnitOfWork, row: Deadline, alarm: Alarm) -> timedelta | None:
     """Nobody has accepted while the response limit runs: remind the handler, then the supervisor."""
-    ticket = await uow.session.get_one(Ticket, row.ticket_id)
+    ticket = await uow.the(Ticket, row.ticket_id)
     telling = Telling(
         "acceptance_reminder",
         row.alarm_no,

@@ -56,7 +56,8 @@ async def record_contact(
     followup.owner_id = followup.owner_id or by.id
     kind = "followup_contact" if reached else "followup_try"
     words = {"text": text, **({"suggestions": suggestions} if suggestions.strip() else {})}
-    await record(uow, ticket, kind, by=by, words=words, followup_id=followup.id)
+    facts = {"started": True} if reached and followup.started_at is None else None
+    await record(uow, ticket, kind, by=by, facts=facts, words=words, followup_id=followup.id)
     if followup.started_at is None:
         await (_start(uow, followup, ticket) if reached else _missed(uow, followup, ticket))
     return followup.started_at is not None and followup.started_at <= followup.start_by

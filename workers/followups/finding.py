@@ -15,6 +15,7 @@ from workers.tickets import ticket_by_id
 from workers.unit_of_work import UnitOfWork
 
 LATELY = timedelta(days=7)
+OVER = tuple(state for state in FollowupState if state.over)
 
 
 async def followup_by_id(uow: UnitOfWork, ident: UUID) -> tuple[Followup, Ticket]:
@@ -35,7 +36,7 @@ async def cases_lately(uow: UnitOfWork, followup: Followup) -> int:
     """How many cases of this customer were opened in the last seven days and run (with this one)."""
     query = select(func.count()).where(
         Followup.customer_id == followup.customer_id,
-        Followup.state != FollowupState.MET,
+        Followup.state.not_in(OVER),
         Followup.opened_at > uow.clock.now() - LATELY,
     )
     return await uow.session.scalar(query) or 0
@@ -43,13 +44,13 @@ async def cases_lately(uow: UnitOfWork, followup: Followup) -> int:
 
 def must_run(followup: Followup) -> None:
     """Raises Conflict when the case is over."""
-    if followup.state is FollowupState.MET:
-        raise Conflict("this follow-up has been completed")
+    if followup.state.over:
+        raise Conflict("this follow-up is over")
 
 
 def is_overdue(followup: Followup, now: datetime) -> bool:
     """Whether what the case waits for next (the first contact, a measure, its re-evaluation) is late."""
-    if followup.state is FollowupState.MET:
+    if followup.state.over:
         return False
     due_at = followup.start_by if followup.started_at is None else followup.due_at
     return due_at is not None and due_at < now
@@ -59,4 +60,4 @@ def overdue_at(now: datetime) -> ColumnElement[bool]:
     """As `is_overdue`, as a condition on `followups` that is never NULL."""
     unstarted = and_(Followup.started_at.is_(None), Followup.start_by < now)
     unfinished = and_(Followup.started_at.is_not(None), func.coalesce(Followup.due_at, now) < now)
-    return and_(Followup.state != FollowupState.MET, or_(unstarted, unfinished))
+    return and_(Followup.state.not_in(OVER), or_(unstarted, unfinished))

@@ -13,9 +13,8 @@ from sqlalchemy import select
 from models.people import Staff
 from models.surveys import Followup
 from models.tickets import Ticket
-from models.vocabulary import FollowupState
 from workers.directory import people_in_roles
-from workers.followups.finding import is_overdue
+from workers.followups.finding import OVER, is_overdue
 from workers.notifications import Notice, house_facts, notify, staff_recipient
 from workers.unit_of_work import UnitOfWork
 
@@ -56,7 +55,7 @@ async def _by_supervisor(uow: UnitOfWork) -> list[tuple[Staff, list[dict[str, An
     found = await uow.session.execute(
         select(Followup, Ticket.number, Ticket.team_id)
         .join(Ticket, Ticket.id == Followup.ticket_id)
-        .where(Followup.state != FollowupState.MET)
+        .where(Followup.state.not_in(OVER))
     )
     teams: defaultdict[UUID | None, list[tuple[Followup, str]]] = defaultdict(list)
     for followup, number, team_id in found:

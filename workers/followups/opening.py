@@ -10,7 +10,7 @@ from models.surveys import Followup, Survey
 from models.tickets import Ticket
 from models.vocabulary import DeadlineKind, FollowupState, Lane, Role
 from workers import deadlines
-from workers.directory import people_for, people_present
+from workers.directory import people_for, people_present, policy_for
 from workers.followups.finding import cases_lately, rated_person
 from workers.followups.telling import responsible, tell
 from workers.history import record
@@ -26,7 +26,7 @@ async def open_followup(
     uow: UnitOfWork, survey: Survey, ticket: Ticket, scores: Mapping[str, int], comment: str
 ) -> Followup:
     """Open the case for a low score, alert the supervisor, start the 48-hour clock."""
-    policy = await uow.policy_of(survey.policy_version_id)
+    policy = await policy_for(uow, ticket, survey.policy_version_id)
     now = uow.clock.now()
     followup = Followup(
         id=new_id(),
@@ -82,7 +82,7 @@ async def rating_changed(
     followup.scores = dict(scores)
     followup.plan = {**followup.plan, "flagged": list(policy.followup.flagged(scores))}
     followup.version += 1
-    if followup.state is FollowupState.MET:
+    if followup.state.over:
         return
     people = await responsible(uow, ticket, followup.owner_id)
     if await rated_person(uow, followup) in {person.id for person in people}:

@@ -8,15 +8,14 @@ bytes and seconds than were allowed. Everything else that wants to fetch in this
 from __future__ import annotations
 
 import asyncio
-import ipaddress
-import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import SplitResult, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from workers.errors import CloseloopError, Unavailable
+from workers.outbound import Resolve, is_public, look_up
 
 if TYPE_CHECKING:
     import httpx
@@ -25,9 +24,6 @@ HTTPS = 443
 SECONDS = 20.0
 _LATER = frozenset({408, 425, 429})
 """Client errors that say "later" (RFC 9110 §15.5.9, RFC 8470 §5.2, RFC 6585 §4)."""
-
-Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
-"""Gives the IP addresses of a host as text. Raises OSError."""
 
 
 class FetchRefused(CloseloopError):
@@ -70,7 +66,7 @@ class Fetcher:
         self._seconds = seconds
         self._private = private
         self._trust = trust
-        self._resolve = resolve or _look_up
+        self._resolve = resolve or look_up
 
     async def __call__(
         self, url: str, *, hosts: Collection[str], cap: int, headers: Mapping[str, str] | None = None
@@ -117,7 +113,7 @@ class Fetcher:
             found = await self._resolve(host, port)
         except OSError as error:
             raise Unavailable(f"the name {host} cannot be looked up") from error
-        if not self._private and not all(_is_public(address) for address in found):
+        if not self._private and not all(is_public(address) for address in found):
             raise FetchRefused(f"{host} leads into a private network", "nothing is fetched from there")
         return found
 
@@ -146,19 +142,8 @@ def _at(parts: SplitResult, address: str) -> str:
     return parts._replace(netloc=f"{where}:{parts.port or HTTPS}").geturl()
 
 
-def _is_public(address: str) -> bool:
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    ip = getattr(ip, "ipv4_mapped", None) or ip
-    return ip.is_global and not ip.is_multicast
-
-
 def _goes_by_proxy(host: str) -> bool:
     return "https" in getproxies() and not proxy_bypass(host)
-
-
-async def _look_up(host: str, port: int) -> Sequence[str]:
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
 async def _body(answer: httpx.Response, host: str, cap: int) -> bytes:

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from models.links import Link
 from models.tickets import Ticket, TicketMessage
-from workers.tickets import ticket_by_id
+from workers.tickets import goes_on_in, ticket_by_id
 from workers.unit_of_work import UnitOfWork
 
 # Nobody is written to by more reply addresses of ours at once; 20,000 of them were 20,000 queries.
@@ -41,4 +41,4 @@ async def ticket_of_messages(uow: UnitOfWork, message_ids: Iterable[str]) -> Tic
     )
     known = {row.message_hash: row.ticket_id for row in rows}
     found = next((known[each] for each in hashes if each in known), None)
-    return await ticket_by_id(uow, found) if found else None
+    return await goes_on_in(uow, await ticket_by_id(uow, found)) if found else None

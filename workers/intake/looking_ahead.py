@@ -14,7 +14,7 @@ from models.people import Customer, Staff, Team
 from models.tickets import TicketMessage
 from workers import senders
 from workers.ahead import Ahead
-from workers.directory import normal_email
+from workers.directory import as_merged, normal_email
 from workers.directory.presence import SOON, absences_from, duties_from
 from workers.errors import InvalidInput
 from workers.intake.mail import InboundMail
@@ -28,9 +28,12 @@ async def look_ahead(uow: UnitOfWork, mails: Sequence[InboundMail]) -> Ahead:
     hashes = {uow.vault.lookup("email", address) for address in addresses}
     ids = {uow.vault.lookup("message-id", mail.message_id) for mail in mails if mail.message_id}
     blocks = {each for address in addresses for each in senders.hashes_of(uow, address)}
-    customers = list(await uow.session.scalars(select(Customer).where(Customer.email_hash.in_(hashes))))
+    known_ones = select(Customer).where(Customer.email_hash.in_(hashes)).order_by(Customer.id)
+    # None of them is erased before this transaction has ended, as `find_or_make_customer` has it.
+    customers = list(await uow.session.scalars(known_ones.with_for_update(read=True, key_share=True)))
     await uow.vault.warm(uow.session, [row.data_key_id for row in customers])
-    known = {row.email_hash: row for row in customers if row.email_hash is not None}
+    hashed = [(row.email_hash, row) for row in customers if row.email_hash is not None]
+    known = {mail: await as_merged(uow, row) for mail, row in hashed}
     staff = select(Staff).where(Staff.active.is_(True)).order_by(Staff.number)
     absent = {("customers", each) for each in hashes - known.keys()}
     absent |= await _absent(uow, TicketMessage.message_hash, ids)

@@ -12,8 +12,7 @@ from models.tickets import Ticket, TicketMessage
 from models.vocabulary import EventState, Medium
 from workers import tickets
 from workers.delivery.identity import returned_notification
-from workers.directory import Contact, is_email, normal_email, staff_by_email
-from workers.errors import InvalidInput
+from workers.directory import Contact, is_email, staff_by_email, writes_from
 from workers.history import record
 from workers.intake.bounces import is_daemon, read_bounce, read_returned
 from workers.intake.colleague_route import from_colleague
@@ -116,11 +115,7 @@ async def _seen_before(uow: UnitOfWork, mail: InboundMail) -> TicketMessage | No
 
 
 async def _is_customer(uow: UnitOfWork, ticket: Ticket, address: str) -> bool:
-    customer = await uow.session.get_one(Customer, ticket.customer_id)
-    try:
-        return customer.email_hash == uow.vault.lookup("email", normal_email(address))
-    except InvalidInput:
-        return False
+    return await writes_from(uow, await uow.session.get_one(Customer, ticket.customer_id), address)
 
 
 def _why(traits: Traits) -> str:
@@ -146,7 +141,7 @@ async def _reply_link(uow: UnitOfWork, event: Event, mail: InboundMail) -> Link 
 async def _ticket_of(uow: UnitOfWork, link: Link | None, mail: InboundMail) -> Ticket | None:
     """The ticket by reply address, else by In-Reply-To and References, the last first (RFC 5322 §3.6.4)."""
     if link is not None and link.ticket_id is not None:
-        return await tickets.ticket_by_id(uow, link.ticket_id)
+        return await tickets.goes_on_in(uow, await tickets.ticket_by_id(uow, link.ticket_id))
     return await ticket_of_messages(uow, [mail.in_reply_to, *reversed(mail.references)])
 
 

@@ -45,11 +45,12 @@ async def _ask_back(uow: UnitOfWork, ticket: Ticket, survey: Survey, text: str, 
     await record(uow, ticket, "rating_unclear", actor="customer", facts=facts, words={"text": text})
     to = await customer_recipient(uow, ticket, medium)
     if to is not None:
+        asked = await surveys.asked_by(uow, survey)
         notice = Notice(
             kind="csat_unclear",
             fact=survey.id.hex,
             ticket=ticket,
-            facts=await ticket_facts(uow, ticket),
+            facts={**await ticket_facts(uow, ticket), "scores": list(asked.scores)},
             expires_at=survey.expires_at,
             survey_id=survey.id,
         )

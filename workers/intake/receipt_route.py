@@ -53,12 +53,14 @@ async def own_event(uow: UnitOfWork, row: IntakeEvent) -> Filed:
             await _hold_back(uow, ticket, message, "complaint")
         case "suppressed" if message.survey_id is not None:
             await surveys.held_back(uow, ticket, message, reason)
+            await surveys.way_failed(uow, ticket, message, reason)
         case "suppressed":
             await message_bounced(uow, ticket, message, reason)
         case _:
             await message_bounced(uow, ticket, message, reason)
             await _hold_back(uow, ticket, message, suppressions.reason_for(reason))
             await rungs.rung_broken(uow, ticket, message, reason)
+            await surveys.way_failed(uow, ticket, message, reason)
     return Filed(EventState.DONE)
 
 

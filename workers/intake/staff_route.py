@@ -37,7 +37,7 @@ async def from_staff(
     """
     assert link.ticket_id is not None
     assert link.staff_id is not None
-    ticket = await tickets.ticket_by_id(uow, link.ticket_id)
+    ticket = await tickets.goes_on_in(uow, await tickets.ticket_by_id(uow, link.ticket_id))
     person = await uow.session.get_one(Staff, link.staff_id)
     if traits.automatic:
         await record(uow, ticket, "automatic_mail", by=person, facts={"kind": traits.kind})

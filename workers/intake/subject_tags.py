@@ -10,8 +10,7 @@ from models.links import Link
 from models.people import Customer
 from models.tickets import Ticket
 from workers.delivery.identity import TAG, subject_tag
-from workers.directory import normal_email, staff_by_email
-from workers.errors import InvalidInput
+from workers.directory import staff_by_email, writes_from
 from workers.intake.mail import InboundMail
 from workers.links import reply_token
 from workers.unit_of_work import UnitOfWork
@@ -39,11 +38,8 @@ async def _senders(uow: UnitOfWork, ticket: Ticket, address: str) -> list[UUID]:
     if colleague is not None:
         people.append(colleague.id)
     customer = await uow.session.get_one(Customer, ticket.customer_id)
-    try:
-        if customer.email_hash == uow.vault.lookup("email", normal_email(address)):
-            people.append(customer.id)
-    except InvalidInput:
-        pass
+    if await writes_from(uow, customer, address):
+        people.append(customer.id)
     return people
 
 

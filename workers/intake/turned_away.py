@@ -7,6 +7,7 @@ from datetime import timedelta
 from sqlalchemy import select
 
 from models.intake import IntakeBody, IntakeEvent
+from models.people import Staff
 from models.tickets import Ticket
 from models.vocabulary import EventState, TicketState
 from workers import senders
@@ -73,3 +74,26 @@ async def _read_again(uow: UnitOfWork, row: IntakeEvent) -> None:
     row.state, row.reason, row.tries = EventState.RECEIVED, None, 0
     row.due_at, row.free_at, row.lease_token = uow.clock.now(), None, None
     uow.ring("intake", row.lane, row.due_at)
+
+
+async def run_again(uow: UnitOfWork, row: IntakeEvent) -> None:
+    """Read a poisoned event again: it is kept as it came. The caller holds `row`. Raises Conflict."""
+    _must_be_poison(row)
+    row.state, row.reason, row.tries = EventState.RECEIVED, None, 0
+    row.due_at, row.free_at, row.lease_token = uow.clock.now(), None, None
+    uow.ring("intake", row.lane, row.due_at)
+
+
+async def discard(uow: UnitOfWork, row: IntakeEvent, by: Staff) -> None:
+    """A poisoned event is of no use: it stays as it came until it is purged. The caller holds `row`.
+
+    Raises Conflict for one that is not poison.
+    """
+    _must_be_poison(row)
+    row.state, row.reason = EventState.REJECTED, f"discarded_by {by.number}"
+    row.due_at = row.free_at = row.lease_token = None
+
+
+def _must_be_poison(row: IntakeEvent) -> None:
+    if row.state is not EventState.POISON:
+        raise Conflict("this event can be read, or was dealt with already", hint="look at it again")

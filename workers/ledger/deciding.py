@@ -28,7 +28,7 @@ from workers.unit_of_work import UnitOfWork
 AT_ONCE = 500
 CANCELLED = "cancelled_by_staff"
 
-_RETRYABLE = (
+RETRYABLE = (
     NotificationState.FAILED,
     NotificationState.BOUNCED,
     NotificationState.UNKNOWN,
@@ -36,7 +36,7 @@ _RETRYABLE = (
     NotificationState.SUPPRESSED,
     NotificationState.HELD,
 )
-_CANCELLABLE = (NotificationState.QUEUED, NotificationState.RETRYING, NotificationState.HELD)
+CANCELLABLE = (NotificationState.QUEUED, NotificationState.RETRYING, NotificationState.HELD)
 _HINTS = {
     "not_confirmed": "it may have arrived: look at the provider's log, then give confirm=true",
     "too_late": "what it says is no longer true",
@@ -98,7 +98,7 @@ async def retry_many(
     uow: UnitOfWork, wanted: Wanted, by: Staff, *, confirm: bool = False, dry_run: bool = False
 ) -> Decided:
     """`retry` for all that are wanted, up to 500 at once, oldest first; `dry_run` only counts."""
-    chosen, more = await _chosen(uow, wanted, _RETRYABLE)
+    chosen, more = await _chosen(uow, wanted, RETRYABLE)
     why_not = [_why_not_retry(uow, row, confirm=confirm, among_many=True) for row in chosen]
     for row, problem in zip(chosen, why_not, strict=True):
         if problem is None and not dry_run:
@@ -108,7 +108,7 @@ async def retry_many(
 
 async def cancel_many(uow: UnitOfWork, wanted: Wanted, by: Staff, *, dry_run: bool = False) -> Decided:
     """`cancel` for all that are wanted, up to 500 at once, oldest first; `dry_run` only counts."""
-    chosen, more = await _chosen(uow, wanted, _CANCELLABLE)
+    chosen, more = await _chosen(uow, wanted, CANCELLABLE)
     why_not = [_why_not_cancel(row) for row in chosen]
     for row, problem in zip(chosen, why_not, strict=True):
         if problem is None and not dry_run:
@@ -168,7 +168,7 @@ def _why_still_held(uow: UnitOfWork, row: Notification, *, among_many: bool) -> 
 
 
 def _why_not_cancel(row: Notification) -> str | None:
-    if row.state in _CANCELLABLE and row.lease_token is None:
+    if row.state in CANCELLABLE and row.lease_token is None:
         return None
     return _over(row)
 

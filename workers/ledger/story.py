@@ -19,7 +19,7 @@ from models.people import Staff
 from models.surveys import Survey
 from models.tickets import Ticket, TicketEntry
 from models.vocabulary import Medium
-from workers.text import mask_contact, mask_free_text
+from workers.text import ERASED, mask_contact, mask_free_text
 from workers.unit_of_work import UnitOfWork
 
 Row = TypeVar("Row", bound=Base)
@@ -107,14 +107,14 @@ async def _reasons(uow: UnitOfWork, rows: Sequence[Notification]) -> dict[UUID, 
     surveys = await _by_id(uow, Survey, [row.survey_id for row in rows])
     reasons: dict[UUID, dict[str, Any]] = {}
     for row in rows:
-        parts = row.key.split(":")
+        reason, generation, rung, _, _ = row.key.rsplit(":", 4)  # the fact may hold colons itself
         ticket, clock = tickets.get(row.ticket_id), deadlines.get(row.deadline_id)
         survey = surveys.get(row.survey_id)
         reasons[row.id] = {
             "ticket": ticket.number if ticket else None,
-            "fact": parts[1],
-            "generation": int(parts[2]),
-            "rung": int(parts[3]),
+            "fact": reason.partition(":")[2],
+            "generation": int(generation),
+            "rung": int(rung),
             "deadline": clock.kind.value if clock else None,
             "limit_at": clock.limit_at if clock else None,
             "survey": survey.number if survey else None,
@@ -165,6 +165,6 @@ async def _recipient(uow: UnitOfWork, row: Notification, people: dict[Any, Staff
         address = sealer.text(row.recipient_sealed, "notifications.recipient")
         return address if row.channel is Medium.CHAT else mask_contact(address)
     except Erased:
-        return "(erased)"
+        return ERASED
     except UnknownKey:
         return "(key missing)"

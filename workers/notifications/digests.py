@@ -6,17 +6,21 @@ seen when the digest is rendered (`workers.delivery.digests`).
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
+from functools import lru_cache, partial
+from typing import cast
 from uuid import UUID
 
-from sqlalchemy import case, select, update
+from sqlalchemy import Table, case, func, select
 
+from models.bulk import among, update_many
 from models.notifications import Notification
 from models.tickets import Ticket
 from models.vocabulary import Lane, NotificationState, Priority
+from workers.ahead import Heard
 from workers.delivery.digests import DIGEST
-from workers.locks import held, hold
+from workers.locks import hold, shared
 from workers.notifications.facts import house_facts
 from workers.notifications.notice import Notice, notify
 from workers.notifications.recipients import Recipient
@@ -26,6 +30,8 @@ BREACH = "breach"
 STORM = timedelta(seconds=60)
 ENOUGH = 20
 """A ticket has fewer breaches than that within a minute: so many rows times `storm_from` tell of a storm."""
+
+_sharing = shared(select(Notification)).execution_options(populate_existing=True)
 
 
 async def notify_gathered(
@@ -42,23 +48,21 @@ async def notify_gathered(
     if alone or to.staff_id is None:
         return await notify(uow, to, notice)
     if notice.due_at is not None and notice.due_at > now:
-        return await notify(uow, to, notice, digest=await _open_digest(uow, to, notice.due_at))
+        return await notify(uow, to, notice, digest=await _digest(uow, to, notice.due_at))
     if not storm_from:
         return await notify(uow, to, notice)
-    recent = await _of_this_minute(uow, to.staff_id, apart, storm_from)
-    digest = None
-    if len({row.ticket_id for row in recent} | {_id(ticket)}) >= storm_from:
-        digest = await _open_digest(uow, to, _end_of_minute(now))
+    digest = await _digest(uow, to, _end_of_minute(now), make=False)
+    if digest is not None:
+        return await notify(uow, to, notice, digest=digest)
+    heard = await _heard_this_minute(uow, to.staff_id, apart, storm_from)
+    if len({each.ticket_id for each in heard} | {ticket.id if ticket else None}) >= storm_from:
+        digest = await _digest(uow, to, _end_of_minute(now))
         if digest is not None:
-            await _join(uow, digest, recent)
+            await _join(uow, digest, heard)
     made = await notify(uow, to, notice, digest=digest)
     if made is not None and uow.ahead is not None:
-        recent.append(made)
+        heard.append(Heard(made.id, made.ticket_id, waits=digest is None))
     return made
-
-
-def _id(ticket: Ticket | None) -> UUID | None:
-    return ticket.id if ticket else None
 
 
 def _end_of_minute(now: datetime) -> datetime:
@@ -66,116 +70,154 @@ def _end_of_minute(now: datetime) -> datetime:
     return now.replace(second=0, microsecond=0) + STORM
 
 
-async def _of_this_minute(
+async def _heard_this_minute(
     uow: UnitOfWork, staff_id: UUID, apart: Collection[Priority], storm_from: int
-) -> list[Notification]:
-    """What the person was told of breaches just now; a transaction for many asks once and adds its own.
+) -> list[Heard]:
+    """What the person was told of breaches just now, at most as much as tells a storm from calm.
 
-    In a storm no more than tell that it is one, but all that have not left yet.
+    A transaction for many asks once for all whom it may tell, and adds what it tells itself.
     """
     if uow.ahead is not None and staff_id in uow.ahead.breaches:
         return uow.ahead.breaches[staff_id]
-    waits_first = case((Notification.state == NotificationState.QUEUED, 0), else_=1)
-    query = (
-        select(Notification)
-        .join(Ticket, Ticket.id == Notification.ticket_id)
-        .where(Notification.kind == BREACH, Notification.staff_id == staff_id)
-        .where(Notification.created_at > uow.clock.now() - STORM, Ticket.priority.not_in(apart))
-        .order_by(waits_first, Notification.created_at.desc())
-        .limit(storm_from * ENOUGH)
+    people = {staff_id} | (uow.ahead.audience if uow.ahead is not None else set())
+    waits = Notification.state == NotificationState.QUEUED
+    place = func.row_number().over(
+        partition_by=Notification.staff_id,
+        order_by=(case((waits, 0), else_=1), Notification.created_at.desc()),
     )
-    if uow.ahead is None:
-        return list(await uow.session.scalars(query))
-    with uow.session.no_autoflush:  # what this transaction has made itself is added below
-        found = list(await uow.session.scalars(query))
-    uow.ahead.breaches[staff_id] = found
-    return found
-
-
-async def _open_digest(uow: UnitOfWork, to: Recipient, due_at: datetime) -> Notification | None:
-    """The digest that leaves at `due_at`, held until the transaction ends; None when it leaves already."""
-    fact = f"{due_at:%Y%m%d%H%M%S}"
-    key = f"{DIGEST}:{fact}:1:0:{to.staff_id}:{to.channel.value}"
+    recent = (
+        select(Notification.staff_id, Notification.id, Notification.ticket_id, waits.label("waits"))
+        .add_columns(place.label("place"))
+        .join(Ticket, Ticket.id == Notification.ticket_id)
+        .where(Notification.kind == BREACH, among(uow.session, Notification.staff_id, people))
+        .where(Notification.created_at > uow.clock.now() - STORM, Ticket.priority.not_in(apart))
+        .subquery()
+    )
+    with uow.session.no_autoflush:  # what this transaction has made itself is added by whoever makes it
+        rows = await uow.session.execute(select(recent).where(recent.c.place <= storm_from * ENOUGH))
+    heard: dict[UUID, list[Heard]] = {person: [] for person in people}
+    for row in rows:
+        heard[row.staff_id].append(Heard(row.id, row.ticket_id, row.waits))
     if uow.ahead is not None:
-        await _hold_all(uow, due_at, fact)
-        if key in uow.ahead.digests:
-            return uow.ahead.digests[key]
-    notice = Notice(
+        uow.ahead.breaches.update(heard)
+    return heard[staff_id]
+
+
+async def _digest(
+    uow: UnitOfWork, to: Recipient, due_at: datetime, *, make: bool = True
+) -> Notification | None:
+    """The person's digest that leaves at `due_at`, kept from leaving until the transaction ends; with `make`
+    begun if there is none. None when there is none, or it leaves already.
+
+    Who adds a line only shares the row, so that many may at once; who begins a digest does so alone, since
+    two that begin several in different order would wait for each other.
+    """
+    key = f"{DIGEST}:{_fact(due_at)}:1:0:{to.staff_id}:{to.channel.value}"
+    digest = await _shared(uow, to, due_at, key)
+    if digest is None and make:
+        digest = await _shared_alone(uow, to, due_at, key)
+        digest = digest or await notify(uow, to, _notice(uow, to, due_at))
+        if digest is not None and uow.ahead is not None:
+            uow.ahead.digests[key] = digest
+    if digest is None or digest.state is not NotificationState.QUEUED or digest.lease_token is not None:
+        return None
+    return digest
+
+
+@lru_cache(maxsize=16)
+def _fact(due_at: datetime) -> str:
+    return f"{due_at:%Y%m%d%H%M%S}"
+
+
+def _notice(uow: UnitOfWork, to: Recipient, due_at: datetime) -> Notice:
+    return Notice(
         kind=DIGEST,
-        fact=fact,
+        fact=_fact(due_at),
         ticket=None,
         facts=house_facts(uow, to.locale),
         lane=Lane.URGENT,
         due_at=due_at,
         data_key_id=uow.vault.system_key_id,
     )
-    if uow.ahead is not None:
-        digest = await notify(uow, to, notice)
-    else:
-        digest = await _held(uow, key) or await notify(uow, to, notice) or await _held(uow, key)
-    if digest is None or digest.state is not NotificationState.QUEUED or digest.lease_token is not None:
-        return None
-    if uow.ahead is not None:
-        uow.ahead.digests[key] = digest
-    return digest
 
 
-async def _hold_all(uow: UnitOfWork, due_at: datetime, fact: str) -> None:
-    """A transaction for many: lock all digests that leave at `due_at`, and wait for others that do so.
+async def _shared(uow: UnitOfWork, to: Recipient, due_at: datetime, key: str) -> Notification | None:
+    """The digest with this key, if there is one. Whoever claims it leaves it alone while it is shared.
 
-    Each would take its people's digests in its own order, and two of them wait for each other.
+    A transaction for many asks once for all whom it may tell.
     """
+    if uow.ahead is None:
+        return await uow.session.scalar(_sharing.where(Notification.key == key))
+    if key not in uow.ahead.digests:
+        people = uow.ahead.audience | ({to.staff_id} if to.staff_id else set())
+        keys = [f"{DIGEST}:{_fact(due_at)}:1:0:{person}:{to.channel.value}" for person in people]
+        await _share(uow, keys)
+    return uow.ahead.digests[key]
+
+
+async def _shared_alone(uow: UnitOfWork, to: Recipient, due_at: datetime, key: str) -> Notification | None:
+    """The same once nobody else may begin digests that leave at `due_at`; a transaction for many sees to that
+    once.
+    """
+    if uow.ahead is None:
+        await hold(uow, [f"{DIGEST}:{_fact(due_at)}"])
+        return await _shared(uow, to, due_at, key)
+    if due_at not in uow.ahead.alone:
+        with uow.session.no_autoflush:
+            await hold(uow, [f"{DIGEST}:{_fact(due_at)}"])
+        await _share(uow, [each for each, known in uow.ahead.digests.items() if known is None])
+        uow.ahead.alone.add(due_at)
+    return uow.ahead.digests[key]
+
+
+async def _share(uow: UnitOfWork, keys: Collection[str]) -> None:
+    """Look which of these digests there are, in one order for all who do."""
     assert uow.ahead is not None
-    if fact in uow.ahead.digests_of:
-        return
-    uow.ahead.digests_of.add(fact)
     with uow.session.no_autoflush:
-        await hold(uow, [f"{DIGEST}:{fact}"])
         found = await uow.session.scalars(
-            held(
-                select(Notification).where(
-                    Notification.lane == Lane.URGENT,
-                    Notification.due_at == due_at,
-                    Notification.kind == DIGEST,
-                )
-            )
-            .order_by(Notification.id)
-            .execution_options(populate_existing=True)
+            _sharing.where(among(uow.session, Notification.key, sorted(keys))).order_by(Notification.key)
         )
-        for row in found:
-            if row.state is NotificationState.QUEUED and row.lease_token is None:
-                uow.ahead.digests[row.key] = row
+    uow.ahead.digests.update(dict.fromkeys(keys))
+    uow.ahead.digests.update((row.key, row) for row in found)
 
 
-async def _held(uow: UnitOfWork, key: str) -> Notification | None:
-    return await uow.session.scalar(
-        select(Notification)
-        .where(Notification.key == key)
-        .with_for_update(key_share=True)
-        .execution_options(populate_existing=True)
-    )
+async def _join(uow: UnitOfWork, digest: Notification, heard: Collection[Heard]) -> None:
+    """What waits to be sent by itself becomes a line, too; what has left already is not told again.
 
-
-async def _join(uow: UnitOfWork, digest: Notification, rows: Collection[Notification]) -> None:
-    """What waits to be sent by itself becomes a line, too; what has left already is not told again."""
-    waiting = [row for row in rows if row.state is NotificationState.QUEUED]
+    A transaction for many does so at its end, for all its digests together.
+    """
+    waiting = [each.ident for each in heard if each.waits]
     if not waiting:
         return
-    joined = await uow.session.scalars(
-        update(Notification)
-        .where(
-            Notification.id.in_([row.id for row in waiting]),
-            Notification.state == NotificationState.QUEUED,
-            Notification.lease_token.is_(None),
-        )
-        .values(
-            state=NotificationState.MERGED,
-            reason=DIGEST,
-            digest_id=digest.id,
-            due_at=None,
-            free_at=None,
-        )
-        .returning(Notification)
-        .execution_options(synchronize_session=False, populate_existing=True)
+    if uow.ahead is None:
+        await _merge(uow, dict.fromkeys(waiting, digest.id))
+        return
+    if not uow.ahead.joining:
+        uow.when_written(partial(_merge, uow, uow.ahead.joining))
+    for ident in waiting:
+        made = uow.ahead.made(ident)
+        if isinstance(made, Notification):
+            made.state, made.reason, made.digest_id = NotificationState.MERGED, DIGEST, digest.id
+            made.due_at = None
+        else:
+            uow.ahead.joining[ident] = digest.id
+
+
+async def _merge(uow: UnitOfWork, lines: Mapping[UUID, UUID]) -> None:
+    """Each of `lines` becomes a line of its digest (its id). What another transaction has in hand just now is
+    left to it.
+    """
+    free = select(Notification.id).where(
+        among(uow.session, Notification.id, lines),
+        Notification.state == NotificationState.QUEUED,
+        Notification.lease_token.is_(None),
     )
-    joined.all()
+    idents = await uow.session.scalars(free.with_for_update(skip_locked=True, key_share=True))
+    chosen = idents.all()
+    merged = {"state": NotificationState.MERGED, "reason": DIGEST, "due_at": None, "free_at": None}
+    await update_many(
+        await uow.session.connection(),
+        cast(Table, Notification.__table__),  # as the model's class says it, it could be any selectable
+        [{"id": ident} for ident in chosen],
+        [{**merged, "digest_id": lines[ident]} for ident in chosen],
+    )

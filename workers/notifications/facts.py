@@ -7,6 +7,7 @@ from typing import Any
 
 from models.people import Customer, Team
 from models.tickets import Ticket
+from workers.directory import policy_for
 from workers.text import mask_free_text
 from workers.unit_of_work import UnitOfWork
 
@@ -26,7 +27,7 @@ async def ticket_facts(uow: UnitOfWork, ticket: Ticket, *, masked: bool = False)
         "zone": uow.settings.timezone,
         "team": {
             "name": team.name if team else uow.policy.default_team,
-            "hours": uow.policy.calendar.hours_text(ticket.locale),
+            "hours": (await policy_for(uow, ticket)).calendar.hours_text(ticket.locale),
             "address": uow.settings.mail_from,
         },
         "ticket": {

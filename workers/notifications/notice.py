@@ -15,6 +15,7 @@ from models.links import Link
 from models.notifications import Notification
 from models.tickets import Ticket, TicketMessage
 from models.vocabulary import Lane, Medium, NotificationState
+from workers.directory import known_names, without_names
 from workers.links import reply_token
 from workers.notifications.brake import LOOP_BRAKE, braked
 from workers.notifications.recipients import Recipient, address_hash
@@ -28,8 +29,8 @@ class Notice:
     """What is told and why. `fact`, `generation` and `rung` make the reason: the same reason tells once.
 
     `due_at` (default now) and `expires_at` are promise time. `links` maps a name in the template to the
-    link to mint at rendering: {"purpose": …, "subject": uuid-string, "hours": int, "single_use": bool}; None
-    leaves it out.
+    link to mint at rendering: {"purpose": …, "subject": uuid-string, "hours": int, "single_use": bool}, or
+    to a page behind the sign-in: {"page": "/console/…"}; None leaves it out.
     `meets` names the deadline kind that is met when this message is accepted for delivery. `silenced` is the
     reason why it must not be sent: the row is written all the same, because every silence has a reason.
     `merged` says that another mail of this moment tells the person already. What belongs to no ticket names
@@ -77,8 +78,12 @@ async def notify(
     if digest is not None and state is NotificationState.QUEUED:
         state, reason = NotificationState.MERGED, digest.kind
     waits = state is NotificationState.QUEUED
+    told = notice.facts
+    if ticket is not None and not to.is_customer:
+        # Here and nowhere else: whatever a step tells staff, the customer's own name is masked in it.
+        told = without_names(told, await known_names(uow, ticket.customer_id))
     facts = {
-        **notice.facts,
+        **told,
         "recipient": {"name": to.name, "kind": "customer" if to.is_customer else "staff"},
     }
     row = Notification(
@@ -109,7 +114,7 @@ async def notify(
     )
     if not await uow.insert_new(row):
         return None
-    if to.channel is Medium.EMAIL and ticket is not None:
+    if to.channel is Medium.EMAIL and ticket is not None and state is not NotificationState.MERGED:
         await _remember_thread(uow, row, to)
     if row.due_at is not None:
         uow.ring("delivery", row.lane, row.due_at)

@@ -10,6 +10,7 @@ from models.tickets import Ticket
 from models.vocabulary import Medium
 from workers.settings.chat import ChatGroup
 from workers.unit_of_work import UnitOfWork
+from workers.webhooks import account_of, can_push
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Recipient:
 
 def address_hash(uow: UnitOfWork, to: Recipient) -> bytes:
     """By what the ledger and the suppressions know this address."""
-    kind = {Medium.SMS: "phone", Medium.CHAT: "chat"}.get(to.channel, "email")
+    kind = {Medium.SMS: "phone", Medium.CHAT: "chat", Medium.PUSH: "app"}.get(to.channel, "email")
     return uow.vault.lookup(kind, to.address)
 
 
@@ -54,7 +55,7 @@ async def customer_recipient(
 ) -> Recipient | None:
     """The ticket's customer on `channel`, or on what they prefer, or on the channel the request came by.
 
-    Falls back to the other written channel when there is no address for the wanted one; None when the
+    Falls back to a written channel when there is no address for the wanted one; None when the
     customer can only be phoned (or the data was erased).
     """
     customer = await uow.the(Customer, ticket.customer_id)
@@ -63,6 +64,9 @@ async def customer_recipient(
     phone = sealer.text(customer.phone_sealed, "customers.phone")
     name = sealer.text(customer.name_sealed, "customers.name")
     wanted = channel or customer.preferred_channel or ticket.channel
+    if wanted is Medium.PUSH and await can_push(uow, customer, ticket.team_id):
+        account = await account_of(uow, customer)
+        return Recipient(account, Medium.PUSH, name, ticket.locale, customer_id=customer.id)
     order = [Medium.SMS, Medium.EMAIL] if wanted is Medium.SMS else [Medium.EMAIL, Medium.SMS]
     addresses = {Medium.EMAIL: email, Medium.SMS: phone}
     for medium in order:

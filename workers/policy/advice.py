@@ -25,7 +25,7 @@ def advice(policy: Policy, now: datetime) -> tuple[Mistake, ...]:
     lines = Lines(policy.version_text)
     found = [
         Mistake(lines.of(place), words, hint)
-        for part in (_years, _warnings, _ladder, _periods, _surveys, _rules, _review)
+        for part in (_years, _calendars, _warnings, _ladder, _periods, _surveys, _rules, _review)
         for place, words, hint in part(policy, now)
     ]
     return tuple(sorted(found, key=lambda each: each.line or 0))
@@ -36,9 +36,23 @@ _Said = Iterator[tuple[Path, str, str]]
 
 def _years(policy: Policy, now: datetime) -> _Said:
     year = policy.calendar.local_date(now).year
-    hint = "enter them under [calendar.days] when the government has decided, and list the year"
-    for notice in policy.notices(year, year + 1):
-        yield ("calendar", "holidays"), notice, hint
+    for name, notice in policy.calendar_notices(year, year + 1):
+        table = f"calendars.{name}" if name else "calendar"
+        hint = f"enter them under [{table}.days] when the government has decided, and list the year"
+        yield (*table.split("."), "holidays"), f"calendar {name}: {notice}" if name else notice, hint
+
+
+def _calendars(policy: Policy, now: datetime) -> _Said:
+    """A calendar that no request goes by."""
+    used = {table.calendar for table in policy.document.calendar_for}
+    for name in policy.document.calendars:
+        if name not in used:
+            words = f"no request goes by the calendar {name}"
+            yield (
+                ("calendars", name),
+                words,
+                f'add a [[calendar_for]] with calendar = "{name}", or take it out',
+            )
 
 
 def _warnings(policy: Policy, now: datetime) -> _Said:

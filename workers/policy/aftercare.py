@@ -54,6 +54,12 @@ class Chase:
         """When it is closed without an answer (未评价(已跟进), or unconfirmed with its reason)."""
         return self.rules.close_after.end(self.calendar, task_at)
 
+    def steps(self, asked_at: datetime) -> tuple[tuple[datetime, str], ...]:
+        """What is done when about a question that is not answered: reminder, task, give_up."""
+        task_at = self.task_at(asked_at)
+        end = self.close_at(task_at)
+        return (self.reminder_at(asked_at), "reminder"), (task_at, "task"), (end, "give_up")
+
     def _on_day(self, asked_at: datetime, day: int) -> datetime:
         opening = self.calendar.opening_of_working_day(asked_at, day)
         return self.calendar.add(opening, self.rules.at_opening_plus)

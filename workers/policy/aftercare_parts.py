@@ -80,6 +80,12 @@ class SurveyPart(ChasePart):
             raise ValueError(
                 'there must be a questionnaire "default" for categories that have none of their own'
             )
+        three = any(each.scale == "three" for each in self.questionnaires.values())
+        if three and not self.fair_from <= 3 < self.satisfied_from:
+            raise ValueError(
+                "with a questionnaire of three levels (kept as 5, 3 and 1) satisfied_from is 4 or 5, "
+                "and fair_from 2 or 3"
+            )
         if self.fair_from >= self.satisfied_from:
             raise ValueError("fair_from must be below satisfied_from")
         return self

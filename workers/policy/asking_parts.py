@@ -16,7 +16,7 @@ from workers.policy.limits import DurationField, LimitField
 
 Touchpoint = Literal["pre_sales", "ordering", "after_sales", "complaint", "return_visit", "other"]
 """Where in the service somebody is asked: 售前咨询, 售中下单, 售后服务, 售后投诉, 定期回访, 其他."""
-Way = Literal["email", "sms", "phone"]
+Way = Literal["email", "sms", "push", "phone"]
 Scale = Literal["five", "three"]
 Word = Annotated[str, Field(min_length=1, max_length=24)]
 

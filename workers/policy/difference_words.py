@@ -19,6 +19,8 @@ SECTIONS: Mapping[str, tuple[str, str]] = {
     "acceptance_reminders": ("Warnings", "预警"),
     "escalation": ("Escalation", "升级"),
     "calendar": ("Hours", "工作时间"),
+    "calendars": ("Hours", "工作时间"),
+    "calendar_for": ("Hours", "工作时间"),
     "zone": ("Hours", "工作时间"),
     "teams": ("Teams and assignment", "团队与分配"),
     "assignment": ("Teams and assignment", "团队与分配"),
@@ -30,6 +32,7 @@ SECTIONS: Mapping[str, tuple[str, str]] = {
     "brakes": ("Brakes", "限流"),
     "waiting": ("Waiting for the customer", "等待客户"),
     "progress": ("Progress notices", "进展告知"),
+    "knowledge": ("Weekly review", "每周复盘"),
 }
 REQUESTS = ("Requests", "请求")
 QUESTIONNAIRE = ("Questionnaire", "问卷")
@@ -41,6 +44,9 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "zone": ("time zone", "时区"),
     "default_priority": ("priority of a new mail", "新邮件的优先级"),
     "urging_raises": ("urging raises", "催单提升"),
+    "calendar": ("calendar", "日历"),
+    "calendars": ("calendar", "日历"),
+    "calendar_for": ("other calendar", "其他日历"),
     "holidays": ("holidays", "节假日"),
     "years_entered_by_hand": ("years entered by hand", "手工录入的年份"),
     "around_the_clock": ("served around the clock", "全天候服务"),
@@ -163,6 +169,12 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "together_with": ("together with", "协同团队"),
     "standards_on": ("standards reviewed on", "标准复审日期"),
     "every_months": ("every months", "每隔几个月"),
+    "weekly_on": ("on", "每周"),
+    "weekly_at": ("at", "时间"),
+    "frequent_from": ("frequent from so many cases", "高频问题起点(件)"),
+    "repeated_weeks": ("repeated from so many weeks", "重复问题起点(周)"),
+    "repeated_customers": ("repeated from so many customers", "重复问题起点(客户)"),
+    "product_address": ("product team's address", "产品团队邮箱"),
     "monday": ("Monday", "周一"),
     "tuesday": ("Tuesday", "周二"),
     "wednesday": ("Wednesday", "周三"),
@@ -213,6 +225,7 @@ _SAID_BY_THE_SECTION = {
     "brakes",
     "waiting",
     "progress",
+    "knowledge",
 }
 
 

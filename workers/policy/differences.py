@@ -14,7 +14,7 @@ Place = tuple[str, ...]
 
 # Lists of tables are told apart by what their entries are about, or else by their order.
 _NAMED_BY: dict[Place, str] = {("category_limits",): "category", ("special_periods",): "label"}
-_IN_ORDER: tuple[Place, ...] = (("assignment", "rules"), ("limits_for",))
+_IN_ORDER: tuple[Place, ...] = (("assignment", "rules"), ("limits_for",), ("calendar_for",))
 _TABLES: tuple[Place, ...] = (*_NAMED_BY, ("acceptance_reminders",))
 
 

@@ -8,11 +8,12 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from models.vocabulary import Category, Medium, Priority
-from workers.calendars.wall_clock import problem_between
 from workers.policy.aftercare_parts import ChasePart, FollowupPart, SurveyPart
 from workers.policy.assignment_parts import AssignmentPart
-from workers.policy.fields import Code, CountryCode, Fraction, Hours, Part, Roles, Wording, Zone
+from workers.policy.calendar_parts import CalendarFor, CalendarPart, OtherCalendar
+from workers.policy.fields import Code, Fraction, Part, Roles, Wording, Zone
 from workers.policy.informing import ProgressPart
+from workers.policy.knowledge_parts import KnowledgePart
 from workers.policy.limit_parts import (
     CategoryLimits,
     FirstResponsePart,
@@ -23,43 +24,6 @@ from workers.policy.limit_parts import (
 )
 from workers.policy.limits import DurationField, DurationsField, LimitField
 from workers.policy.waiting import WaitingPart
-
-WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-
-
-class WeekHours(Part):
-    """Opening hours of each weekday; at least one is open."""
-
-    monday: Hours = ()
-    tuesday: Hours = ()
-    wednesday: Hours = ()
-    thursday: Hours = ()
-    friday: Hours = ()
-    saturday: Hours = ()
-    sunday: Hours = ()
-
-    @model_validator(mode="after")
-    def _some_day_is_open(self) -> Self:
-        if not any(getattr(self, day) for day in WEEKDAYS):
-            raise ValueError("at least one weekday needs opening hours")
-        return self
-
-    @model_validator(mode="after")
-    def _nights_end_before_the_day(self) -> Self:
-        for day, following in zip(WEEKDAYS, (*WEEKDAYS[1:], WEEKDAYS[0]), strict=True):
-            if problem := problem_between(getattr(self, day), getattr(self, following)):
-                raise ValueError(f"{following}: {problem}")
-        return self
-
-
-class CalendarPart(Part):
-    """`[calendar]`: when the team works."""
-
-    holidays: CountryCode
-    years_entered_by_hand: tuple[int, ...] = ()
-    around_the_clock: tuple[Priority, ...]
-    hours: WeekHours
-    days: dict[date, Hours] = {}
 
 
 class PriorityPart(Part):
@@ -153,6 +117,8 @@ class Document(Part):
     default_priority: Priority
     urging_raises: dict[Priority, Priority]
     calendar: CalendarPart
+    calendars: dict[Code, OtherCalendar] = {}
+    calendar_for: tuple[CalendarFor, ...] = ()
     priorities: dict[Priority, PriorityPart]
     categories: dict[Category, CategoryPart]
     limits: LimitsPart
@@ -174,6 +140,7 @@ class Document(Part):
     teams: dict[Code, Wording]
     assignment: AssignmentPart
     review: ReviewPart
+    knowledge: KnowledgePart = KnowledgePart()
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -189,7 +156,10 @@ class Document(Part):
         named |= set(self.assignment.in_team)
         if unknown := sorted(named - set(self.teams)):
             raise ValueError(f"assignment names teams that [teams] does not list: {', '.join(unknown)}")
-        asked = {table.team for table in self.limits_for if table.team}
-        if unknown := sorted(asked - set(self.teams)):
-            raise ValueError(f"limits_for names teams that [teams] does not list: {', '.join(unknown)}")
+        for name, tables in (("limits_for", self.limits_for), ("calendar_for", self.calendar_for)):
+            asked = {table.team for table in tables if table.team}
+            if unknown := sorted(asked - set(self.teams)):
+                raise ValueError(f"{name} names teams that [teams] does not list: {', '.join(unknown)}")
+        if unknown := sorted({table.calendar for table in self.calendar_for} - set(self.calendars)):
+            raise ValueError(f"calendar_for names calendars that are not there: {', '.join(unknown)}")
         return self

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Protocol, Self
 
 from pydantic import Field, model_validator
 
@@ -16,7 +16,7 @@ from workers.policy.limits import Limit, LimitField
 LIMITED = ("first_response", "acceptance", "plan", "resolution", "expected_resolution")
 """All that a table of limits can set."""
 
-CONDITIONS = ("category", "customer_level", "team", "channel")
+CONDITIONS = ("category", "customer_level", "customer_group", "team", "channel")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,32 @@ class Case:
     team: str | None = None
     channel: Medium | None = None
     reopened: bool = False
+    customer_group: str | None = None
+
+
+class Asking(Protocol):
+    """A table that is for some requests only."""
+
+    @property
+    def conditions(self) -> Mapping[str, str]:
+        """What it asks of a request, by the names in CONDITIONS."""
+        ...
+
+
+class Conditions(Part):
+    """What a table asks of the requests that it is for."""
+
+    category: Category | None = None
+    customer_level: Code | None = None
+    customer_group: str | None = Field(default=None, min_length=1, max_length=24)
+    team: Code | None = None
+    channel: Medium | None = None
+
+    @property
+    def conditions(self) -> Mapping[str, str]:
+        """What it asks for, by the names in CONDITIONS."""
+        asked = {name: getattr(self, name) for name in CONDITIONS}
+        return {name: str(value) for name, value in asked.items() if value is not None}
 
 
 class ByPriority(Part):
@@ -102,13 +128,9 @@ class CategoryLimits(OtherLimits):
         return {"category": self.category.value}
 
 
-class LimitsFor(OtherLimits):
+class LimitsFor(OtherLimits, Conditions):
     """`[[limits_for]]`: other limits for requests of one kind. The table that asks for most wins."""
 
-    category: Category | None = None
-    customer_level: Code | None = None
-    team: Code | None = None
-    channel: Medium | None = None
     in_special_periods: bool = False
 
     @model_validator(mode="after")
@@ -118,12 +140,6 @@ class LimitsFor(OtherLimits):
         if not any(self.limit(name, priority) for name in LIMITED for priority in Priority):
             raise ValueError('it sets no limit; add one, as first_response = { high = "1h" }')
         return self
-
-    @property
-    def conditions(self) -> Mapping[str, str]:
-        """What it asks of a request."""
-        asked = {name: getattr(self, name) for name in CONDITIONS}
-        return {name: str(value) for name, value in asked.items() if value is not None}
 
 
 class SpecialPeriod(OtherLimits):
@@ -168,7 +184,7 @@ class ReopeningPart(OtherLimits):
 ManyLimits = tuple[CategoryLimits | LimitsFor, ...]
 
 
-def fits(table: CategoryLimits | LimitsFor, case: Case) -> bool:
+def fits(table: Asking, case: Case) -> bool:
     """Whether a request is of the kind the table is for."""
     return all(getattr(case, name) == value for name, value in table.conditions.items())
 
@@ -188,7 +204,7 @@ def ties(tables: ManyLimits) -> Iterator[tuple[int, int, str, Priority]]:
             if isinstance(table, CategoryLimits) and isinstance(other, CategoryLimits):
                 continue  # Of two on one category the first has always counted.
             both = {**table.conditions, **other.conditions}
-            if len(table.conditions) != len(other.conditions) or not _agree(table, other):
+            if len(table.conditions) != len(other.conditions) or not agree(table, other):
                 continue
             for name in LIMITED:
                 for priority in Priority:
@@ -198,7 +214,8 @@ def ties(tables: ManyLimits) -> Iterator[tuple[int, int, str, Priority]]:
                         yield earlier, later, name, priority
 
 
-def _agree(one: CategoryLimits | LimitsFor, other: CategoryLimits | LimitsFor) -> bool:
+def agree(one: Asking, other: Asking) -> bool:
+    """Whether one request could be meant by both tables."""
     return all(other.conditions.get(name, value) == value for name, value in one.conditions.items())
 
 

@@ -6,16 +6,18 @@ import hashlib
 import json
 import re
 import tomllib
-from datetime import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 
-from workers.calendars import Calendar, PublicHolidays, country_of
+from workers.calendars import Calendar, Interval, PublicHolidays, country_of
 from workers.errors import PolicyError
 from workers.policy.asking_checks import survey_mistakes
-from workers.policy.document import WEEKDAYS, CalendarPart, Document
+from workers.policy.calendar_parts import GENERAL, WEEKDAYS, HoursPart, calendar_ties
+from workers.policy.document import Document
 from workers.policy.limit_parts import ties
 from workers.policy.mistakes import Mistake, PolicyFileError, from_fields, from_syntax
 from workers.policy.policy import Policy
@@ -70,22 +72,24 @@ def parse_policy(text: str, source: str = "policy") -> Policy:
         document = Document.model_validate(data)
     except ValidationError as problem:
         raise from_fields(problem, source, text, data, Document) from problem
-    country = _country(document)
-    if country and not PublicHolidays.supports(*country):
-        mistake = f"no public holidays are known for {document.calendar.holidays}"
-        hint = 'write an ISO country code like CN, DE or DE-BY, "auto", or "none"'
-        raise PolicyFileError(source, [Mistake(Lines(text).of(("calendar", "holidays")), mistake, hint)])
     lines = Lines(text)
+    made = {name: _Made.of(name, part, zone) for name, part, zone in _calendars(document)}
+    if unknown := [each for each in made.values() if each.unsupported]:
+        hint = 'write an ISO country code like CN, DE or DE-BY, "auto", or "none"'
+        raise PolicyFileError(
+            source, [Mistake(lines.of(each.place), each.unsupported, hint) for each in unknown]
+        )
     if wrong := [Mistake(lines.of(at), words, hint) for at, words, hint in survey_mistakes(document)]:
         raise PolicyFileError(source, wrong)
     if tied := _ties(document, text):
         raise PolicyFileError(source, tied)
     return Policy(
         document=document,
-        calendar=_calendar(document, country),
+        calendar=made[GENERAL].calendar,
         digest=_digest(document),
         version_text=text,
-        country_unknown=document.calendar.holidays == "auto" and country is None,
+        calendars={name: each.calendar for name, each in made.items()},
+        countries_unknown=frozenset(name for name, each in made.items() if each.country_unknown),
     )
 
 
@@ -103,6 +107,12 @@ def _ties(document: Document, text: str) -> list[Mistake]:
             "both fit one request; add a table that asks for what both ask for, or take the limit out of one"
         )
         found.setdefault(places[later], Mistake(line, words, hint))
+    for first, second in calendar_ties(document.calendar_for):
+        place: Place = ("calendar_for", second)
+        line = lines.of(("calendar_for", first))
+        words = f"this table and that of line {line} ask for as much and name different calendars"
+        hint = "both fit one request; add a table that asks for what both ask for"
+        found.setdefault(place, Mistake(lines.of(place), words, hint))
     return list(found.values())
 
 
@@ -114,24 +124,49 @@ def _with_line(text: str, key: str, value: str) -> str:
     return (changed if count else f"{line}\n{top}") + bracket + tables
 
 
-def _country(document: Document) -> tuple[str, str | None] | None:
-    wanted = document.calendar.holidays
+def _calendars(document: Document) -> Iterator[tuple[str, HoursPart, str]]:
+    """Each calendar of the file: its name, its table, and the zone it is read in."""
+    yield GENERAL, document.calendar, document.zone
+    for name, part in document.calendars.items():
+        yield name, part, part.zone or document.zone
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A calendar, and what is wrong with its holidays: a country not known, or none found for the zone."""
+
+    calendar: Calendar
+    place: Place
+    unsupported: str = ""
+    country_unknown: bool = False
+
+    @classmethod
+    def of(cls, name: str, part: HoursPart, zone: str) -> _Made:
+        place: Place = ("calendars", name, "holidays") if name else ("calendar", "holidays")
+        country = _country(part.holidays, zone)
+        wrong = country is not None and not PublicHolidays.supports(*country)
+        week: dict[int, tuple[Interval, ...]] = {
+            number: getattr(part.hours, day) for number, day in enumerate(WEEKDAYS)
+        }
+        years = frozenset(part.years_entered_by_hand)
+        holidays = PublicHolidays(*country, years) if country and not wrong else None
+        return cls(
+            Calendar(ZoneInfo(zone), week, holidays, part.days),
+            place,
+            f"no public holidays are known for {part.holidays}" if wrong else "",
+            part.holidays == "auto" and country is None,
+        )
+
+
+def _country(wanted: str, zone: str) -> tuple[str, str | None] | None:
+    """The country (and region) whose holidays are kept; None: of none, or nobody knows of which."""
     if wanted == "none":
         return None
     if wanted == "auto":
-        country = country_of(document.zone)
+        country = country_of(zone)
         return (country, None) if country and PublicHolidays.supports(country) else None
     country, _, subdivision = wanted.partition("-")
     return country, subdivision or None
-
-
-def _calendar(document: Document, country: tuple[str, str | None] | None) -> Calendar:
-    part: CalendarPart = document.calendar
-    week: dict[int, tuple[tuple[time, time], ...]] = {
-        number: getattr(part.hours, day) for number, day in enumerate(WEEKDAYS)
-    }
-    holidays = PublicHolidays(*country, frozenset(part.years_entered_by_hand)) if country else None
-    return Calendar(ZoneInfo(document.zone), week, holidays, part.days)
 
 
 def _digest(document: Document) -> str:

@@ -53,12 +53,11 @@ def made_up_month(policy: Policy, count: int, begins: datetime, seed: int) -> It
             arrived = policy.calendar.add(begins, open_time * chance.random())
         else:
             arrived = begins + (end - begins) * chance.random()
-        case = Case(
-            priority=_one(chance, PRIORITIES),
-            category=_one(chance, CATEGORIES),
-            customer_level="vip" if chance.random() < VIP else None,
-            channel=_one(chance, CHANNELS),
-        )
+        priority, category = _one(chance, PRIORITIES), _one(chance, CATEGORIES)
+        level = "vip" if chance.random() < VIP else None
+        channel = _one(chance, CHANNELS)
+        team = policy.assignment(category, None, level, priority, channel).team
+        case = Case(priority, category, level, team, channel)
         yield _story(policy, chance, case, arrived.replace(microsecond=0), end + timedelta(days=DAYS))
 
 

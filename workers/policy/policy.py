@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from models.vocabulary import Priority
-from workers.calendars import Calendar
 from workers.policy import plan
 from workers.policy.aftercare import Chase, Followup, Questionnaire, Survey
-from workers.policy.desk import Desk
+from workers.policy.hours import Hours
 from workers.policy.informing import Informing
 from workers.policy.limit_parts import (
     ByPriority,
@@ -29,17 +29,18 @@ _COUNTED = {"reply_to_customer": "answer", "progress_notice": "progress", "resul
 """How a policy file calls the messages in a person's words."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Policy(Desk):
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Policy(Hours):
     """An SLA policy; two are equal when their content is: `digest`, sha256 in hex, ignores comments.
 
     `version_text` is the TOML source it was read from: `parse_policy(version_text)` gives the same policy.
+
+    What takes a case goes by that case's calendar; ladders, waits, surveys and follow-ups go by the policy's
+    own: ask `for_case(case)` for those of a request.
     """
 
-    calendar: Calendar
     digest: str
     version_text: str
-    country_unknown: bool = False
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Policy) and other.digest == self.digest
@@ -49,13 +50,9 @@ class Policy(Desk):
 
     # -- limits --------------------------------------------------------------------------------------------
 
-    def around_the_clock(self, priority: Priority) -> bool:
-        """Whether nights and weekends count for this priority."""
-        return priority in self.document.calendar.around_the_clock
-
     def special_period(self, at: datetime) -> str | None:
-        """The label of the special period (a sales festival) the moment lies in, by local date."""
-        today = self.calendar.local_date(at)
+        """The label of the special period (a sales festival) the moment lies in, by the policy's own zone."""
+        today = self._own_date(at)
         periods = self.document.special_periods
         return next((each.label for each in periods if each.first_day <= today <= each.last_day), None)
 
@@ -87,11 +84,14 @@ class Policy(Desk):
             tables = by_weight((*document.limits_for, *document.category_limits))
             fitting = [table for table in tables if fits(table, case)]
         if document.special_periods:
-            today = self.calendar.local_date(start)
+            today = self._own_date(start)
             periods = [each for each in document.special_periods if each.first_day <= today <= each.last_day]
             firm = [each for each in fitting if isinstance(each, LimitsFor) and each.in_special_periods]
             yield from (*firm, *periods) if periods else ()
         yield from fitting
+
+    def _own_date(self, at: datetime) -> date:
+        return at.astimezone(ZoneInfo(self.zone)).date()
 
     def limit_at(self, clock: SlaClock, about: Case | Priority, start: datetime) -> datetime | None:
         """The moment the limit of a clock started at `start` ends; None: this policy has no such limit.
@@ -108,8 +108,9 @@ class Policy(Desk):
         return end
 
     def _end(self, limit: Limit | None, about: Case | Priority, start: datetime) -> datetime | None:
-        around = self.around_the_clock(_case(about).priority)
-        return limit.end(self.calendar, start, around_the_clock=around) if limit else None
+        own = self.for_case(about)
+        around = own.around_the_clock(_case(about).priority)
+        return limit.end(own.calendar, start, around_the_clock=around) if limit else None
 
     def alarms(
         self, clock: SlaClock, about: Case | Priority, start: datetime, *, limit: datetime | None = None
@@ -120,16 +121,16 @@ class Policy(Desk):
         `limit` replaces the policy's own: a promised, extended or re-planned moment.
         """
         rule, priority = self.limit_for(clock, about, start), _case(about).priority
-        around = self.around_the_clock(priority)
+        own = self.for_case(about)
         limit = limit or self._end(rule, about, start)
         if limit is None:
             return ()
-        measure = plan.ruler(self.calendar, rule, around)
+        measure = plan.ruler(own.calendar, rule, own.around_the_clock(priority))
         breach = Alarm(limit, "breach", self.document.escalation.at_breach)
         if clock is SlaClock.ACCEPTANCE:
             reminders = plan.acceptance(self.document.acceptance_reminders, measure, start, limit)
-            own = self._written(clock.value, about, start) is not None
-            return (*reminders, breach) if own else reminders
+            borrowed = self._written(clock.value, about, start) is None
+            return reminders if borrowed else (*reminders, breach)
         rules = self.document.warnings
         leads: tuple[timedelta, ...] = getattr(rules, clock.value)
         return (*plan.warnings(rules, leads, priority, measure, start, limit), breach)
@@ -159,8 +160,9 @@ class Policy(Desk):
         """
         if clock.value not in self.document.waiting.pauses:
             return limit
-        around = self.around_the_clock(_case(about).priority)
-        measure = plan.ruler(self.calendar, self.limit_for(clock, about, start), around)
+        own = self.for_case(about)
+        around = own.around_the_clock(_case(about).priority)
+        measure = plan.ruler(own.calendar, self.limit_for(clock, about, start), around)
         for begun_at, ended_at in pauses:
             if ended_at > start:
                 limit = plan.moved(measure, limit, max(begun_at, start), ended_at)
@@ -222,15 +224,6 @@ class Policy(Desk):
     def questionnaire(self, category: str | None, locale: str | None = None) -> Questionnaire:
         """Short for `survey.questionnaire`."""
         return self.survey.questionnaire(category, locale)
-
-    def notices(self, from_year: int, to_year: int) -> tuple[str, ...]:
-        """What an administrator should know about this policy: years without published holidays, mainly."""
-        found = []
-        if self.country_unknown:
-            found.append(f"no country is known for time zone {self.zone}, so no public holidays are kept")
-        for year in self.calendar.years_without_data(from_year, to_year):
-            found.append(f"the public holidays and make-up days of {year} are not published yet")
-        return tuple(found)
 
 
 def _case(about: Case | Priority) -> Case:

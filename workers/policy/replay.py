@@ -130,7 +130,7 @@ def _rungs(policy: Policy, story: Story, breached_at: datetime, until: datetime)
     """The levels of the ladder that were reached before it was met, acknowledged, or is not known further."""
     stops = [moment for moment in story.acknowledged if moment >= breached_at]
     until = min(until, *stops) if stops else until
-    last = breached_at
+    policy, last = policy.for_case(story.case), breached_at
     for alarm in policy.ladder(story.case.priority, breached_at):
         if alarm.at >= until:
             return

@@ -36,6 +36,7 @@ _MISTAKES = (
     TemplateRuntimeError,
 )
 _AT_ONCE = 200
+_CSP_REST = "img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 _BLANK_LINES = re.compile(r"\n(?:[ \t]*\n)+")
 
 
@@ -85,6 +86,16 @@ class Renderer:
         text = self._render(f"chat/{message}/{locale}.txt", locale, facts, _CHAT_LIMIT)
         return _BLANK_LINES.sub("\n", text).strip()
 
+    def render_push(self, message: str, locale: str, facts: Mapping[str, Any]) -> str:
+        """Render one message to an app: plain text, at most 4,000 characters (TemplateError beyond).
+
+        What has no words of its own for apps says what its SMS says.
+        """
+        if message not in self.push_messages():
+            return self.render_sms(message, locale, facts)
+        text = self._render(f"push/{message}/{fall_back(locale)}.txt", locale, facts, _CHAT_LIMIT)
+        return _BLANK_LINES.sub("\n", text).strip()
+
     def render_page(self, name: str, locale: str, facts: Mapping[str, Any]) -> str:
         """Render the page `templates/web/<name>.html`; `page_csp` is the header that goes with it."""
         locale = fall_back(locale)
@@ -97,15 +108,24 @@ class Renderer:
         words = self._environment.labels[fall_back(locale)]["reason"]
         return filters.reason_words(words, code) or code.replace("_", " ")
 
+    def word(self, code: str, group: str, locale: str) -> str:
+        """The words for a code of this group of labels; the code where it has none."""
+        return self._environment.labels[fall_back(locale)][group].get(code, code)
+
     @cached_property
     def page_csp(self) -> str:
         """Content-Security-Policy for the pages: no script, nothing from outside, our stylesheet by hash."""
-        css = self._render("web/static/closeloop.css", "en", {})
-        digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
-        return (
-            f"default-src 'none'; style-src 'sha256-{digest}'; img-src 'self' data:; "
-            "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-        )
+        return f"default-src 'none'; style-src {self._style_hash('closeloop')}; {_CSP_REST}"
+
+    @cached_property
+    def console_csp(self) -> str:
+        """As `page_csp`, with the console's stylesheet and its one script, which asks nobody but us."""
+        styles = f"{self._style_hash('closeloop')} {self._style_hash('console')}"
+        return f"default-src 'none'; style-src {styles}; script-src 'self'; connect-src 'self'; {_CSP_REST}"
+
+    def _style_hash(self, name: str) -> str:
+        css = self._render(f"web/static/{name}.css", "en", {})
+        return f"'sha256-{base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()}'"
 
     def messages(self) -> list[str]:
         """Names of all mails, sorted."""
@@ -118,6 +138,10 @@ class Renderer:
     def chat_messages(self) -> list[str]:
         """Names of the posts to chat groups, sorted."""
         return sorted(_folders(self._shadowed("chat")))
+
+    def push_messages(self) -> list[str]:
+        """Names of the messages that have words of their own for customers' apps, sorted."""
+        return sorted(_folders(self._shadowed("push")))
 
     def pages(self) -> list[str]:
         """Names of all pages, sorted."""
@@ -134,7 +158,10 @@ class Renderer:
 
     def page_sample(self, name: str, locale: str = "zh_CN") -> dict[str, Any]:
         """Facts for a preview of a page."""
-        return self._sample(("web/samples/_base.json", f"web/samples/{name}.json"), locale)
+        names = ["web/samples/_base.json", f"web/samples/{name}.json"]
+        if name.startswith("console_"):
+            names.insert(1, "web/samples/_console.json")
+        return self._sample(tuple(names), locale)
 
     def check(self) -> list[str]:
         """Render everything in every locale with its sample; one sentence for each thing that fails."""
@@ -146,6 +173,8 @@ class Renderer:
                 yield from self._problem(self.render_mail, message, locale, self.sample(message, locale))
             for message in self.sms_messages():
                 yield from self._problem(self.render_sms, message, locale, self.sample(message, locale))
+            for message in self.push_messages():
+                yield from self._problem(self.render_push, message, locale, self.sample(message, locale))
             for message in self.chat_messages():
                 yield from self._problem(self.render_chat, message, locale, self.chat_sample(message, locale))
             for page in self.pages():

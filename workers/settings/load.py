@@ -33,6 +33,7 @@ class Settings:
     secret_keys: KeyRing = field(repr=False)
     database_url: str = field(repr=False)
     data: Path
+    lost_keys: tuple[str, ...] = ()
     broker_url: str = field(default="", repr=False)
     smtp_url: tuple[str, ...] = field(default=(), repr=False)
     sms_url: tuple[str, ...] = field(default=(), repr=False)
@@ -60,10 +61,17 @@ class Settings:
     keep_bodies_days: int = 90
     keep_raw_days: int = 30
     keep_communications_days: int = 1095
+    keep_backups_days: int = 30
+    keep_audit_days: int = 1095
+    keep_audit_details_days: int = 180
+    audit_heads: Path | None = None
+    keep_customers_days: int | None = None
     purge_communications_days: int = 7
     log_level: str = "info"
     send_timeout: int = 30
     lease: int = 120
+    webhook_http: bool = False
+    webhook_networks: tuple[values.Network, ...] = ()
 
 
 def load_settings(environ: Mapping[str, str], data: Path | None = None) -> Settings:
@@ -92,6 +100,7 @@ class _Reader:
                 "DATABASE_URL", f"sqlite+aiosqlite:///{folder}/closeloop.db", values.database
             ),
             "data": folder,
+            "lost_keys": self._parsed("LOST_KEYS", "", values.names),
             "broker_url": self._parsed("BROKER_URL", "", values.broker),
             "smtp_url": self._parsed("SMTP_URL", "", values.smtp_urls),
             "sms_url": self._parsed("SMS_URL", "", values.sms_urls),
@@ -119,10 +128,17 @@ class _Reader:
             "keep_bodies_days": self._parsed("KEEP_BODIES_DAYS", "90", values.days),
             "keep_raw_days": self._parsed("KEEP_RAW_DAYS", "30", values.days),
             "keep_communications_days": self._parsed("KEEP_COMMUNICATIONS_DAYS", "1095", values.days),
+            "keep_customers_days": self._parsed("KEEP_CUSTOMERS_DAYS", "", values.days_or_ever),
+            "keep_audit_days": self._parsed("KEEP_AUDIT_DAYS", "1095", values.days),
+            "keep_audit_details_days": self._parsed("KEEP_AUDIT_DETAILS_DAYS", "180", values.days),
+            "audit_heads": self._parsed("AUDIT_HEADS", "", values.path),
+            "keep_backups_days": self._parsed("KEEP_BACKUPS_DAYS", "30", values.days),
             "purge_communications_days": self._parsed("PURGE_COMMUNICATIONS_DAYS", "7", values.days),
             "log_level": self._parsed("LOG_LEVEL", "info", values.log_level),
             "send_timeout": self._parsed("SEND_TIMEOUT", "30", values.seconds),
             "lease": self._parsed("LEASE", "120", values.seconds),
+            "webhook_http": self._parsed("WEBHOOK_HTTP", "no", values.yes_no),
+            "webhook_networks": self._parsed("WEBHOOK_NETWORKS", "", values.networks),
         }
         self._check_together(found)
         if self._mistakes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Literal, NamedTuple
 from urllib.parse import SplitResult, parse_qs, urlsplit
@@ -26,6 +27,7 @@ SHORTEST_SECRET = 16
 MAIL_ADDRESS = re.compile(r"[^\s@<>,;]+@[^\s@<>,;]+")
 
 Mode = Literal["test", "live"]
+Network = IPv4Network | IPv6Network
 
 
 class ClockStart(NamedTuple):
@@ -192,11 +194,21 @@ def clock_start(text: str) -> ClockStart | None:
     return ClockStart(parsed.astimezone(UTC), seconds)
 
 
+def names(text: str) -> tuple[str, ...]:
+    """Names separated by commas."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
 def days(text: str) -> int:
     """A number of days, from one to a hundred years."""
     if not re.fullmatch(r"[0-9]{1,5}", text, re.ASCII) or not 1 <= int(text) <= LONGEST_KEPT:
         raise ValueError(f"must be a whole number of days from 1 to {LONGEST_KEPT}")
     return int(text)
+
+
+def days_or_ever(text: str) -> int | None:
+    """A number of days; '' stands for as long as nobody says otherwise."""
+    return days(text) if text else None
 
 
 def seconds(text: str) -> int:
@@ -211,6 +223,21 @@ def log_level(text: str) -> str:
     if text.lower() not in LOG_LEVELS:
         raise ValueError(f"must be one of {', '.join(LOG_LEVELS)}")
     return text.lower()
+
+
+def yes_no(text: str) -> bool:
+    """`yes` or `no`."""
+    if text.lower() not in ("yes", "no"):
+        raise ValueError("must be yes or no")
+    return text.lower() == "yes"
+
+
+def networks(text: str) -> tuple[Network, ...]:
+    """Networks in CIDR notation (10.20.0.0/16, fd00::/8), separated by blanks or commas."""
+    try:
+        return tuple(ip_network(item) for item in re.split(r"[\s,]+", text) if item)
+    except ValueError:
+        raise ValueError("must be networks such as 10.20.0.0/16 or fd12:3456::/32") from None
 
 
 def stays_here(smtp: tuple[str, ...], sms: tuple[str, ...], chat: tuple[object, ...]) -> bool:

@@ -18,6 +18,7 @@ from models.surveys import Followup, Survey
 from models.tickets import Ticket
 from models.vocabulary import DeadlineKind, Medium, TicketState
 from workers import deadlines
+from workers.directory import as_merged
 from workers.errors import Conflict, InvalidInput
 from workers.followups import open_followup, rating_changed, tell_flagged, tell_praise
 from workers.history import record
@@ -25,7 +26,8 @@ from workers.notifications import cancel
 from workers.policy import Questionnaire
 from workers.suppressions import suppress
 from workers.surveys.asked import asked_by
-from workers.surveys.recording import MOST_VERSIONS, Answer, latest, put_into_box, store, versions
+from workers.surveys.drafts import Answer, keep_draft, take_draft
+from workers.surveys.recording import MOST_VERSIONS, latest, put_into_box, store, versions
 from workers.tickets import confirm, try_close
 from workers.unit_of_work import UnitOfWork
 
@@ -48,6 +50,7 @@ async def answer(uow: UnitOfWork, survey: Survey, ticket: Ticket, given: Answer)
         return await _change(uow, survey, ticket, given)
     survey.state, survey.answered_at, survey.anonymous = "answered", now, given.anonymous
     if given.anonymous:
+        await take_draft(uow, survey)  # what was begun under their name would tell who it is
         await put_into_box(uow, survey.category, given)
     else:
         await store(uow, survey, ticket, given)
@@ -68,17 +71,19 @@ async def answer(uow: UnitOfWork, survey: Survey, ticket: Ticket, given: Answer)
 async def begin(uow: UnitOfWork, survey: Survey, ticket: Ticket, given: Answer) -> bool:
     """Keep an answer that is not complete yet; gives whether it was kept.
 
-    It has no consequences. What is to stay anonymous is not kept, since it would be linked, nor is what comes
-    after very many beginnings. Raises as `answer` does.
+    It has no consequences, and replaces what was begun before. What is to stay anonymous is not kept, and
+    what was begun without that wish goes with it. Raises as `answer` does.
     """
     _must_be_open(survey, uow.clock.now())
     await _check(uow, survey, given)
-    said = given.scores or given.words
-    if given.anonymous or not said or survey.state != "invited":
+    if survey.state != "invited":
         return False
-    if await versions(uow, survey) >= MOST_VERSIONS:
+    if given.anonymous:
+        await take_draft(uow, survey)
         return False
-    await store(uow, survey, ticket, given, final=False)
+    if not given.scores and not given.words:
+        return False
+    await keep_draft(uow, survey, ticket, given)
     return True
 
 
@@ -89,6 +94,16 @@ async def changeable_until(uow: UnitOfWork, survey: Survey) -> datetime | None:
     policy = await uow.policy_of(survey.policy_version_id)
     until = min(survey.answered_at + policy.survey.edit_within, survey.expires_at)
     return until if uow.clock.now() < until else None
+
+
+async def was_told(uow: UnitOfWork, survey: Survey) -> bool:
+    """Whether staff have been told of a low score in this survey's answer: by an alert, or of a dimension."""
+    if await uow.session.scalar(select(Followup.id).where(Followup.survey_id == survey.id)) is not None:
+        return True
+    flagged = select(Notification.id).where(
+        Notification.survey_id == survey.id, Notification.kind == "score_flagged"
+    )
+    return await uow.session.scalar(flagged.limit(1)) is not None
 
 
 async def _change(uow: UnitOfWork, survey: Survey, ticket: Ticket, given: Answer) -> bool:
@@ -173,7 +188,13 @@ async def _stop_asking(uow: UnitOfWork, survey_id: UUID, reason: str) -> None:
 async def withdraw_consent(uow: UnitOfWork, survey_id: UUID, customer_id: UUID) -> None:
     """The customer wants no more surveys (by page or RFC 8058 one-click): their addresses are suppressed."""
     customer = await uow.session.get_one(Customer, customer_id)
-    for channel, hashed in ((Medium.EMAIL, customer.email_hash), (Medium.SMS, customer.phone_hash)):
-        if hashed is not None:
-            await suppress(uow, hashed, channel, "opted_out")
+    for each in dict.fromkeys((customer, await as_merged(uow, customer))):
+        for channel, hashed in ((Medium.EMAIL, each.email_hash), (Medium.SMS, each.phone_hash)):
+            if hashed is not None:
+                await suppress(uow, hashed, channel, "opted_out")
+    apps = select(Notification.recipient_hash).where(
+        Notification.survey_id == survey_id, Notification.channel == Medium.PUSH
+    )
+    for hashed in set(await uow.session.scalars(apps)):
+        await suppress(uow, hashed, Medium.PUSH, "opted_out")
     await _stop_asking(uow, survey_id, "opted_out")

@@ -15,7 +15,7 @@ from models.surveys import Survey
 from models.tickets import Ticket
 from models.vocabulary import DeadlineKind, Lane, Medium
 from workers import deadlines, escalations
-from workers.directory import people_for
+from workers.directory import people_for, policy_for
 from workers.errors import Conflict
 from workers.history import record
 from workers.notifications import (
@@ -28,8 +28,15 @@ from workers.notifications import (
 )
 from workers.policy import Alarm, AskRule, Service
 from workers.policy.asking_parts import RETURN_VISIT, Touchpoint
-from workers.surveys.ways import way_to
-from workers.tickets import service_of, try_close
+from workers.surveys.asked import asked_by
+from workers.surveys.ways import order_for, way_to
+from workers.tickets import (
+    confirmation_links,
+    outcome_link,
+    service_of,
+    try_close,
+    waits_for_confirmation,
+)
 from workers.unit_of_work import UnitOfWork
 
 NOT_ASKED = "not_asked"
@@ -75,7 +82,7 @@ async def _begin(
     again: Survey | None = None,
 ) -> Survey:
     """A survey for this result, and what it sets going. `wanted`: whatever the rules say of asking."""
-    policy = await uow.policy_of(ticket.policy_version_id)
+    policy = await policy_for(uow, ticket)
     rule = policy.survey.asking(service)
     survey = again or await _make(uow, ticket, service_at)
     survey.touchpoint = RETURN_VISIT if rule.periodic else service.touchpoint
@@ -89,15 +96,22 @@ async def _begin(
     now = uow.clock.now()
     survey.state, survey.reason = "invited", None
     survey.invited_at, survey.expires_at = now, policy.survey.expires_at(now)
-    survey.channel = await way_to(uow, ticket, rule.ways) or survey.channel
+    order = await order_for(uow, ticket, rule.ways)
+    survey.channel = await way_to(uow, ticket, order) or survey.channel
     facts = {"survey": survey.number, "touchpoint": survey.touchpoint, "channel": survey.channel.value}
     await record(uow, ticket, "survey_invited", facts=facts)
-    if survey.channel is Medium.PHONE:
+    await ask_by(uow, ticket, survey, survey.channel)
+    await _start_chasing(uow, ticket, survey)
+    return survey
+
+
+async def ask_by(uow: UnitOfWork, ticket: Ticket, survey: Survey, way: Medium) -> None:
+    """Ask by this way from now on: by a message, or by telling a person to ring up."""
+    survey.channel = way
+    if way is Medium.PHONE:
         await _give_task(uow, ticket, survey)
     else:
         await _ask(uow, ticket, survey, "csat_invitation")
-    await _start_chasing(uow, ticket, survey)
-    return survey
 
 
 def _left_out(ticket: Ticket, rule: AskRule) -> str | None:
@@ -108,10 +122,10 @@ def _left_out(ticket: Ticket, rule: AskRule) -> str | None:
 
 
 async def _make(uow: UnitOfWork, ticket: Ticket, service_at: datetime) -> Survey:
-    policy = await uow.policy_of(ticket.policy_version_id)
+    policy = await policy_for(uow, ticket)
     customer = await uow.the(Customer, ticket.customer_id)
     now = uow.clock.now()
-    day = policy.calendar.local_date(now).strftime("%Y%m%d")
+    day = uow.policy.calendar.local_date(now).strftime("%Y%m%d")
     number = await uow.draw_number(f"CSAT{day}", 3)
     if uow.ahead is not None:
         uow.ahead.left = max(1, uow.ahead.left - 1)
@@ -143,8 +157,13 @@ async def _ask(uow: UnitOfWork, ticket: Ticket, survey: Survey, kind: str) -> No
     if to is None:
         await record(uow, ticket, "survey_not_sent", facts={"reason": "no_written_address"})
         return
-    facts: dict[str, Any] = {**await ticket_facts(uow, ticket), "expires_at": survey.expires_at.isoformat()}
+    facts: dict[str, Any] = {
+        **await ticket_facts(uow, ticket),
+        "expires_at": survey.expires_at.isoformat(),
+        "scores": list((await asked_by(uow, survey)).scores),
+    }
     hours = max(1, int((survey.expires_at - uow.clock.now()).total_seconds() // 3600))
+    by_mail = to.channel is Medium.EMAIL
     notice = Notice(
         kind=kind,
         fact=survey.id.hex,
@@ -152,6 +171,7 @@ async def _ask(uow: UnitOfWork, ticket: Ticket, survey: Survey, kind: str) -> No
         facts=facts,
         links={
             **await _ways_to_answer(uow, survey, hours),
+            **(confirmation_links(ticket) if kind == "csat_reminder" and by_mail else {}),
             "unsubscribe": escalations.link("unsubscribe", survey.id, hours=24 * 365, single_use=False),
         },
         lane=Lane.BULK,
@@ -174,7 +194,7 @@ async def _ways_to_answer(uow: UnitOfWork, survey: Survey, hours: int) -> dict[s
 
 
 async def _start_chasing(uow: UnitOfWork, ticket: Ticket, survey: Survey) -> None:
-    policy = await uow.policy_of(survey.policy_version_id)
+    policy = await policy_for(uow, ticket, survey.policy_version_id)
     task_at = policy.survey.task_at(survey.invited_at)
     alarms = [Alarm(policy.survey.close_unrated_at(task_at), "give_up", ())]
     if survey.channel is not Medium.PHONE:  # else a person was told to ask right away
@@ -205,6 +225,8 @@ async def chase(uow: UnitOfWork, row: Deadline, alarm: Alarm) -> timedelta | Non
         return None
     if survey.state != "invited":
         return None
+    if survey.channel is Medium.PHONE and alarm.step in ("reminder", "task"):
+        return None  # the other ways have failed, and a person was told to ask
     if alarm.step == "reminder":
         await _ask(uow, ticket, survey, "csat_reminder")
     elif alarm.step == "task":
@@ -237,15 +259,22 @@ async def _give_task(uow: UnitOfWork, ticket: Ticket, survey: Survey) -> None:
     """Row B11: a person follows up; the customer may tell the scores on the phone."""
     handler = await uow.the(Staff, ticket.handler_id) if ticket.handler_id else None
     people = [handler] if handler else await people_for(uow, ticket, ["supervisor"])
-    facts = {**await staff_ticket_facts(uow, ticket), "invited_at": survey.invited_at.isoformat()}
+    facts = {
+        **await staff_ticket_facts(uow, ticket),
+        "invited_at": survey.invited_at.isoformat(),
+        "first": survey.channel is Medium.PHONE,
+    }
     hours = max(1, int((survey.expires_at - uow.clock.now()).total_seconds() // 3600))
+    links: dict[str, Any] = {"phone_survey": escalations.link("phone_survey", survey.id, hours=hours)}
+    if waits_for_confirmation(ticket) and survey.opening == ticket.opening:
+        links["confirmation"] = outcome_link(ticket)
     for person in people:
         notice = Notice(
             kind="survey_task",
             fact=survey.id.hex,
             ticket=ticket,
             facts=facts,
-            links={"phone_survey": escalations.link("phone_survey", survey.id, hours=hours)},
+            links=links,
             survey_id=survey.id,
         )
         await notify(uow, staff_recipient(uow, person), notice)

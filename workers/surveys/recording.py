@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import uuid4
 
 from sqlalchemy import delete, func, select
@@ -12,62 +12,48 @@ from sqlalchemy import delete, func, select
 from models.base import new_id
 from models.surveys import AnonymousAnswer, Survey, SurveyAnswer
 from models.tickets import Ticket
-from models.vocabulary import Category, Dimension
+from models.vocabulary import Category
 from workers.locks import hold
+from workers.surveys.drafts import WORDS, Answer, answer_of, sealed, take_draft
 from workers.unit_of_work import UnitOfWork
 
 MIXED = 5
 """So many fully anonymous answers of one category leave the ballot box together, never fewer."""
 MOST_VERSIONS = 30
-WORDS = "survey_answers.words"
-COMMENT = "comment"
 _shuffled = random.SystemRandom()
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a customer says: scores (dimension → 1…5), comment, answers to open questions.
+async def store(uow: UnitOfWork, survey: Survey, ticket: Ticket, given: Answer) -> int:
+    """Add the answer as the survey's newest version; gives its number.
 
-    `anonymous` is 完全匿名: the answer is stored without any way back to survey, ticket or customer.
-    `source` is page, mail, sms or phone.
+    What had been begun before becomes the version below it.
     """
-
-    scores: Mapping[str, int]
-    comment: str = ""
-    open_answers: Mapping[str, str] = field(default_factory=dict)
-    anonymous: bool = False
-    source: str = "page"
-
-    @property
-    def complete(self) -> bool:
-        """Whether the overall score is among the scores: without it an answer is a beginning."""
-        return Dimension.OVERALL.value in self.scores
-
-    @property
-    def words(self) -> dict[str, str]:
-        """All that was said, by question; empty when nothing was."""
-        said = {COMMENT: self.comment, **self.open_answers}
-        return said if any(said.values()) else {}
-
-
-async def store(uow: UnitOfWork, survey: Survey, ticket: Ticket, given: Answer, *, final: bool = True) -> int:
-    """Add the answer as the survey's newest version; gives its number."""
-    sealer = await uow.vault.sealer(uow.session, ticket.data_key_id)
     version = await versions(uow, survey) + 1
-    row = SurveyAnswer(
+    draft = await take_draft(uow, survey)
+    if draft is not None:
+        begun = _version(survey, version, draft.at, draft.scores, given.source)
+        begun.final, begun.data_key_id, begun.words_sealed = False, draft.data_key_id, draft.words_sealed
+        await uow.add(begun)
+        version += 1
+    row = _version(survey, version, uow.clock.now(), given.scores, given.source)
+    row.data_key_id, row.words_sealed = ticket.data_key_id, await sealed(uow, ticket, given)
+    await uow.add(row)
+    return version
+
+
+def _version(
+    survey: Survey, version: int, at: datetime, scores: Mapping[str, int], source: str
+) -> SurveyAnswer:
+    return SurveyAnswer(
         id=new_id(),
         survey_id=survey.id,
         version=version,
-        final=final,
-        at=uow.clock.now(),
+        final=True,
+        at=at,
         category=survey.category,
-        scores=dict(given.scores),
-        source=given.source,
-        data_key_id=ticket.data_key_id,
-        words_sealed=sealer.seal_json(given.words, WORDS) if given.words else None,
+        scores=dict(scores),
+        source=source,
     )
-    await uow.add(row)
-    return version
 
 
 async def versions(uow: UnitOfWork, survey: Survey) -> int:
@@ -82,14 +68,7 @@ async def latest(uow: UnitOfWork, survey: Survey, *, final: bool = False) -> Ans
     if final:
         query = query.where(SurveyAnswer.final)
     row = await uow.session.scalar(query.order_by(SurveyAnswer.version.desc()).limit(1))
-    if row is None:
-        return None
-    words: dict[str, str] = {}
-    if row.words_sealed is not None:
-        sealer = await uow.vault.sealer(uow.session, row.data_key_id)
-        words = dict(sealer.json(row.words_sealed, WORDS))
-    comment = words.pop(COMMENT, "")
-    return Answer(dict(row.scores), comment, words, source=row.source)
+    return None if row is None else await answer_of(uow, row, row.source)
 
 
 async def put_into_box(uow: UnitOfWork, category: Category, given: Answer) -> None:

@@ -7,12 +7,14 @@ from workers.text.masking import (
     mask_email,
     mask_free_text,
     mask_identity,
+    mask_known,
     mask_name,
     mask_phone,
 )
-from workers.text.words import bare_subject, duration_words, excerpt, one_line
+from workers.text.words import ERASED, bare_subject, duration_words, excerpt, one_line
 
 __all__ = [
+    "ERASED",
     "bare_subject",
     "contact_tail",
     "duration_words",
@@ -22,6 +24,7 @@ __all__ = [
     "mask_email",
     "mask_free_text",
     "mask_identity",
+    "mask_known",
     "mask_name",
     "mask_phone",
     "one_line",

@@ -139,14 +139,21 @@ def contact_tail(contact: str) -> str:
     return digits[-4:] if len(digits) >= 7 else mask_contact(contact)
 
 
+def mask_known(text: str, names: Iterable[str]) -> str:
+    """Mask names that are known, wherever they stand; a Latin one only as a word of its own."""
+    for name in sorted({n.strip() for n in names if len(n.strip()) > 1}, key=len, reverse=True):
+        if name in text:
+            text = re.sub(rf"(?<![A-Za-z]){re.escape(name)}(?![A-Za-z])", mask_name(name), text)
+    return text
+
+
 def mask_free_text(text: str, *, names: Iterable[str] = ()) -> str:
     """Mask mail addresses, identity and card numbers, phones, street addresses and people's names in a text.
 
     `names`: names known to belong to the customer, masked wherever they stand. Ticket, order and error
     numbers, times and company hotlines stay readable. Runs in time linear to the text.
     """
-    for name in sorted({n.strip() for n in names if len(n.strip()) > 1}, key=len, reverse=True):
-        text = text.replace(name, mask_name(name))
+    text = mask_known(text, names)
     # Full-width signs are rare, and folding once per rule costs as much as all the rules together.
     folds = not text.isascii() and text.translate(_FOLD) != text
     swap = _swap_folded if folds else _swap

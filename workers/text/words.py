@@ -4,6 +4,9 @@ import re
 import unicodedata
 from functools import lru_cache
 
+ERASED = "已删除 (erased)"
+"""What is shown where a customer's words or contacts were, whatever the language of the page."""
+
 
 def duration_words(seconds: float, locale: str) -> str:
     """A length of time in its two largest units: 3分22秒, 1小时20分; 3 min 22 s, 1 h 20 min.

@@ -6,13 +6,23 @@ from workers.tickets.changing_policy import Applied, apply_policy, try_policy
 from workers.tickets.chatting import chat_alarm
 from workers.tickets.choosing import next_handler
 from workers.tickets.collecting import first_of_same
+from workers.tickets.completing import complete
+from workers.tickets.confirming import (
+    Unconfirmed,
+    chase_confirmation,
+    confirm_until,
+    confirmation_links,
+    note_unconfirmed,
+    outcome_link,
+    waits_for_confirmation,
+)
 from workers.tickets.customer import begins_anew, collect, customer_wrote
 from workers.tickets.dismissing import dismiss, undo_dismissal
 from workers.tickets.extending import decide_request, extend, promised_time, request_escalation
 from workers.tickets.finishing import (
+    NotComplete,
     close,
     confirm,
-    confirmation_alarm,
     missing_for_closing,
     phone_feedback,
     reopen,
@@ -22,7 +32,8 @@ from workers.tickets.finishing import (
 from workers.tickets.first_response import record_first_response
 from workers.tickets.handing_on import hand_on
 from workers.tickets.informing import progress_alarm
-from workers.tickets.loading import remember_message, ticket_by_id, ticket_by_number
+from workers.tickets.loading import goes_on_in, remember_message, ticket_by_id, ticket_by_number
+from workers.tickets.merging import hold_two, merge, split, undo_merge
 from workers.tickets.noting import note, tell_commands
 from workers.tickets.opening import Request, language_of, open_ticket
 from workers.tickets.replanning import Replanned, replan_batch
@@ -41,36 +52,46 @@ from workers.tickets.waiting import resume, wait, waiting_alarm
 
 __all__ = [
     "Applied",
+    "NotComplete",
     "Replanned",
     "Request",
     "Shift",
+    "Unconfirmed",
     "accept",
     "answer",
     "apply_policy",
     "assign",
     "assignment_alarm",
     "begins_anew",
+    "chase_confirmation",
     "chat_alarm",
     "close",
     "collect",
+    "complete",
     "confirm",
-    "confirmation_alarm",
+    "confirm_until",
+    "confirmation_links",
     "customer_wrote",
     "decide_request",
     "dismiss",
     "extend",
     "first_of_same",
     "follow_case",
+    "goes_on_in",
     "hand_on",
+    "hold_two",
     "language_of",
     "latest_resolution",
+    "merge",
     "message_accepted",
     "message_bounced",
     "missing_for_closing",
     "name_cooperation",
     "next_handler",
     "note",
+    "note_unconfirmed",
     "open_ticket",
+    "outcome_link",
     "phone_feedback",
     "progress",
     "progress_alarm",
@@ -83,6 +104,7 @@ __all__ = [
     "resolve",
     "resume",
     "service_of",
+    "split",
     "take_back",
     "tell_commands",
     "tell_not_sent",
@@ -93,6 +115,8 @@ __all__ = [
     "try_close",
     "try_policy",
     "undo_dismissal",
+    "undo_merge",
     "wait",
     "waiting_alarm",
+    "waits_for_confirmation",
 ]

@@ -8,10 +8,11 @@ from models.people import Staff
 from models.tickets import Ticket
 from models.vocabulary import DeadlineKind, TicketState
 from workers import deadlines
+from workers.directory import case_of
 from workers.errors import Conflict, InvalidInput
 from workers.history import record
 from workers.tickets.assigning import hand_to
-from workers.tickets.clocks import case_of, replace_clocks, start_clock
+from workers.tickets.clocks import replace_clocks, start_clock
 from workers.tickets.first_response import settle_verdict
 from workers.tickets.informing import keep_informed
 from workers.tickets.loading import must_be_open

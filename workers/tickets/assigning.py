@@ -10,14 +10,14 @@ from models.people import Customer, Staff, Team
 from models.tickets import Ticket
 from models.vocabulary import Category, DeadlineKind, DeadlineState, Priority, Role, TicketState
 from workers import deadlines, escalations
-from workers.directory import people_for, team_named
+from workers.directory import case_of, people_for, policy_for, team_named
 from workers.errors import Forbidden, InvalidInput
 from workers.history import record
 from workers.notifications import Notice, notify, staff_recipient, staff_ticket_facts
-from workers.policy import Alarm, Policy
+from workers.policy import Alarm
 from workers.text import mask_free_text
 from workers.tickets.choosing import Choice, back_at, choose_handler
-from workers.tickets.clocks import case_of, judged_by, replace_clocks, running_limits, start_clocks
+from workers.tickets.clocks import judged_by, replace_clocks, running_limits, start_clocks
 from workers.tickets.loading import must_be_open
 from workers.tickets.retiming import change_priority, follow_case
 from workers.unit_of_work import UnitOfWork
@@ -41,7 +41,7 @@ async def assign(uow: UnitOfWork, ticket: Ticket) -> None:
         return
     ticket.team_id, ticket.first_team_id = team.id, ticket.first_team_id or team.id
     ticket.cooperating = list(rule.together_with)
-    choice = await _on_call(uow, ticket, policy)
+    choice = await _on_call(uow, ticket)
     if choice.person is None:
         choice = await choose_handler(uow, team, rule, policy, kind=ticket.subkind)
     if choice.person is None:
@@ -52,8 +52,9 @@ async def assign(uow: UnitOfWork, ticket: Ticket) -> None:
     await tell_handler_of(uow, ticket, choice.person, "assignment", {"history": ""})
 
 
-async def _on_call(uow: UnitOfWork, ticket: Ticket, policy: Policy) -> Choice:
+async def _on_call(uow: UnitOfWork, ticket: Ticket) -> Choice:
     """Outside opening hours an urgent request goes to whoever is on duty, if somebody is."""
+    policy = await policy_for(uow, ticket)
     if not policy.around_the_clock(ticket.priority):
         return Choice(None)
     people = await escalations.on_call(uow, ticket, policy, uow.clock.now())
@@ -94,7 +95,7 @@ async def _wait(uow: UnitOfWork, ticket: Ticket, team: Team, why: str) -> None:
 
 async def _next_try(uow: UnitOfWork, ticket: Ticket, team: Team) -> datetime:
     """In a quarter of an hour in which the ticket is served, or when the first absent colleague is back."""
-    policy, soon = await uow.policy_of(ticket.policy_version_id), uow.clock.now() + TRY_AGAIN
+    policy, soon = await policy_for(uow, ticket), uow.clock.now() + TRY_AGAIN
     if not policy.around_the_clock(ticket.priority):
         soon = policy.calendar.next_opening(soon)
     back = await back_at(uow, team)
@@ -141,7 +142,7 @@ async def triage(
         await change_priority(uow, ticket, priority)
     ticket.triaged_at = uow.clock.now()
     after = {"priority": ticket.priority.value, "category": ticket.category.value}
-    case = judged_by(ticket, await case_of(uow, ticket, ticket.opened_at))
+    case = await judged_by(uow, ticket, await case_of(uow, ticket, ticket.opened_at))
     await record(uow, ticket, "triaged", by=by, facts={"before": before, "after": after, **case})
     if ticket.handler_id is None:
         await deadlines.withdraw(uow, ticket, [DeadlineKind.ASSIGNMENT], "replanned")
@@ -164,11 +165,12 @@ async def transfer(
     before = await uow.session.get(Staff, ticket.handler_id) if ticket.handler_id else None
     now = uow.clock.now()
     ticket.team_id = team.id if team else (to.team_id or ticket.team_id)
+    ticket.first_team_id = ticket.first_team_id or ticket.team_id
     ticket.transferred_at = now
     await deadlines.withdraw(uow, ticket, [DeadlineKind.ASSIGNMENT], "transferred")
     hand_to(uow, ticket, to)
     facts = {"from": before.number if before else None, "to": to.number}
-    facts |= judged_by(ticket, await case_of(uow, ticket, now))
+    facts |= await judged_by(uow, ticket, await case_of(uow, ticket, now))
     entry = await record(uow, ticket, "transferred", by=by, at=now, facts=facts, words={"reason": reason})
     if ticket.first_response_at is None:
         await replace_clocks(uow, ticket, [DeadlineKind.ACCEPTANCE], "transferred", now)
@@ -186,8 +188,9 @@ async def name_cooperation(
     if by.role is Role.AGENT:
         raise Forbidden("the lead department is named by a supervisor")
     ticket.team_id, ticket.cooperating = lead.id, cooperating
+    ticket.first_team_id = ticket.first_team_id or lead.id
     facts = {"lead": lead.name, "cooperating": cooperating}
-    facts |= judged_by(ticket, await case_of(uow, ticket, ticket.opened_at))
+    facts |= await judged_by(uow, ticket, await case_of(uow, ticket, ticket.opened_at))
     await record(uow, ticket, "cooperation_named", by=by, facts=facts)
     await follow_case(uow, ticket, "cooperation_named")
 

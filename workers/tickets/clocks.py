@@ -9,11 +9,10 @@ from typing import Any
 from sqlalchemy import select
 
 from models.deadlines import Deadline
-from models.people import Customer, Team
 from models.tickets import Ticket, TicketEntry
 from models.vocabulary import DeadlineKind
 from workers import deadlines, escalations
-from workers.directory import team_named
+from workers.directory import case_of
 from workers.policy import Case, SlaClock
 from workers.tickets.pauses import Pause, pauses_in
 from workers.unit_of_work import UnitOfWork
@@ -21,36 +20,20 @@ from workers.unit_of_work import UnitOfWork
 OPENING = (DeadlineKind.FIRST_RESPONSE, DeadlineKind.ACCEPTANCE, DeadlineKind.PLAN, DeadlineKind.RESOLUTION)
 
 
-async def case_of(uow: UnitOfWork, ticket: Ticket, start: datetime) -> Case:
-    """What the limits of a ticket's clocks depend on, for a clock started at `start` (UTC).
+async def judged_by(uow: UnitOfWork, ticket: Ticket, case: Case) -> Mapping[str, Any]:
+    """What the log keeps wherever clocks are planned, so that limits can be recomputed from it alone.
 
-    While no team serves it yet, it is the one that the assignment rules give it to.
+    Where the policy has several calendars it says by which of them ("": the general one).
     """
-    customer = await uow.the(Customer, ticket.customer_id)
-    if ticket.team_id is not None:
-        team = await uow.session.get(Team, ticket.team_id)
-    else:
-        policy = await uow.policy_of(ticket.policy_version_id)
-        facts = (ticket.category, ticket.subkind, customer.level, ticket.priority, ticket.channel)
-        team = await team_named(uow, policy.assignment(*facts).team)
-    return Case(
-        priority=ticket.priority,
-        category=ticket.category,
-        customer_level=customer.level,
-        team=team.name if team else None,
-        channel=ticket.channel,
-        reopened=ticket.opening > 1 and start >= ticket.opened_at,
-    )
-
-
-def judged_by(ticket: Ticket, case: Case) -> Mapping[str, Any]:
-    """What the log keeps wherever clocks are planned, so that limits can be recomputed from it alone."""
+    policy = (await uow.policy_of(ticket.policy_version_id)).for_case(case)
     return {
         "policy": str(ticket.policy_version_id),
+        **({"calendar": policy.calendar_name} if policy.document.calendars else {}),
         "case": {
             "priority": case.priority.value,
             "category": case.category.value if case.category else None,
             "customer_level": case.customer_level,
+            "customer_group": case.customer_group,
             "team": case.team,
             "channel": case.channel.value if case.channel else None,
         },

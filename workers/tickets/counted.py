@@ -99,6 +99,7 @@ class Clocks:
             priority=Priority(case["priority"]),
             category=Category(case["category"]) if case["category"] else None,
             customer_level=case["customer_level"],
+            customer_group=case.get("customer_group"),
             team=case["team"],
             channel=Medium(case["channel"]) if case["channel"] else None,
         )

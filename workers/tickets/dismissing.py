@@ -122,7 +122,12 @@ async def undo_dismissal(uow: UnitOfWork, ticket: Ticket, by: Staff, note: str =
     await record(uow, ticket, "dismissal_undone", by=by, words={"note": note} if note else None)
     if entry.facts["survey"]:
         await _turn_survey(uow, ticket, "withdrawn", "invited")
-    await _take_up_clocks(uow, ticket)
+    await take_up_clocks(uow, ticket, NOT_A_TICKET)
+    await meet_meanwhile(uow, ticket)
+
+
+async def meet_meanwhile(uow: UnitOfWork, ticket: Ticket) -> None:
+    """An answer that left before the ticket closed, and arrived after that, has met its clocks."""
     for kind, name in MET_MEANWHILE:
         at = getattr(ticket, name)
         verdict = await deadlines.meet(uow, ticket, kind, at) if at else None
@@ -130,9 +135,11 @@ async def undo_dismissal(uow: UnitOfWork, ticket: Ticket, by: Staff, note: str =
             await settle_verdict(uow, ticket, verdict)
 
 
-async def _take_up_clocks(uow: UnitOfWork, ticket: Ticket) -> None:
-    """The deadlines run on as if they had never stopped: alarms whose time has passed are heard now."""
-    query = select(Deadline).where(Deadline.ticket_id == ticket.id, Deadline.ended_reason == NOT_A_TICKET)
+async def take_up_clocks(uow: UnitOfWork, ticket: Ticket, ended: str) -> None:
+    """The deadlines that ended for this reason run on as if they had never stopped: alarms whose time has
+    passed are heard now.
+    """
+    query = select(Deadline).where(Deadline.ticket_id == ticket.id, Deadline.ended_reason == ended)
     for row in await uow.session.scalars(query.order_by(Deadline.id)):
         row.state = DeadlineState.BREACHED if row.breached_at is not None else DeadlineState.RUNNING
         row.ended_reason = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import update
@@ -11,8 +10,9 @@ from models.deadlines import Deadline
 from models.people import Customer, Staff
 from models.surveys import Survey
 from models.tickets import Ticket
-from models.vocabulary import NOT_A_TICKET, DeadlineKind, Medium, TicketState
+from models.vocabulary import MERGED, NOT_A_TICKET, DeadlineKind, Medium, TicketState
 from workers import deadlines, escalations
+from workers.directory import case_of, policy_for
 from workers.errors import Conflict, InvalidInput
 from workers.history import record
 from workers.notifications import (
@@ -25,12 +25,13 @@ from workers.notifications import (
 )
 from workers.policy import Alarm, Policy
 from workers.text import mask_free_text
-from workers.tickets.clocks import OPENING, case_of, judged_by, start_clock, start_clocks
+from workers.tickets.clocks import OPENING, judged_by, start_clock, start_clocks
 from workers.tickets.first_response import meets_first_response, record_first_response, settle_verdict
 from workers.tickets.informing import keep_informed
 from workers.tickets.loading import must_be_open
+from workers.tickets.owned import tell_owners
 from workers.tickets.responding import tell_handler
-from workers.tickets.served import ask_at
+from workers.tickets.served import ask_at, confirmation_plan
 from workers.tickets.waiting import end_wait
 from workers.unit_of_work import UnitOfWork
 
@@ -67,13 +68,14 @@ async def resolve(
             await settle_verdict(uow, ticket, verdict)
     await deadlines.withdraw(uow, ticket, [DeadlineKind.PROGRESS], "resolved")
     await _give_feedback(uow, ticket, by, result)
+    await tell_owners(uow, ticket, by, result)
     await _await_customer(uow, ticket)
 
 
 async def _give_feedback(uow: UnitOfWork, ticket: Ticket, by: Staff, result: dict[str, str]) -> None:
     to = await customer_recipient(uow, ticket)
     by_phone = await _prefers_phone(uow, ticket)
-    if to is None or to.channel is not Medium.EMAIL or by_phone:
+    if to is None or to.channel not in (Medium.EMAIL, Medium.PUSH) or by_phone:
         await phone_task(uow, ticket, by, "result", result)
         return
     facts = {**await ticket_facts(uow, ticket), **result, "from_name": by.name}
@@ -123,16 +125,15 @@ async def phone_feedback(uow: UnitOfWork, ticket: Ticket, by: Staff, evidence: s
 
 
 async def _await_customer(uow: UnitOfWork, ticket: Ticket) -> None:
-    """From the result on: the survey after its delay, and an end to waiting for a confirmation."""
+    """From the result on: the survey after its delay, and the chase of a confirmation until its end."""
     assert ticket.resolved_at is not None
-    policy = await uow.policy_of(ticket.policy_version_id)
+    policy = await policy_for(uow, ticket)
     start = ticket.resolved_at
-    give_up = policy.confirm_by(start)
     plan = (
-        (DeadlineKind.SURVEY_INVITATION, await ask_at(uow, ticket, policy), "invite"),
-        (DeadlineKind.CONFIRMATION, give_up, "unconfirmed"),
+        (DeadlineKind.SURVEY_INVITATION, [Alarm(await ask_at(uow, ticket, policy), "invite", ())]),
+        (DeadlineKind.CONFIRMATION, confirmation_plan(policy, start)),
     )
-    for kind, at, step in plan:
+    for kind, alarms in plan:
         await deadlines.arm(
             uow,
             ticket,
@@ -140,8 +141,8 @@ async def _await_customer(uow: UnitOfWork, ticket: Ticket) -> None:
             fact=ticket.id,
             generation=ticket.opening,
             started_at=start,
-            limit_at=at,
-            alarms=[Alarm(at=at, step=step, roles=())],
+            limit_at=alarms[-1].at,
+            alarms=alarms,
         )
 
 
@@ -220,7 +221,7 @@ async def reopen(
     policy = await uow.policy_of(ticket.policy_version_id)
     again = await _clocks_again(uow, ticket, policy)
     case = await case_of(uow, ticket, now)
-    facts = {"reason": reason, "opening": ticket.opening, **judged_by(ticket, case)}
+    facts = {"reason": reason, "opening": ticket.opening, **await judged_by(uow, ticket, case)}
     await record(uow, ticket, "reopened", by=by, at=now, facts=facts, words={"note": note} if note else None)
     limits = await start_clocks(uow, ticket, OPENING if unanswered else again, now, case=case)
     ticket.expected_resolution_at = limits.get(DeadlineKind.RESOLUTION.value)
@@ -238,43 +239,42 @@ async def _clocks_again(uow: UnitOfWork, ticket: Ticket, policy: Policy) -> list
     return [kind for kind in kinds if kind not in still]
 
 
-async def confirmation_alarm(uow: UnitOfWork, row: Deadline, alarm: Alarm) -> timedelta | None:
-    """Nobody confirmed in all that time: note the reason and go on to closing."""
-    ticket = await uow.session.get_one(Ticket, row.ticket_id)
-    if ticket.confirmed_at is None and ticket.state is TicketState.AWAITING_FEEDBACK:
-        ticket.unconfirmed_reason = "unreachable"
-        ticket.state = TicketState.RESOLVED
-        await record(uow, ticket, "unconfirmed", facts={"reason": "unreachable"})
-        await try_close(uow, ticket)
-    return None
+class NotComplete(Conflict):
+    """A ticket cannot be closed yet: `missing` are the codes of what is, labels of the group `missing`."""
+
+    def __init__(self, number: str, missing: list[str]) -> None:
+        super().__init__(
+            f"ticket {number} cannot be closed yet: {', '.join(missing)}",
+            hint="it closes by itself when the result is confirmed and rated, or both were followed up",
+        )
+        self.missing = missing
 
 
 def missing_for_closing(ticket: Ticket) -> list[str]:
     """What still keeps a ticket open: first_response, result, confirmation, rating (codes, in this order).
 
-    Nothing where staff found it to be no request.
+    Nothing where staff found it to be no request, or where it goes on in another ticket. A reason for "not
+    confirmed" counts once the customer had all the time there is to confirm.
     """
-    if ticket.close_reason == NOT_A_TICKET:
+    if ticket.close_reason in (NOT_A_TICKET, MERGED):
         return []
+    given_up = ticket.state is not TicketState.AWAITING_FEEDBACK
     conditions = {
         "first_response": ticket.first_response_at,
         "result": ticket.resolved_at,
-        "confirmation": ticket.confirmed_at or ticket.unconfirmed_reason,
+        "confirmation": ticket.confirmed_at or (given_up and ticket.unconfirmed_reason),
         "rating": ticket.rated_at or ticket.unrated_reason,
     }
     return [name for name, there in conditions.items() if not there]
 
 
 async def close(uow: UnitOfWork, ticket: Ticket, by: Staff | None = None) -> None:
-    """Close the ticket. Raises Conflict naming what is missing."""
+    """Close the ticket. Raises NotComplete naming what is missing (row B11)."""
     if ticket.state is TicketState.CLOSED:
         return
     missing = missing_for_closing(ticket)
     if missing:
-        raise Conflict(
-            f"ticket {ticket.number} cannot be closed yet: {', '.join(missing)}",
-            hint="it closes by itself when the result is confirmed and rated, or both were followed up",
-        )
+        raise NotComplete(ticket.number, missing)
     ticket.state, ticket.closed_at = TicketState.CLOSED, uow.clock.now()
     ticket.attention = False
     facts = {"rated": ticket.rated_at is not None, "unconfirmed": ticket.unconfirmed_reason}

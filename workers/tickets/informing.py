@@ -22,6 +22,7 @@ from models.vocabulary import (
     TicketState,
 )
 from workers import deadlines
+from workers.directory import policy_for
 from workers.history import record
 from workers.notifications import Notice, customer_recipient, notify, staff_ticket_facts, ticket_facts
 from workers.policy import Alarm
@@ -81,7 +82,7 @@ def _told_at(row: Deadline) -> datetime:
 
 
 async def _alarms(uow: UnitOfWork, ticket: Ticket, last: datetime) -> list[Alarm]:
-    policy = await uow.policy_of(ticket.policy_version_id)
+    policy = await policy_for(uow, ticket)
     due = await _due(uow, ticket, last)
     if due is None:
         return []
@@ -96,7 +97,7 @@ async def _again(uow: UnitOfWork, ticket: Ticket, row: Deadline, last: datetime)
 
 
 async def _due(uow: UnitOfWork, ticket: Ticket, last: datetime) -> datetime | None:
-    policy = await uow.policy_of(ticket.policy_version_id)
+    policy = await policy_for(uow, ticket)
     around = policy.around_the_clock(ticket.priority)
     return policy.informing.next_at(last, around_the_clock=around)
 

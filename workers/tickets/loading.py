@@ -31,6 +31,15 @@ async def ticket_by_id(uow: UnitOfWork, ident: UUID, *, hold: bool = True) -> Ti
     return ticket
 
 
+async def goes_on_in(uow: UnitOfWork, ticket: Ticket) -> Ticket:
+    """The ticket itself, or the one that it was merged into in the end, held like it."""
+    seen = {ticket.id}
+    while ticket.merged_into_id is not None and ticket.merged_into_id not in seen:
+        seen.add(ticket.merged_into_id)
+        ticket = await ticket_by_id(uow, ticket.merged_into_id)
+    return ticket
+
+
 async def remember_message(uow: UnitOfWork, ticket: Ticket, message_id: str) -> None:
     """Note that the mail of this Message-ID belongs to the ticket: replies to it do, and copies of it.
 

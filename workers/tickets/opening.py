@@ -15,7 +15,7 @@ from models.notifications import Notification
 from models.people import Customer
 from models.tickets import Ticket
 from models.vocabulary import Category, DeadlineKind, Medium, Priority, TicketState
-from workers.directory import Contact, find_or_make_customer
+from workers.directory import Contact, case_of, find_or_make_customer
 from workers.history import record
 from workers.notifications import (
     Notice,
@@ -27,7 +27,7 @@ from workers.notifications import (
 )
 from workers.tickets.assigning import assign
 from workers.tickets.chatting import post_to_chat
-from workers.tickets.clocks import OPENING, case_of, judged_by, start_clocks
+from workers.tickets.clocks import OPENING, judged_by, start_clocks
 from workers.tickets.collecting import subject_hash
 from workers.tickets.loading import remember_message
 from workers.tickets.piloting import come_under_pilot
@@ -70,7 +70,7 @@ async def open_ticket(uow: UnitOfWork, request: Request) -> Ticket:
     await come_under_pilot(uow, ticket)
     case = await case_of(uow, ticket, ticket.received_at)
     facts: dict[str, Any] = {"channel": request.channel.value, "claimed_sender": request.claimed}
-    facts |= judged_by(ticket, case)
+    facts |= await judged_by(uow, ticket, case)
     if request.earlier is not None:
         facts["earlier"] = request.earlier.number
     await record(uow, ticket, "received", actor="customer", at=request.received_at, facts=facts)
@@ -125,6 +125,7 @@ async def _write(uow: UnitOfWork, request: Request, customer: Customer, number: 
         earlier_id=request.earlier.id if request.earlier else None,
     )
     await uow.add(ticket)
+    uow.words_changed("ticket", ticket.id)
     return ticket
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
+from models.vocabulary import MERGED
 from workers.policy import Policy, SlaClock
 from workers.tickets.counted import (
     ACCEPTANCE,
@@ -163,6 +164,8 @@ class _Replay(Clocks):
         self._pause(line.at)
 
     def _on_resumed(self, line: Line) -> None:
+        if "case" in line.facts:
+            self._judge_by(line)
         self._run(line.at)
         self._waits = False
 
@@ -173,6 +176,25 @@ class _Replay(Clocks):
         self._closed = self._dismissed = True
         for each in self._open_ones(OPENING):
             each.state, each.ended_reason = WITHDRAWN, NOT_A_TICKET
+
+    def _on_customer_erased(self, line: Line) -> None:
+        self._closed = True
+        self._replace(OPENING, line.at, line.kind)
+
+    def _on_merged(self, line: Line) -> None:
+        self._closed = True
+        self._replace(OPENING, line.at, MERGED)
+
+    def _on_merge_undone(self, line: Line) -> None:
+        if not self._closed:
+            return  # the line of the ticket that the other one had gone on in
+        self._closed = False
+        for each in self.clocks:
+            if each.ended_reason == MERGED:
+                each.state, each.ended_reason = RUNNING if each.state is WITHDRAWN else each.state, None
+        if self._first_response is not None:
+            self._meet(FIRST, self._first_response)
+            self._meet(ACCEPTANCE, self._first_response)
 
     def _on_dismissal_undone(self, line: Line) -> None:
         self._closed = self._dismissed = False

@@ -21,14 +21,16 @@ from models.tickets import Ticket
 from models.vocabulary import DeadlineKind, DeadlineState, TicketState
 from workers import deadlines
 from workers.alarms import change_plan, plan_of
+from workers.directory import case_of, policy_for
 from workers.history import record
 from workers.in_force import not_tried
 from workers.locks import held
 from workers.notifications import CANCELLABLE
 from workers.policy import Alarm, Case, Policy, SlaClock
-from workers.tickets.clocks import OPENING, case_of, judged_by, pauses_of
+from workers.tickets.clocks import OPENING, judged_by, pauses_of
 from workers.tickets.pauses import Pause
-from workers.tickets.served import ask_at
+from workers.tickets.retiming import move_ladder
+from workers.tickets.served import ask_at, confirmation_plan
 from workers.tickets.shifts import ADDED, ALARMS, KEPT, MOVED, WITHDRAWN, Shift
 from workers.tickets.waiting import clocks_running
 from workers.unit_of_work import UnitOfWork
@@ -123,7 +125,7 @@ async def _bring_under(uow: UnitOfWork, ticket: Ticket, version_id: UUID, change
         "from": _named(old),
         "to": _named(new),
         "clocks": [shift.facts() for shift in shifts],
-        **judged_by(ticket, await case_of(uow, ticket, ticket.opened_at)),
+        **await judged_by(uow, ticket, await case_of(uow, ticket, ticket.opened_at)),
     }
     await record(uow, ticket, REASON, at=now, facts=facts)
     return tuple(shifts)
@@ -155,7 +157,7 @@ class _Work:
             if row.kind in OPENING:
                 shifts.append(await self._clock(row, now))
             elif row.kind is DeadlineKind.ESCALATION:
-                shifts.append(self._ladder(row))
+                shifts.append(await self._ladder(row))
             elif row.kind in AFTER_RESULT and row.alarm_no == 0:
                 shifts.append(await self._after_result(row, now))
         for kind in (kind for kind in MAY_BE_ADDED if kind not in awaited):
@@ -220,17 +222,10 @@ class _Work:
             heard=heard,
         )
 
-    def _ladder(self, row: Deadline) -> Shift | None:
+    async def _ladder(self, row: Deadline) -> Shift | None:
         """The rungs nobody has heard of yet; those that were told are not told again."""
-        rungs = self.new.ladder(self.ticket.priority, row.started_at)
-        told = plan_of(row)[: row.alarm_no]
-        left = list(rungs[len(told) :])
-        if not left:
-            last = told[-1].at if told else row.started_at
-            left = [self.new.ladder_repeat(self.ticket.priority, last)]
-        if left == plan_of(row)[row.alarm_no :]:
+        if not await move_ladder(self.uow, self.ticket, row):
             return None
-        change_plan(self.uow, row, left)
         row.policy_version_id = self.ticket.policy_version_id
         return Shift(row.kind.value, ALARMS, None, None)
 
@@ -238,13 +233,15 @@ class _Work:
         """When the customer is asked for a rating, and how long a confirmation is waited for."""
         start, before = row.started_at, row.limit_at
         asked = row.kind is DeadlineKind.SURVEY_INVITATION
-        at = await ask_at(self.uow, self.ticket, self.new) if asked else self.new.confirm_by(start)
+        new = await policy_for(self.uow, self.ticket)
+        at = await ask_at(self.uow, self.ticket, new) if asked else new.confirm_by(start)
         if at <= now and at != before:
             return Shift(row.kind.value, KEPT, before, before)
         if at == before:
             return None
-        (alarm,) = plan_of(row)
-        change_plan(self.uow, row, [Alarm(at, alarm.step, alarm.roles, alarm.level)])
+        plan = [Alarm(at, "invite", ())] if asked else confirmation_plan(new, start)
+        left = len(plan_of(row)) - row.alarm_no
+        change_plan(self.uow, row, plan[-left:])
         row.limit_at, row.policy_version_id = at, self.ticket.policy_version_id
         return Shift(row.kind.value, MOVED, before, at)
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from models.people import Customer, Team
 from models.tickets import Ticket
-from workers.policy import Policy, Service, touchpoint_of
+from workers.policy import Alarm, Policy, Service, touchpoint_of
 from workers.policy.asking_parts import Touchpoint
 from workers.unit_of_work import UnitOfWork
 
@@ -27,6 +27,12 @@ async def service_of(uow: UnitOfWork, ticket: Ticket, touchpoint: Touchpoint | N
         team=team.name if team else None,
         channel=ticket.channel,
     )
+
+
+def confirmation_plan(policy: Policy, given_at: datetime) -> list[Alarm]:
+    """The chase of a confirmation of the result given then: reminder, task, and its end `unconfirmed`."""
+    *chase, (end, _) = policy.confirmation.steps(given_at)
+    return [*(Alarm(at, step, ()) for at, step in chase), Alarm(end, "unconfirmed", ())]
 
 
 async def ask_at(uow: UnitOfWork, ticket: Ticket, policy: Policy) -> datetime:

@@ -18,7 +18,7 @@ from models.tickets import Ticket, TicketEntry
 from models.vocabulary import DeadlineKind, DeadlineState, TicketState
 from workers import deadlines
 from workers.alarms import change_plan, plan_of
-from workers.directory import people_for
+from workers.directory import case_of, people_for, policy_for
 from workers.errors import Conflict
 from workers.history import record
 from workers.notifications import (
@@ -32,7 +32,7 @@ from workers.notifications import (
 from workers.policy import Alarm, SlaClock
 from workers.promises import settle
 from workers.text import mask_free_text
-from workers.tickets.clocks import case_of
+from workers.tickets.clocks import judged_by
 from workers.tickets.loading import must_be_open
 from workers.unit_of_work import UnitOfWork
 
@@ -139,6 +139,7 @@ async def _end(uow: UnitOfWork, ticket: Ticket, reason: str, at: datetime, by: S
     ticket.waiting_since = None
     await deadlines.withdraw(uow, ticket, [DeadlineKind.WAITING], "resumed")
     facts = {"reason": reason, "limits": {kind: limit.isoformat() for kind, limit in limits.items()}}
+    facts |= await judged_by(uow, ticket, await case_of(uow, ticket, ticket.opened_at))
     await record(uow, ticket, "resumed", by=by, at=at, facts=facts)
 
 
@@ -169,7 +170,7 @@ async def _run(uow: UnitOfWork, ticket: Ticket, at: datetime) -> dict[str, datet
         if row.kind is DeadlineKind.RESOLUTION and row.limit_at == ticket.expected_resolution_at:
             ticket.expected_resolution_at = limit
         row.state, row.paused_at, row.limit_at = DeadlineState.RUNNING, None, limit
-        change_plan(uow, row, _not_heard(row, policy.alarms(clock, case, row.started_at, limit=limit)))
+        change_plan(uow, row, not_heard(row, policy.alarms(clock, case, row.started_at, limit=limit)))
         limits[row.kind.value] = limit
     return limits
 
@@ -184,7 +185,8 @@ async def limit_from(uow: UnitOfWork, ticket: Ticket, row: Deadline, at: datetim
     return policy.after_pauses(*facts, row.limit_at, [(row.paused_at, at)])
 
 
-def _not_heard(row: Deadline, alarms: tuple[Alarm, ...]) -> list[Alarm]:
+def not_heard(row: Deadline, alarms: tuple[Alarm, ...]) -> list[Alarm]:
+    """Of a new plan of a clock what is left beside the alarms that were heard by its old one."""
     heard = [alarm.step for alarm in plan_of(row)[: row.alarm_no]]
     left = []
     for alarm in alarms:
@@ -197,7 +199,7 @@ def _not_heard(row: Deadline, alarms: tuple[Alarm, ...]) -> list[Alarm]:
 
 async def _arm(uow: UnitOfWork, ticket: Ticket, now: datetime) -> datetime:
     """The reminders to the customer, and the end of the longest wait, which is given back."""
-    policy = await uow.policy_of(ticket.policy_version_id)
+    policy = await policy_for(uow, ticket)
     until = policy.waiting.until(now, around_the_clock=policy.around_the_clock(ticket.priority))
     reminders = [Alarm(at, REMIND, ()) for at in policy.waiting.reminders_at(now, until)]
     await deadlines.arm(

@@ -15,12 +15,13 @@ from models.notifications import Notification
 from models.people import Staff
 from models.tickets import Ticket, TicketEntry
 from workers import escalations, links, tickets
+from workers.directory import known_names, policy_for
 from workers.errors import Forbidden, InvalidInput, NotFound
 from workers.followups import followup_by_id, name_owner
 from workers.notifications import staff_ticket_facts
 from workers.text import mask_free_text
 from workers.unit_of_work import UnitOfWork
-from workers.web import digest_pages, followup_pages
+from workers.web import digest_pages, followup_pages, outcome_page
 from workers.web.pages import form_fields, own_url, page
 from workers.web.parts import Parts
 
@@ -34,7 +35,7 @@ ACTIONS = {
     "take_back": "take_back",
     "take_followup": "take",
 }
-PAGES = (digest_pages.PURPOSE, followup_pages.PURPOSE)
+PAGES = (digest_pages.PURPOSE, followup_pages.PURPOSE, outcome_page.PURPOSE)
 """Links with pages of their own."""
 GONE = 410
 MOST_CHOICES = 3
@@ -52,6 +53,8 @@ async def show(request: Request, parts: Parts, token: str) -> Response:
             return await digest_pages.show(uow, request, link, person)
         if link.purpose == followup_pages.PURPOSE:
             return await followup_pages.show(uow, request, link, person)
+        if link.purpose == outcome_page.PURPOSE:
+            return await outcome_page.show(uow, request, link, person)
         ticket = await tickets.ticket_by_id(uow, _ticket_id(link), hold=False)
         try:
             links.check(uow, link)
@@ -74,6 +77,8 @@ async def act(request: Request, parts: Parts, token: str) -> Response:
         return await digest_pages.act(parts, request, token, person)
     if link.purpose == followup_pages.PURPOSE:
         return await followup_pages.act(parts, request, link, person, given)
+    if link.purpose == outcome_page.PURPOSE:
+        return await outcome_page.act(parts, request, link, person, given)
     async with parts.workshop.read() as uow:
         ticket = await tickets.ticket_by_id(uow, _ticket_id(link), hold=False)
         errors = _mistakes(uow, link, given)
@@ -184,7 +189,7 @@ async def _choices(uow: UnitOfWork, ticket: Ticket) -> list[dict[str, Any]]:
     """Times to promise: the closing times of the next working days, and last the latest possible."""
     now = uow.clock.now()
     latest = await tickets.latest_resolution(uow, ticket, now)
-    calendar = (await uow.policy_of(ticket.policy_version_id)).calendar
+    calendar = (await policy_for(uow, ticket)).calendar
     closings = [calendar.close_of_working_day(now, day) for day in range(MOST_CHOICES)]
     times = [*(at for at in closings if now + SOON < at < latest), latest]
     return [{"value": at.isoformat(), "at": at.isoformat(), "chosen": at == latest} for at in times]
@@ -197,10 +202,11 @@ async def _request_details(uow: UnitOfWork, link: Link, ticket: Ticket) -> list[
         raise NotFound("there is no such escalation request")
     sealer = await uow.vault.sealer(uow.session, ticket.data_key_id)
     words: dict[str, str] = sealer.json(entry.words_sealed, "ticket_entries.words") or {}
+    names = await known_names(uow, ticket.customer_id)
     asker = await uow.session.get(Staff, entry.staff_id) if entry.staff_id else None
     rows = {
         "requested_by": asker.name if asker else "",
-        "reason": mask_free_text(words.get("reason", "")),
-        "resources": mask_free_text(words.get("resources", "")),
+        "reason": mask_free_text(words.get("reason", ""), names=names),
+        "resources": mask_free_text(words.get("resources", ""), names=names),
     }
     return [{"name": name, "value": value} for name, value in rows.items() if value]

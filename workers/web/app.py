@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 
 from workers import __version__
 from workers.errors import CloseloopError
+from workers.rendering import Renderer
 from workers.web import (
     action_pages,
     code_page,
@@ -20,34 +21,37 @@ from workers.web import (
     hooks,
     mail_hooks,
     sms_hooks,
+    status_pages,
     survey_call_page,
     survey_pages,
 )
-from workers.web.api import api_router
+from workers.web.api import RESOURCES
 from workers.web.api.entry import find_key
-from workers.web.console import SignInNeeded, sign_in_url
-from workers.web.console import router as console
+from workers.web.auditing import AuditSeam
+from workers.web.console import ROOMS, SignInNeeded, sign_in_url
 from workers.web.described import describe
 from workers.web.middleware import ApiDoor, LastNet, SafeHeaders
-from workers.web.pages import error_page, wants_page
+from workers.web.pages import error_page, page_locale, wants_page
 from workers.web.parts import WebParts
 from workers.web.problems import problem_of, problem_response
 
 __all__ = ["WebParts", "make_app"]
 
 SEE_OTHER = 303
+# In this order an address is compared with them: what most people open comes before the many of the API.
 ROUTERS = (
+    survey_pages.router,
     sms_hooks.router,
     hooks.router,
     mail_hooks.router,
     hooks.others,
-    api_router,
+    *RESOURCES,
     code_page.router,
-    survey_pages.router,
     survey_call_page.router,
     action_pages.router,
     customer_pages.router,
-    console,
+    status_pages.router,
+    *ROOMS,
     health.router,
 )
 SUMMARY = "Asynchronous notification service for customer-support teams: nobody is forgotten."
@@ -68,9 +72,12 @@ def make_app(parts: WebParts) -> FastAPI:
         app.add_exception_handler(kind, _answer)
     app.add_middleware(ApiDoor, settings=parts.settings, find_key=partial(find_key, parts))
     app.add_middleware(LastNet, answer=_answer)
+    app.add_middleware(AuditSeam, parts=parts)
     app.add_middleware(SafeHeaders, https=parts.settings.public_url.startswith("https:"))
     for router in ROUTERS:
-        app.include_router(router)
+        # Not `include_router`: it builds all routes anew for each application, and looks for one twice or
+        # thrice per request. None of these routers needs more than it says itself.
+        app.router.routes.extend(router.routes)
     describe(app)
     return app
 
@@ -83,4 +90,6 @@ async def _answer(request: Request, error: Exception) -> Response:
         return RedirectResponse(sign_in_url(error.next_path), SEE_OTHER)
     if wants_page(request):
         return error_page(request, problem)
-    return problem_response(problem)
+    renderer: Renderer = request.app.state.parts.renderer
+    locale = page_locale(request)
+    return problem_response(problem, lambda code: renderer.word(code, "missing", locale))

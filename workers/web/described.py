@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, Field
 
+from workers.web.described_webhooks import webhooks_described
 from workers.web.problems import MEDIA_TYPE
 
 WORDS: Mapping[int, str] = {
@@ -53,6 +54,7 @@ def describe(app: FastAPI) -> None:
             schema = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
             for response in _errors(schema):
                 response["content"] = {MEDIA_TYPE: {"schema": {"$ref": _PLACE}}}
+            schema["webhooks"] = webhooks_described()
             app.openapi_schema = schema
         return app.openapi_schema
 

@@ -15,28 +15,25 @@ from fastapi import Request
 from sqlalchemy import select
 from starlette.responses import RedirectResponse, Response
 
-from models.crypto import Erased
 from models.links import Link
 from models.people import Staff
 from models.surveys import Followup, Survey
-from models.tickets import Ticket, TicketEntry
+from models.tickets import Ticket
 from models.vocabulary import FollowupState, Role
 from workers import followups, links
-from workers.directory import staff_by_email, staff_by_number
+from workers.directory import known_names, staff_by_email, staff_by_number
 from workers.errors import NotFound
 from workers.notifications import staff_ticket_facts
 from workers.surveys import latest
 from workers.text import mask_free_text
 from workers.unit_of_work import UnitOfWork
+from workers.web.followup_log import SPOKEN, log_lines
 from workers.web.pages import own_url, page
 from workers.web.parts import WebParts
 
 PURPOSE = "followup"
 GONE, SEE_OTHER = 410, 303
 LONGEST = 2_000
-MOST_LINES = 30
-SPOKEN = ("text", "suggestions", "measure", "note", "review_report")
-"""Words of a line of the log that the page shows."""
 
 
 async def show(uow: UnitOfWork, request: Request, link: Link, person: Staff) -> Response:
@@ -59,18 +56,24 @@ async def act(
             return _expired(request, person)
         followup, ticket = await followups.followup_by_id(uow, _subject(link))
         by = await uow.session.get_one(Staff, person.id)
-        name = given.get("act", "")
-        errors = {"changed": "changed"} if given.get("version") != str(followup.version) else {}
-        step = _STEPS.get(name)
-        if step is None or name not in _acts(followup):
-            errors = {"changed": "changed"}
-        elif not errors:
-            errors = await step(uow, followup, ticket, by, given)
+        errors = await step(uow, followup, ticket, by, given)
     if errors:
         async with parts.workshop.read() as uow:
             return await _page(uow, request, link, person, given=given, errors=errors)
     mark = "&" if "?" in own_url(request) else "?"
-    return RedirectResponse(f"{own_url(request)}{mark}done={name}", SEE_OTHER)
+    return RedirectResponse(f"{own_url(request)}{mark}done={given['act']}", SEE_OTHER)
+
+
+async def step(
+    uow: UnitOfWork, followup: Followup, ticket: Ticket, by: Staff, given: Mapping[str, str]
+) -> dict[str, str]:
+    """Take the case, held by the caller, the step that the form names; gives what is wrong by field, {} if
+    nothing was. A form of an older version of the case does nothing.
+    """
+    name = given.get("act", "")
+    if given.get("version") != str(followup.version) or name not in _acts(followup):
+        return {"changed": "changed"}
+    return await _STEPS[name](uow, followup, ticket, by, given)
 
 
 async def _page(
@@ -85,19 +88,24 @@ async def _page(
     followup = await uow.session.get(Followup, _subject(link))
     if followup is None:
         raise NotFound("there is no such follow-up")
-    ticket = await uow.session.get_one(Ticket, followup.ticket_id)
     done = request.query_params.get("done")
     facts = {
-        **await _case_facts(uow, followup, ticket, person),
+        **await case_facts(uow, followup, person, given or {}, errors or {}),
         "action_url": own_url(request),
-        "given": {**_known(followup), **(given or {})},
-        "errors": errors or {},
         "done": done if done in _STEPS and not errors else None,
     }
     return page(request, "followup", facts, locale=person.locale, status=422 if errors else 200)
 
 
-async def _case_facts(uow: UnitOfWork, followup: Followup, ticket: Ticket, person: Staff) -> dict[str, Any]:
+async def case_facts(
+    uow: UnitOfWork,
+    followup: Followup,
+    person: Staff,
+    given: Mapping[str, str],
+    errors: Mapping[str, str],
+) -> dict[str, Any]:
+    """What the page shows of a case to this person; `given` is what was typed, with what is wrong in it."""
+    ticket = await uow.session.get_one(Ticket, followup.ticket_id)
     known = await staff_ticket_facts(uow, ticket)
     hidden = (
         person.id == await followups.rated_person(uow, followup) and person.role is not Role.ADMINISTRATOR
@@ -106,7 +114,7 @@ async def _case_facts(uow: UnitOfWork, followup: Followup, ticket: Ticket, perso
     answer = None if hidden else await latest(uow, survey, final=True)
     staff = {row.id: row.name for row in await uow.session.scalars(select(Staff))}
     owner = followup.owner_id
-    acts = _acts(followup)
+    acts, names = _acts(followup), await known_names(uow, ticket.customer_id)
     return {
         "ticket": known["ticket"],
         "case": {
@@ -119,15 +127,17 @@ async def _case_facts(uow: UnitOfWork, followup: Followup, ticket: Ticket, perso
             "due_at": followup.due_at.isoformat() if followup.due_at else None,
         },
         "scores": {} if hidden else dict(followup.scores),
-        "comment": mask_free_text(answer.comment) if answer else "",
-        "log": await _log(uow, followup, ticket, staff, hidden=hidden),
+        "comment": mask_free_text(answer.comment, names=names) if answer else "",
+        "log": await log_lines(uow, followup, ticket, staff, hidden=hidden),
         "acts": [each for each in acts if each != "take" or owner != person.id],
+        "given": {**_known(followup), **given},
+        "errors": errors,
     }
 
 
 def _acts(followup: Followup) -> list[str]:
     """What the case can be taken through from where it stands, the next step first."""
-    if followup.state is FollowupState.MET:
+    if followup.state.over:
         return []
     if followup.started_at is None:
         return ["take", "contact"]
@@ -139,34 +149,6 @@ def _acts(followup: Followup) -> list[str]:
 def _known(followup: Followup) -> dict[str, str]:
     """What a form begins with: who and what the round before named."""
     return {"cause": followup.cause or "", "department": followup.department or ""}
-
-
-async def _log(
-    uow: UnitOfWork, followup: Followup, ticket: Ticket, staff: Mapping[UUID, str], *, hidden: bool
-) -> list[dict[str, str]]:
-    rows = await uow.session.scalars(
-        select(TicketEntry)
-        .where(TicketEntry.followup_id == followup.id)
-        .order_by(TicketEntry.id.desc())
-        .limit(MOST_LINES)
-    )
-    lines = []
-    for row in rows:
-        words = "" if hidden else await _words(uow, ticket, row)
-        by = staff.get(row.staff_id, "") if row.staff_id else uow.settings.mail_from_name or ""
-        lines.append({"at": row.at.isoformat(), "by": by, "kind": row.kind, "text": words})
-    return lines[::-1]
-
-
-async def _words(uow: UnitOfWork, ticket: Ticket, row: TicketEntry) -> str:
-    if row.words_sealed is None:
-        return ""
-    try:
-        sealer = await uow.vault.sealer(uow.session, ticket.data_key_id)
-    except Erased:
-        return ""
-    said = sealer.json(row.words_sealed, "ticket_entries.words")
-    return "\n".join(mask_free_text(str(said[name])) for name in SPOKEN if said.get(name))
 
 
 async def _take(

@@ -17,7 +17,8 @@ from workers.web.parts import WebParts
 from workers.web.problems import MalformedBody, Problem
 
 CODE_PATH = "/p"
-PAGE_PATHS = ("/s/", "/t/", "/c/", "/u/", "/a/", "/console/")
+STATUS_PATH = "/q"
+PAGE_PATHS = ("/s/", "/t/", "/c/", "/u/", "/a/", "/q/", "/console/")
 MOST_FIELDS = 60
 OTHER = {"en": "zh_CN", "zh_CN": "en"}
 CODES = {
@@ -34,7 +35,7 @@ log = structlog.get_logger(__name__)
 def wants_page(request: Request) -> bool:
     """Whether a person looks at the answer: a link from a message, or a browser gone astray."""
     path = request.url.path
-    if path.startswith(PAGE_PATHS) or path in (CODE_PATH, "/console"):
+    if path.startswith(PAGE_PATHS) or path in (CODE_PATH, STATUS_PATH, "/console"):
         return True
     return not path.startswith(("/api/", "/hooks/")) and "text/html" in request.headers.get("accept", "")
 
@@ -47,16 +48,25 @@ def page_locale(request: Request, known: str | None = None) -> str:
 
 
 def page(
-    request: Request, name: str, facts: Mapping[str, Any], *, locale: str | None = None, status: int = 200
+    request: Request,
+    name: str,
+    facts: Mapping[str, Any],
+    *,
+    locale: str | None = None,
+    status: int = 200,
+    csp: str | None = None,
 ) -> Response:
-    """Render `templates/web/<name>.html` with the facts all pages share. `locale`: the reader's, if known."""
+    """Render `templates/web/<name>.html` with the facts all pages share. `locale`: the reader's, if known.
+
+    `csp`: another Content-Security-Policy than that of pages without script.
+    """
     parts: WebParts = request.app.state.parts
     chosen = page_locale(request, locale)
     shared = {"zone": parts.settings.timezone, "team": team_facts(parts, chosen)}
     shared["other_locale_url"] = _other_language(request, chosen)
     html = parts.renderer.render_page(name, chosen, {**shared, **facts})
     headers = {
-        "Content-Security-Policy": parts.renderer.page_csp,
+        "Content-Security-Policy": csp or parts.renderer.page_csp,
         "Content-Language": chosen.replace("_", "-"),
     }
     return HTMLResponse(html, status, headers)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from workers.audit import Trail
 from workers.clock import ClockWatch
 from workers.intake.fetching import Fetcher
 from workers.intake.gathering import Gathering
@@ -40,14 +41,17 @@ class WebParts:
     sign_ins: Attempts = field(default_factory=lambda: Attempts(most=10, seconds=600))
     watch: ClockWatch = field(default_factory=ClockWatch)
     gathering: Gathering = field(init=False)
+    trail: Trail = field(init=False)
 
     def __post_init__(self) -> None:
-        """The one way for single events into the database (see `Gathering`)."""
+        """The ways into the database for single events (`Gathering`) and the audit log (`Trail`)."""
         object.__setattr__(self, "gathering", Gathering(self.workshop))
+        object.__setattr__(self, "trail", Trail(self.workshop))
 
 
-def web_parts(request: Request) -> WebParts:
+async def web_parts(request: Request) -> WebParts:
     """The parts of the application that this request came to."""
+    # A plain function would be run in a thread: as much as half a page costs.
     parts: WebParts = request.app.state.parts
     return parts
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -28,6 +28,7 @@ from workers.errors import (
     Unavailable,
     UnreadableMail,
 )
+from workers.tickets import NotComplete
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = "10"
@@ -66,13 +67,17 @@ OWN_STATUS: tuple[tuple[type[CloseloopError], int], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What went wrong as the caller may know it; `reference` finds the log line of an unexpected error."""
+    """What went wrong as the caller may know it; `reference` finds the log line of an unexpected error.
+
+    `missing` are the codes of what a ticket lacks before it can be closed.
+    """
 
     status: int
     detail: str
     hint: str = ""
     errors: Sequence[Mapping[str, str]] = ()
     reference: str = ""
+    missing: Sequence[str] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -98,8 +103,8 @@ def problem_of(error: Exception, where: str) -> Problem:
     return Problem(500, "something went wrong here", "tell us the reference", reference=reference)
 
 
-def problem_response(problem: Problem) -> JSONResponse:
-    """The problem as application/problem+json."""
+def problem_response(problem: Problem, word_of: Callable[[str], str] = str) -> JSONResponse:
+    """The problem as application/problem+json; `word_of` gives the words for what is missing."""
     body: dict[str, Any] = {
         "type": "about:blank",
         "title": HTTPStatus(problem.status).phrase,
@@ -110,6 +115,8 @@ def problem_response(problem: Problem) -> JSONResponse:
         body["hint"] = problem.hint
     if problem.errors:
         body["errors"] = list(problem.errors)
+    if problem.missing:
+        body["missing"] = [{"code": code, "text": word_of(code)} for code in problem.missing]
     if problem.reference:
         body["reference"] = problem.reference
     return JSONResponse(body, problem.status, dict(problem.headers), MEDIA_TYPE)
@@ -120,7 +127,8 @@ def _of_ours(error: CloseloopError) -> Problem:
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         return _later(error.message, error.hint)
     headers = {"WWW-Authenticate": 'Bearer realm="closeloop"'} if status == HTTPStatus.UNAUTHORIZED else {}
-    return Problem(status, error.message, error.hint, headers=headers)
+    missing = error.missing if isinstance(error, NotComplete) else ()
+    return Problem(status, error.message, error.hint, missing=missing, headers=headers)
 
 
 def _later(detail: str, hint: str = "try again in a moment") -> Problem:

@@ -17,11 +17,14 @@ from workers.intake.providers.sms.port import InboundSms, SmsProvider, SmsStatus
 from workers.intake.providers.sms.registry import PROVIDERS, credentials_for
 from workers.intake.store import Event, store
 from workers.web.bodies import FORM_CAP, read_body
+from workers.web.described import problems
 from workers.web.mail_hooks import take_mail
 from workers.web.parts import Parts, WebParts
 from workers.web.problems import MalformedBody, WrongMediaType
 
-router = APIRouter(prefix="/hooks", tags=["webhooks"])
+# Receipts of mail providers come here, too, and are answered as on their own addresses.
+ERRORS = problems(400, 401, 403, 404, 406, 413, 415, 422, 503)
+router = APIRouter(prefix="/hooks", tags=["webhooks"], responses=ERRORS)
 
 FORM = "application/x-www-form-urlencoded"
 TAKES = {"twilio": FORM}

@@ -13,16 +13,17 @@ from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request
-from sqlalchemy import func, select
+from sqlalchemy import Select, and_, func, select
 from starlette.responses import Response
 
-from models.surveys import Survey
-from models.tickets import TicketEntry
+from models.links import Link
+from models.surveys import Survey, SurveyAnswer, SurveyDraft
+from models.tickets import Ticket, TicketEntry
 from workers import links, surveys
 from workers.errors import Conflict, NotFound
 from workers.policy import Questionnaire
 from workers.surveys import LONGEST_COMMENT, Answer
-from workers.tickets import customer_wrote, ticket_by_id
+from workers.tickets import customer_wrote
 from workers.unit_of_work import UnitOfWork
 from workers.web.pages import form_fields, own_url, page
 from workers.web.parts import Parts
@@ -37,10 +38,25 @@ MOST_MESSAGES = 5
 """So many messages a day are taken from the pages of one ticket."""
 
 
+_VERSION = select(func.max(SurveyAnswer.version)).where(SurveyAnswer.survey_id == Survey.id).correlate(Survey)
+_BEHIND: Select[datetime | None, str, Survey, Any, Any] = (
+    select(Link.expires_at, Ticket.number, Survey, SurveyDraft, SurveyAnswer)
+    .join(Survey, Survey.id == Link.subject_id)
+    .join(Ticket, Ticket.id == Survey.ticket_id)
+    .outerjoin(SurveyDraft, SurveyDraft.survey_id == Survey.id)
+    .outerjoin(
+        SurveyAnswer,
+        and_(SurveyAnswer.survey_id == Survey.id, SurveyAnswer.version == _VERSION.scalar_subquery()),
+    )
+)
+"""What is behind a link: the survey, what was begun, and the newest version of what was said."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Seen:
     """What a link leads to: `gone` says why it takes no answer ("" when it does), `until` how long an answer
-    that was given may be changed, `known` what was said before, `tapped` what a score of the mail is here.
+    that was given may be changed, `known` what was said before, `tapped` what a score of the mail is here,
+    `told` whether mails have told of a low score.
     """
 
     survey: Survey
@@ -50,6 +66,7 @@ class _Seen:
     until: datetime | None
     known: Answer | None
     tapped: Mapping[int, int]
+    told: bool
 
 
 @router.api_route("/s/{token}", methods=["GET", "HEAD"])
@@ -135,23 +152,25 @@ async def _wrote_lately(uow: UnitOfWork, survey: Survey) -> int:
 
 
 async def _look(uow: UnitOfWork, token: str, request: Request) -> _Seen:
-    """The survey of a link, nothing held. Raises NotFound."""
-    link = await links.find(uow, token, PURPOSE)
-    survey = await uow.session.get_one(Survey, link.subject_id)
-    ticket = await ticket_by_id(uow, survey.ticket_id, hold=False)
+    """The survey of a link, nothing held: one question to the database. Raises NotFound."""
+    found = (await uow.session.execute(_BEHIND.where(links.of_token(uow, token, PURPOSE)))).one_or_none()
+    if found is None:
+        raise NotFound("this link is unknown")
+    expires_at, number, survey, draft, answer = found  # the last two may be None
     policy = await uow.policy_of(survey.policy_version_id)
-    locale = request.query_params.get("lang") or survey.locale
-    asked = await surveys.asked_by(uow, survey, locale)
+    asked = await surveys.asked_by(uow, survey, request.query_params.get("lang") or survey.locale)
     until = await surveys.changeable_until(uow, survey)
-    over = link.expires_at is not None and uow.clock.now() > link.expires_at
+    over = expires_at is not None and uow.clock.now() > expires_at
     gone = "expired" if over else _gone(uow, survey, until)
+    said = answer if draft is None else draft
     return _Seen(
         survey=survey,
-        number=ticket.number,
+        number=number,
         asked=asked,
         gone="used" if survey.state == "answered" and until is None else gone,
         until=until,
-        known=None if gone else await surveys.latest(uow, survey),
+        known=None if gone or said is None else await surveys.answer_of(uow, said),
+        told=until is not None and await surveys.was_told(uow, survey),
         tapped={score: policy.survey.nearest(score, asked.scale) for score in SCORES.values()},
     )
 
@@ -186,6 +205,7 @@ def _form(
         "errors": errors,
         "kept": False,
         "until": seen.until,
+        "told": seen.told,
         "action_url": own_url(request),
     }
 

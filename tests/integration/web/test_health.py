@@ -8,9 +8,10 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from models.vocabulary import Lane
+from models.notifications import Notification
+from models.vocabulary import Lane, NotificationState
 from tests.conftest import Backend
-from tests.factories import Desk, make_desk, make_ticket
+from tests.factories import Desk, all_of, make_desk, make_ticket
 from workers.actors import Bench
 from workers.clock import ClockWatch
 from workers.delivery.courier import Courier
@@ -68,6 +69,13 @@ async def test_a_clock_that_was_set_is_not_ready_and_no_limit_is_missed_by_it(ba
             wall[0] += 7 * 86_400
             desk.clock.advance(timedelta(days=7))
             assert await bench.hear("deadlines", Lane.NORMAL) == 0
+            assert await bench.hear("delivery", Lane.NORMAL) == 0
+            assert await bench.hear("errands", Lane.NORMAL) == 0
+            messages = await all_of(desk.workshop, Notification)
+            assert messages
+            assert {row.state for row in messages} == {NotificationState.QUEUED}, (
+                "none is too late or too old"
+            )
             answer = await web.get("/readyz")
             assert answer.status_code == 503
             assert "was set by +604800 s" in answer.json()["checks"]["clock"]
@@ -75,6 +83,7 @@ async def test_a_clock_that_was_set_is_not_ready_and_no_limit_is_missed_by_it(ba
             desk.clock.advance(timedelta(days=-7))
             assert (await web.get("/readyz")).json()["checks"]["clock"] == "ok"
             assert await bench.hear("deadlines", Lane.NORMAL) == 0, "nothing was due in truth"
+            assert await bench.hear("delivery", Lane.NORMAL) == len(messages)
             desk.clock.advance(timedelta(days=7))
             assert await bench.hear("deadlines", Lane.NORMAL) > 0
 

@@ -51,7 +51,7 @@ async def test_a_key_opens_what_its_scopes_and_its_owners_role_allow(desk: Desk)
 
     assert await status(desk, "GET", path, own) == 200
     assert await status(desk, "POST", f"{path}/progress", own, json={"text": "今天处理"}) == 200
-    for place in ("/keys", "/notifications", "/attention", "/suppressions"):
+    for place in ("/keys", "/suppressions", "/blocked-senders", "/intake"):
         assert await status(desk, "GET", place, own) == 403, "an agent's key is an agent"
     assert await status(desk, "GET", path, theirs) == 403
     assert await status(desk, "POST", f"{path}/progress", theirs, json={"text": "x"}) == 403

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 from html import unescape
+from typing import Any
+from uuid import UUID
 
 import pytest
+from sqlalchemy import select
 
 from models.links import Link
 from models.notifications import Notification, Suppression
-from models.surveys import AnonymousAnswer, Followup, Survey, SurveyAnswer
+from models.surveys import AnonymousAnswer, Followup, Survey, SurveyAnswer, SurveyDraft
+from models.tables import Base
 from models.tickets import Ticket
 from tests.factories import Desk, all_of, count_rows, make_link, make_survey, make_ticket
 from workers import tickets
@@ -36,8 +40,8 @@ AHEAD = (
 HAPPY = {"overall": "5", "attitude": "5", "comment": "很好"}
 
 
-async def asked(desk: Desk) -> tuple[Survey, str]:
-    ticket = await make_ticket(desk.workshop)
+async def asked(desk: Desk, email: str = "li.na@customer.example") -> tuple[Survey, str]:
+    ticket = await make_ticket(desk.workshop, email=email)
     survey = await make_survey(desk.workshop, desk.clock, ticket)
     path = await make_link(desk.workshop, "survey", survey.id, ticket=ticket, hours=240, single_use=False)
     return survey, path
@@ -138,11 +142,53 @@ async def test_what_was_begun_is_kept_and_counts_once_it_is_complete(desk: Desk)
     assert shown["scores"] == {"overall": 4, "speed": 1}
 
 
-async def test_beginnings_without_end_are_kept_up_to_a_number(desk: Desk) -> None:
-    _, path = await asked(desk)
-    for n in range(33):
-        assert (await desk.web.post(path, data={"comment": f"{n}"})).status_code == 422
-    assert len(await answers(desk)) == 30
+async def test_beginnings_are_one_row_that_is_read_once_nobody_can_complete_it(desk: Desk) -> None:
+    survey, path = await asked(desk)
+    for n in range(3):
+        assert (await desk.web.post(path, data={"speed": "2", "comment": f"{n}"})).status_code == 422
+    (draft,) = await all_of(desk.workshop, SurveyDraft)
+    assert (draft.survey_id, await answers(desk)) == (survey.id, [])
+    assert (await desk.api("GET", f"/surveys/{survey.number}")).json()["history"] == []
+    desk.clock.set(survey.expires_at + timedelta(seconds=1))
+    (shown,) = (await desk.api("GET", f"/surveys/{survey.number}")).json()["history"]
+    assert (shown["final"], shown["scores"]) == (False, {"speed": 2})
+
+
+async def dump_of(desk: Desk, survey: Survey) -> dict[str, list[Any]]:
+    """Each row of the database that names the survey, its ticket or its customer: which columns hold what
+    kind of value.
+    """
+    idents = {survey.id, survey.ticket_id, survey.customer_id}
+    found: dict[str, list[Any]] = {}
+    async with desk.workshop.read() as uow:
+        for table in Base.metadata.sorted_tables:
+            for row in (await uow.session.execute(select(table))).mappings():
+                if idents & {value for value in row.values() if isinstance(value, UUID)}:
+                    shape = [(name, type(value).__name__) for name, value in row.items()]
+                    found.setdefault(table.name, []).append(shape)
+    return {name: sorted(rows) for name, rows in found.items()}
+
+
+async def test_who_began_under_their_name_and_ends_anonymously_leaves_what_others_leave(desk: Desk) -> None:
+    begun, path = await asked(desk)
+    started = {"speed": "1", "comment": "der blaue Wagen"}
+    assert (await desk.web.post(path, data=started)).status_code == 422
+    assert "survey_drafts" in await dump_of(desk, begun)
+    # ticked on a page that still lacks the overall score, it is gone at once
+    await desk.web.post(path, data={**started, "anonymous": "1"})
+    assert await all_of(desk.workshop, SurveyDraft) == []
+    assert "der blaue Wagen" not in (await desk.web.get(path)).text
+    assert (await desk.web.post(path, data=started)).status_code == 422
+    at_once, other = await asked(desk, "wu.na@customer.example")
+    for way in (path, other):
+        given = await desk.web.post(way, data={**started, "overall": "2", "anonymous": "1"})
+        assert (given.status_code, "完全匿名" in given.text) == (200, True)
+        assert (await desk.web.post(way, data={"overall": "5"})).status_code == 410
+    assert await dump_of(desk, begun) == await dump_of(desk, at_once)
+    assert [row.scores for row in await all_of(desk.workshop, AnonymousAnswer)] == 2 * [
+        {"overall": 2, "speed": 1}
+    ]
+    assert (await desk.api("GET", f"/surveys/{begun.number}")).json()["history"] == []
 
 
 async def test_an_answer_may_be_changed_for_a_day_and_what_it_was_stays(desk: Desk) -> None:
@@ -153,10 +199,14 @@ async def test_an_answer_may_be_changed_for_a_day_and_what_it_was_stays(desk: De
     assert ticket.confirmed_at is not None, "who rates well confirms the result"
     again = await desk.web.get(path)
     assert ("很好" in again.text, 'name="anonymous"' in again.text) == (True, False)
+    seen = "主管和质检已可看到您的评价", "已发邮件通知"
+    assert [each in again.text for each in seen] == [True, False]
     desk.clock.advance(timedelta(hours=23))
     # 完全匿名 cannot be chosen afterwards: the answer is known already
     changed = await desk.web.post(path, data={"overall": "2", "comment": "又坏了", "anonymous": "1"})
     assert (changed.status_code, "48" in changed.text) == (200, True)
+    told = (await desk.web.get(path)).text
+    assert [each in told for each in seen] == [True, True], "what was mailed cannot be taken back"
     (case,) = await all_of(desk.workshop, Followup)
     assert case.scores == {"overall": 2}
     assert (await desk.web.post(path, data={"overall": "4"})).status_code == 200

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from models.notifications import Notification
-from models.surveys import Followup
-from tests.factories import Desk, all_of, make_survey, make_ticket
+from models.surveys import Followup, SurveyDraft
+from tests.factories import Desk, all_of, make_link, make_survey, make_ticket
 
 pytestmark = pytest.mark.anyio
 
@@ -87,3 +87,40 @@ async def test_the_effect_of_a_measure_is_read_from_later_scores(desk: Desk) -> 
     past = {"met": False, "review_report": "无效", "next_due_at": "2020-01-01T00:00:00Z"}
     await desk.api("POST", f"{path}/evaluate", json=past, expect=422)
     assert second["ticket"] != first["ticket"]
+
+
+async def test_a_case_and_an_open_survey_survive_a_merge_of_customers_and_end_with_an_erasure(
+    desk: Desk,
+) -> None:
+    asked = []
+    for email in ("li.na@customer.example", "lina@customer.example"):
+        ticket = await make_ticket(desk.workshop, email=email)
+        survey = await make_survey(desk.workshop, desk.clock, ticket)
+        path = await make_link(desk.workshop, "survey", survey.id, ticket=ticket, single_use=False)
+        asked.append((survey, path))
+    (first, first_path), (second, second_path) = asked
+    low = {"overall": "1", "comment": "还是不行"}
+    assert (await desk.web.post(second_path, data=low)).status_code == 200
+    (case,) = (await desk.api("GET", "/followups")).json()["items"]
+    kept, gone = [
+        (await desk.api("GET", f"/surveys/{each.number}")).json()["customer"]["code"]
+        for each in (first, second)
+    ]
+    await desk.api("POST", f"/customers/{kept}/merge", by="AM001", json={"other": gone, "reason": "同一人"})
+    shown = (await desk.api("GET", f"/followups/{case['id']}")).json()
+    assert (shown["customer_cases"], shown["state"]) == (1, "open")
+    assert (await desk.api("GET", f"/surveys/{second.number}")).json()["words"] == {"comment": "还是不行"}
+    contact = {"text": "已致电", "reached": True}
+    await desk.api("POST", f"/followups/{case['id']}/contact", by="AM001", json=contact)
+    assert (await desk.web.post(first_path, data={"speed": "2"})).status_code == 422
+
+    await desk.api("POST", f"/customers/{kept}/erase", json={"confirm": True})
+    assert await all_of(desk.workshop, SurveyDraft) == []
+    for path in (first_path, second_path):
+        assert (await desk.web.get(path)).status_code in (404, 410)
+        assert (await desk.web.post(path, data={"overall": "5"})).status_code in (404, 410)
+    shown = (await desk.api("GET", f"/followups/{case['id']}")).json()
+    assert shown["state"] == "ended"
+    await desk.api("POST", f"/followups/{case['id']}/contact", by="AM001", json=contact, expect=409)
+    shown = (await desk.api("GET", f"/surveys/{second.number}")).json()
+    assert (shown["scores"], "不行" in str(shown)) == ({"overall": 1}, False), "the score stays"

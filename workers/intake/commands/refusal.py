@@ -47,4 +47,6 @@ _REFUSED = {
     ("resume", "Conflict"): "does_not_wait",
     ("junk", "Conflict"): "not_dismissible",
     ("ticket", "Conflict"): "not_dismissed",
+    ("unconfirmed", "Conflict"): "nothing_to_confirm",
+    ("unconfirmed", "InvalidInput"): "needs_reason",
 }

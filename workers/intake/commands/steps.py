@@ -12,9 +12,10 @@ from models.people import Staff
 from models.tickets import Ticket
 from models.vocabulary import Medium, NoRequest, Role
 from workers import escalations, tickets
+from workers.directory import policy_for
 from workers.intake.commands.naming import receiver_in
 from workers.intake.commands.refusal import Refused
-from workers.intake.commands.words import NO_REQUEST, fields_of, plain, time_of, trimmed
+from workers.intake.commands.words import NO_REQUEST, NOT_CONFIRMED, fields_of, plain, time_of, trimmed
 from workers.policy import Limit
 from workers.unit_of_work import UnitOfWork
 
@@ -180,6 +181,24 @@ async def _ticket(task: Task) -> Result:
     return Result("ticket")
 
 
+async def _unconfirmed(task: Task) -> Result:
+    """Why the customer has not confirmed the result; words that are no reason are the note of `other`."""
+    first, _, rest = task.words.partition(" ")
+    reason = NOT_CONFIRMED.get(plain(first.rstrip(":：,，")))
+    note = trimmed(rest) if reason else task.words
+    reason = reason or tickets.Unconfirmed.OTHER
+    await tickets.note_unconfirmed(task.uow, task.ticket, task.by, reason, note)
+    return Result("unconfirmed", value=reason.value)
+
+
+async def _close(task: Task) -> Result:
+    try:
+        await tickets.close(task.uow, task.ticket, task.by)
+    except tickets.NotComplete as error:
+        raise Refused("not_complete", name=" ".join(error.missing)) from error
+    return Result("close")
+
+
 async def _help(_: Task) -> Result:
     return Result("help")
 
@@ -208,7 +227,7 @@ def _time(words: str) -> tuple[Limit, str]:
 
 async def _end(task: Task, limit: Limit, start: datetime) -> datetime:
     """When this much time after `start` is over, counted as the ticket's policy counts."""
-    policy = await task.uow.policy_of(task.ticket.policy_version_id)
+    policy = await policy_for(task.uow, task.ticket)
     around = policy.around_the_clock(task.ticket.priority)
     return limit.end(policy.calendar, start, around_the_clock=around)
 
@@ -231,6 +250,8 @@ STEPS: Mapping[str, Callable[[Task], Awaitable[Result]]] = MappingProxyType(
         "resume": _resume,
         "junk": _junk,
         "ticket": _ticket,
+        "unconfirmed": _unconfirmed,
+        "close": _close,
         "help": _help,
     }
 )

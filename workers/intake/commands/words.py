@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from models.vocabulary import NoRequest
 from workers.policy import Limit
+from workers.tickets import Unconfirmed
 
 _NAMES = {
     "accept": "accept 接单 受理",
@@ -28,6 +29,8 @@ _NAMES = {
     "ticket": "ticket request not-junk 是工单 恢复工单",
     "wait": "wait waiting pending hold on-hold pause 等待 等待客户 等待客户回复 等客户 待客户回复 挂起 暂停",
     "resume": "resume resumed continue unpause 恢复 恢复处理 恢复计时 继续 继续处理 客户已回复",
+    "unconfirmed": "unconfirmed not-confirmed 未确认 未确认原因",
+    "close": "close 关闭 关单",
     "note": "note notes 备注 内部备注 内部",
     "help": "help commands 帮助 指令",
 }
@@ -36,7 +39,7 @@ NAMES: Mapping[str, str] = MappingProxyType(
 )
 """What is written after the number sign (NFKC, case folded) → the command."""
 
-ONE_LINE = frozenset({"accept", "ack", "priority", "category", "resume", "help"})
+ONE_LINE = frozenset({"accept", "ack", "priority", "category", "resume", "close", "help"})
 """Commands that end with their line; the others go on until an empty line."""
 
 _LABELS = {
@@ -71,6 +74,19 @@ NO_REQUEST: Mapping[str, NoRequest] = MappingProxyType(
     {each: reason for reason, words in _REASONS.items() for each in words.split()}
 )
 """The first word after `#junk` → why it is no request."""
+
+_WHY_NOT = {
+    Unconfirmed.UNREACHABLE: "unreachable unreached 无法联系 联系不上 未接通",
+    Unconfirmed.NEEDS_FOLLOWUP: "followup follow-up needs_followup 需跟进 待跟进",
+    Unconfirmed.SYSTEM_MAINTENANCE: "maintenance system_maintenance 系统维护中 系统维护",
+    Unconfirmed.THIRD_PARTY: "third_party third-party vendor 第三方 等待第三方",
+    Unconfirmed.DECLINED: "declined 不愿确认 拒绝确认",
+    Unconfirmed.OTHER: "other 其他",
+}
+NOT_CONFIRMED: Mapping[str, Unconfirmed] = MappingProxyType(
+    {each: reason for reason, words in _WHY_NOT.items() for each in words.split()}
+)
+"""The first word after `#unconfirmed` → why the customer has not confirmed the result."""
 
 BARE_ACK = frozenset(
     {

@@ -1,5 +1,5 @@
 """The REST API, version 1: one file per resource; rules live in the steps, here is only their outside."""
 
-from workers.web.api.router import api_router
+from workers.web.api.router import RESOURCES
 
-__all__ = ["api_router"]
+__all__ = ["RESOURCES"]

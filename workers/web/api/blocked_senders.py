@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import BaseModel, Field
 from sqlalchemy import select
 
@@ -19,10 +19,11 @@ from workers.errors import Conflict, NotFound
 from workers.senders import block, lift, sender_of, standing
 from workers.unit_of_work import UnitOfWork
 from workers.web.api.common import Calling, Given, Page, Paged, acting, page_of, picked
+from workers.web.api.resource import Resource
 from workers.web.api.values import Moment
 from workers.web.parts import Parts
 
-router = APIRouter(prefix="/blocked-senders", tags=["blocked senders"])
+router = Resource("/blocked-senders", "blocked senders")
 
 
 class WhyUnblocked(StrEnum):

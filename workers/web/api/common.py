@@ -19,7 +19,7 @@ from models.tickets import Ticket
 from models.vocabulary import Role
 from workers.directory import staff_by_email, staff_by_number
 from workers.errors import Forbidden, InvalidInput, NotFound
-from workers.text import mask_free_text
+from workers.text import ERASED, mask_free_text
 from workers.tickets import ticket_by_number
 from workers.unit_of_work import UnitOfWork
 from workers.web.api.values import storable
@@ -127,6 +127,11 @@ async def acting(uow: UnitOfWork, name: str | None) -> Staff:
     return person
 
 
+async def reader(uow: UnitOfWork, calling: Caller) -> Staff | None:
+    """Who looks, for what they may see; None: a system, which sees all. Raises Forbidden as `acting`."""
+    return await acting(uow, calling.staff) if calling.staff else None
+
+
 async def _named(uow: UnitOfWork, name: str) -> Staff:
     try:
         person = await staff_by_email(uow, name) if "@" in name else await staff_by_number(uow, name)
@@ -191,12 +196,14 @@ def uuid_of(text: str, what: str) -> UUID:
 
 
 async def opened(uow: UnitOfWork, data_key_id: UUID, sealed: bytes | None, place: str) -> str:
-    """The sealed text; '' when there is none, its key was destroyed or is missing."""
+    """The sealed text; '' when there is none or its key is missing, ERASED when that was destroyed."""
     if sealed is None:
         return ""
     try:
         return (await uow.vault.sealer(uow.session, data_key_id)).text(sealed, place)
-    except (Erased, UnknownKey):
+    except Erased:
+        return ERASED
+    except UnknownKey:
         return ""
 
 
@@ -210,6 +217,8 @@ async def opened_words(
         words: Mapping[str, Any] = (await uow.vault.sealer(uow.session, data_key_id)).json(
             sealed, place
         ) or {}
-    except (Erased, UnknownKey):
+    except Erased:
+        return {"words": ERASED}
+    except UnknownKey:
         return {}
     return {name: mask_free_text(str(text), names=names) for name, text in words.items()}

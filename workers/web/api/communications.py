@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import Depends, Header, Query, Request, Response
 from sqlalchemy import select
 from starlette.responses import StreamingResponse
 
@@ -39,11 +39,12 @@ from workers.web.api.communication_models import (
     Sharing,
 )
 from workers.web.api.communication_views import history_of, shown_records
+from workers.web.api.resource import Resource
 from workers.web.api.values import Moment
 from workers.web.pages import page_locale
 from workers.web.parts import Parts, WebParts
 
-router = APIRouter(prefix="/communications", tags=["communications"])
+router = Resource("/communications", "communications")
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import Field
 from sqlalchemy import select
 
 from models.deadlines import Deadline
 from models.vocabulary import DeadlineKind, DeadlineState
-from workers.web.api.common import Page, Paged, page_of
+from workers.access import seen_rows
+from workers.web.api.common import Calling, Page, Paged, page_of, reader
 from workers.web.api.notifications import ticket_id_of, ticket_numbers
+from workers.web.api.resource import Resource
 from workers.web.api.ticket_models import DeadlineShown
 from workers.web.api.ticket_views import deadline_view, staff_by_ids
 from workers.web.api.values import Moment
 from workers.web.parts import Parts
 
-router = APIRouter(prefix="/deadlines", tags=["deadlines"])
+router = Resource("/deadlines", "deadlines")
 
 
 class TicketDeadline(DeadlineShown):
@@ -35,6 +37,7 @@ class DeadlineList(Page):
 @router.get("", summary="List deadlines")
 async def list_deadlines(
     parts: Parts,
+    calling: Calling,
     paging: Paged,
     ticket: Annotated[str | None, Query(description="Ticket number")] = None,
     kind: Annotated[list[DeadlineKind] | None, Query()] = None,
@@ -43,9 +46,9 @@ async def list_deadlines(
         Moment | None, Query(description="Whose next alarm comes before this moment")
     ] = None,
 ) -> DeadlineList:
-    """Newest first."""
+    """Newest first. An agent sees those of their own tickets (row A11)."""
     async with parts.workshop.read() as uow:
-        query = select(Deadline)
+        query = select(Deadline).where(seen_rows(await reader(uow, calling), Deadline))
         if ticket is not None:
             query = query.where(Deadline.ticket_id == ticket_id_of(ticket))
         if kind:

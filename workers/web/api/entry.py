@@ -11,9 +11,10 @@ from workers.access import Scope, agent_may, key_of, needs_noting, note_use
 from workers.errors import Forbidden
 from workers.unit_of_work import UnitOfWork
 from workers.web.api.common import acting
+from workers.web.auditing import reached
 from workers.web.middleware import FoundKey, opened_by
 from workers.web.parts import Parts, WebParts
-from workers.web.rules import API, Rule, rule_of
+from workers.web.rules import Rule, rule_of
 
 
 async def find_key(parts: WebParts, words: str) -> FoundKey | None:
@@ -30,7 +31,9 @@ async def find_key(parts: WebParts, words: str) -> FoundKey | None:
 async def may_pass(request: Request, parts: Parts) -> None:
     """A dependency of all API routes. Raises Forbidden by the one table of rules (`workers.web.rules`)."""
     key, owner = opened_by(request)
-    rule = rule_of(request.method, API + request.scope["route"].path)
+    notes = reached(request)
+    notes.key_id, notes.staff_id = key.id if key else None, owner.id if owner else None
+    rule = rule_of(request.method, request.scope["route"].path)
     named = request.headers.get("x-acting-staff", "").strip()
     if key is not None:
         _check_scope(key, rule)
@@ -40,6 +43,7 @@ async def may_pass(request: Request, parts: Parts) -> None:
         return  # a system, or the key of the settings: it acts as the administrator
     async with parts.workshop.read() as uow:
         person = await acting(uow, named or (owner.number if owner else ""))
+        notes.staff_id = person.id
         await _check_person(uow, person, rule, dict(request.path_params))
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 from pydantic import Field
 from sqlalchemy import not_, or_, select
 
@@ -17,6 +17,7 @@ from models.surveys import Followup
 from models.tickets import Ticket
 from models.vocabulary import FollowupState
 from workers import followups
+from workers.access import seen_rows
 from workers.errors import NotFound
 from workers.unit_of_work import UnitOfWork
 from workers.web.api.common import (
@@ -29,13 +30,15 @@ from workers.web.api.common import (
     etag,
     page_of,
     person_named,
+    reader,
 )
 from workers.web.api.followup_views import FollowupDetail, FollowupList, detail_view, list_view
 from workers.web.api.notifications import ticket_id_of
+from workers.web.api.resource import Resource
 from workers.web.api.values import Moment
 from workers.web.parts import Parts, WebParts
 
-router = APIRouter(prefix="/followups", tags=["followups"])
+router = Resource("/followups", "followups")
 
 WORDS = 20_000
 
@@ -83,6 +86,7 @@ class Evaluation(Given):
 @router.get("", summary="List follow-ups")
 async def list_followups(
     parts: Parts,
+    calling: Calling,
     paging: Paged,
     state: Annotated[list[FollowupState] | None, Query()] = None,
     owner: Annotated[str | None, Query(description="Staff number or mail address")] = None,
@@ -91,9 +95,12 @@ async def list_followups(
     customer: Annotated[str | None, Query(description="Customer code")] = None,
     overdue: bool | None = None,
 ) -> FollowupList:
-    """Newest first; all filters must fit. `owner` is that of the case or of its measure."""
+    """Newest first; all filters must fit. `owner` is that of the case or of its measure.
+
+    An agent sees the cases that they have in hand themselves (row A11).
+    """
     async with parts.workshop.read() as uow:
-        query = select(Followup)
+        query = select(Followup).where(seen_rows(await reader(uow, calling), Followup))
         if state:
             query = query.where(Followup.state.in_(state))
         if owner is not None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import BaseModel, Field
 from sqlalchemy import select
 
@@ -17,9 +17,10 @@ from workers.errors import Forbidden, NotFound
 from workers.intake.turned_away import take_in
 from workers.unit_of_work import UnitOfWork
 from workers.web.api.common import Calling, Page, Paged, acting, page_of, picked
+from workers.web.api.resource import Resource
 from workers.web.parts import Parts
 
-router = APIRouter(prefix="/intake", tags=["intake"])
+router = Resource("/intake", "intake")
 
 
 class EventShown(BaseModel):

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from models.access import ApiKey
 from models.people import Staff
 from workers.access import KeyGiven, Scope, add_key, every_key, revoke_key
 from workers.web.api.common import Calling, Given, acting, picked
+from workers.web.api.resource import Resource
 from workers.web.api.values import Moment
 from workers.web.parts import Parts
 
-router = APIRouter(prefix="/keys", tags=["keys"])
+router = Resource("/keys", "keys")
 
 
 class KeyWanted(Given):

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from pydantic import Field
 
 from models.vocabulary import NoRequest
 from workers import tickets
 from workers.web.api.common import Calling, Given, acting_on
+from workers.web.api.resource import Resource
 from workers.web.api.ticket_actions import WORDS, answered
 from workers.web.api.ticket_models import TicketShown
 from workers.web.api.values import Moment
 from workers.web.parts import Parts
 
-router = APIRouter(prefix="/tickets/{number}/not-a-ticket", tags=["tickets"])
+router = Resource("/tickets/{number}/not-a-ticket", "tickets")
 
 
 class Dismissal(Given):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from models.notifications import Notification
@@ -14,11 +13,12 @@ from workers.ledger import Decided, Wanted, cancel, cancel_many, hold, retry, re
 from workers.unit_of_work import UnitOfWork
 from workers.web.api.common import Calling, Given, acting
 from workers.web.api.notifications import NotificationShown, shown, ticket_numbers
+from workers.web.api.resource import Resource
 from workers.web.api.values import Moment
 from workers.web.api.wording import Tell, Wording
 from workers.web.parts import Parts
 
-router = APIRouter(prefix="/notifications", tags=["notifications"])
+router = Resource("/notifications", "notifications")
 
 
 class Again(Given):

@@ -6,23 +6,25 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import BaseModel, Field
 from sqlalchemy import select
 
 from models.notifications import DeliveryAttempt, Notification, Receipt
 from models.tickets import Ticket
 from models.vocabulary import Lane, Medium, NotificationState
+from workers.access import seen_rows
 from workers.errors import NotFound
 from workers.ledger import Wanted, matching, stories
-from workers.text import mask_contact, mask_free_text
+from workers.text import ERASED, mask_contact, mask_free_text
 from workers.unit_of_work import UnitOfWork
-from workers.web.api.common import Page, Paged, opened, page_of, picked
+from workers.web.api.common import Calling, Page, Paged, opened, page_of, picked, reader
+from workers.web.api.resource import Resource
 from workers.web.api.values import Moment
 from workers.web.api.wording import Tell, Wording, worded
 from workers.web.parts import Parts
 
-router = APIRouter(prefix="/notifications", tags=["notifications"])
+router = Resource("/notifications", "notifications")
 
 
 class NotificationShown(BaseModel):
@@ -110,6 +112,7 @@ class NotificationList(Page):
 @router.get("", summary="List messages")
 async def list_notifications(
     parts: Parts,
+    calling: Calling,
     paging: Paged,
     tell: Wording,
     kind: str | None = None,
@@ -122,10 +125,11 @@ async def list_notifications(
     made_from: Annotated[Moment | None, Query(description="Made at this moment or later")] = None,
     made_before: Annotated[Moment | None, Query(description="Made before this moment")] = None,
 ) -> NotificationList:
-    """Newest first."""
+    """Newest first. An agent sees those of their own tickets (row A11)."""
     wanted = Wanted(kind, tuple(state or ()), ticket, channel, recipient, made_from, made_before)
     async with parts.workshop.read() as uow:
-        rows, cursor = await page_of(uow, matching(uow, wanted), Notification.id, paging)
+        query = matching(uow, wanted).where(seen_rows(await reader(uow, calling), Notification))
+        rows, cursor = await page_of(uow, query, Notification.id, paging)
         numbers = await ticket_numbers(uow, [row.ticket_id for row in rows])
         await uow.vault.warm(uow.session, [row.data_key_id for row in rows])
         items = [NotificationShown(**await shown(uow, row, numbers, tell)) for row in rows]
@@ -198,7 +202,7 @@ async def shown(uow: UnitOfWork, row: Notification, numbers: dict[UUID, str], te
         **picked(row, "id kind channel lane state reason created_at due_at expires_at sent_at tries meets"),
         "reason_text": tell(row.reason),
         "ticket": numbers.get(row.ticket_id) if row.ticket_id else None,
-        "recipient": address if row.channel is Medium.CHAT else mask_contact(address),
+        "recipient": address if row.channel is Medium.CHAT or address == ERASED else mask_contact(address),
         "to": "chat" if row.channel is Medium.CHAT else "staff" if row.staff_id else "customer",
     }
 

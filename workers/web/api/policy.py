@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from workers.in_force import judged_by_others, latest_change
+from workers.web.api.resource import Resource
 from workers.web.parts import Parts
 
-router = APIRouter(prefix="/policy", tags=["policy"])
+router = Resource("/policy", "policy")
 
 
 class PolicyShown(BaseModel):

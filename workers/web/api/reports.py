@@ -5,17 +5,18 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import BaseModel, Field
 
 from models.vocabulary import Role
 from workers.errors import InvalidInput
 from workers.reports import overdue_counts
 from workers.web.api.common import Calling, acting
+from workers.web.api.resource import Resource
 from workers.web.api.values import Moment
 from workers.web.parts import Parts
 
-router = APIRouter(prefix="/reports", tags=["reports"])
+router = Resource("/reports", "reports")
 
 USUAL = timedelta(days=30)
 

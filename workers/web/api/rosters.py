@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import BaseModel, Field
 
 from workers.rosters import (
@@ -19,10 +19,11 @@ from workers.rosters import (
     enter_duty,
 )
 from workers.web.api.common import Given
+from workers.web.api.resource import Resource
 from workers.web.api.values import Moment
 from workers.web.parts import Parts
 
-router = APIRouter(tags=["rosters"])
+router = Resource("", "rosters")
 
 
 class AbsenceShown(BaseModel):
@@ -123,7 +124,7 @@ async def show_roster(
     async with parts.workshop.read() as uow:
         rows = await duties_of(uow)
         now = uow.clock.now()
-        gaps = await duty_gaps(uow, uow.policy.calendar, now, now + timedelta(days=days))
+        gaps = await duty_gaps(uow, now, now + timedelta(days=days))
     items = [
         DutyShown(id=row.id, staff=staff, team=team, starts_at=row.starts_at, ends_at=row.ends_at)
         for row, staff, team in rows

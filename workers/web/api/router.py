@@ -1,66 +1,73 @@
-"""All resources of the API under one roof, behind one key."""
+"""All resources of the API."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Depends, Security
-from fastapi.security import APIKeyHeader, HTTPBearer
-
 from workers.web.api import (
+    app_accounts,
     attention,
+    audit,
     blocked_senders,
     communications,
+    customer_tables,
     customers,
     deadlines,
+    erasures,
     followups,
     intake,
     keys,
+    knowledge,
     no_request,
     notification_actions,
     notifications,
     policy,
     reports,
     rosters,
+    search,
+    similar,
     staff,
     suppressions,
     surveys,
     teams,
     ticket_actions,
+    ticket_joins,
     ticket_results,
     tickets,
+    webhooks,
 )
-from workers.web.api.entry import may_pass
-from workers.web.described import problems
+from workers.web.api.resource import Resource
 
-# The door itself is `middleware.ApiDoor`; these two tell readers of /openapi.json what it asks for.
-_BEARER = HTTPBearer(auto_error=False, description="A key of `closeloop key add`, or CLOSELOOP_API_KEY")
-_HEADER = APIKeyHeader(name="X-API-Key", auto_error=False, description="The same key, as a plain header")
-
-api_router = APIRouter(
-    prefix="/api/v1",
-    dependencies=[Depends(may_pass), Security(_BEARER), Security(_HEADER)],
-    responses=problems(400, 401, 403, 404, 409, 412, 413, 422, 503),
+RESOURCES: tuple[Resource, ...] = tuple(
+    each.router
+    for each in (
+        tickets,
+        ticket_actions,
+        ticket_joins,
+        ticket_results,
+        no_request,
+        similar,
+        notification_actions,
+        notifications,
+        suppressions,
+        blocked_senders,
+        intake,
+        attention,
+        deadlines,
+        surveys,
+        followups,
+        communications,
+        customer_tables,
+        customers,
+        app_accounts,
+        erasures,
+        audit,
+        staff,
+        rosters,
+        teams,
+        knowledge,
+        search,
+        policy,
+        keys,
+        webhooks,
+        reports,
+    )
 )
-for _resource in (
-    tickets,
-    ticket_actions,
-    ticket_results,
-    no_request,
-    notification_actions,
-    notifications,
-    suppressions,
-    blocked_senders,
-    intake,
-    attention,
-    deadlines,
-    surveys,
-    followups,
-    communications,
-    customers,
-    staff,
-    rosters,
-    teams,
-    policy,
-    keys,
-    reports,
-):
-    api_router.include_router(_resource.router)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from pydantic import BaseModel, Field, field_validator
 from sqlalchemy import select
 
@@ -15,10 +15,11 @@ from workers.errors import InvalidInput, NotFound
 from workers.people import Person, add_person, change_person
 from workers.unit_of_work import UnitOfWork
 from workers.web.api.common import Given, Page, Paged, page_of, picked
+from workers.web.api.resource import Resource
 from workers.web.api.values import Moment
 from workers.web.parts import Parts
 
-router = APIRouter(prefix="/staff", tags=["staff"])
+router = Resource("/staff", "staff")
 
 NUMBER = r"^[A-Z]{2,4}\d{3,8}$"
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import BaseModel, Field
 from sqlalchemy import select
 
@@ -20,9 +20,10 @@ from workers.suppressions import lift, standing, suppress
 from workers.text import mask_contact
 from workers.unit_of_work import UnitOfWork
 from workers.web.api.common import Calling, Given, Page, Paged, acting, page_of, picked
+from workers.web.api.resource import Resource
 from workers.web.parts import Parts
 
-router = APIRouter(prefix="/suppressions", tags=["suppressions"])
+router = Resource("/suppressions", "suppressions")
 
 
 class ReasonGiven(StrEnum):

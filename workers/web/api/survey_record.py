@@ -13,6 +13,7 @@ from models.people import Staff, Team
 from models.surveys import Followup, Survey
 from models.tickets import Ticket, TicketEntry
 from models.vocabulary import FollowupState, Role
+from workers.directory import known_names
 from workers.text import mask_free_text
 from workers.unit_of_work import UnitOfWork
 from workers.web.api.common import opened, opened_words, picked
@@ -42,7 +43,7 @@ async def record_of(uow: UnitOfWork, row: Survey, by: Staff | None) -> dict[str,
     ticket = await uow.session.get_one(Ticket, row.ticket_id)
     staff = await uow.session.get(Staff, row.staff_id) if row.staff_id else None
     team = await uow.session.get(Team, row.team_id) if row.team_id else None
-    followup = None
+    followup, names = None, await known_names(uow, row.customer_id)
     if may_see(by, row):
         followup = await uow.session.scalar(select(Followup).where(Followup.survey_id == row.id))
     return {
@@ -51,7 +52,7 @@ async def record_of(uow: UnitOfWork, row: Survey, by: Staff | None) -> dict[str,
         "customer_group": row.customer_group,
         "service_type": " / ".join(filter(None, (row.category.value, ticket.subkind))),
         "order_number": ticket.order_number,
-        "summary": mask_free_text(await _subject(uow, ticket))[:SUMMARY],
+        "summary": mask_free_text(await _subject(uow, ticket), names=names)[:SUMMARY],
         "followup": await _followup_view(uow, followup) if followup else None,
         "note": await _note(uow, row),
     }
@@ -79,5 +80,6 @@ async def _note(uow: UnitOfWork, row: Survey) -> str | None:
     if entry is None:
         return None
     ticket = await uow.session.get_one(Ticket, row.ticket_id)
-    words = await opened_words(uow, ticket.data_key_id, entry.words_sealed, "ticket_entries.words", ())
+    names = await known_names(uow, ticket.customer_id)
+    words = await opened_words(uow, ticket.data_key_id, entry.words_sealed, "ticket_entries.words", names)
     return words.get("solution")

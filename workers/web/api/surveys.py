@@ -6,28 +6,41 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import BaseModel, Field
 from sqlalchemy import select
 
 from models.people import Customer
 from models.surveys import Survey, SurveyAnswer
-from models.vocabulary import Category, Medium
-from workers.errors import NotFound
+from models.vocabulary import Category, Medium, Role
+from workers.access import seen_rows
+from workers.errors import Forbidden, NotFound
 from workers.history import record
 from workers.policy.asking_parts import Touchpoint
-from workers.surveys import Answer, answer, ask, survey_by_id, verdict
+from workers.surveys import Answer, answer, ask, left_behind, survey_by_id, verdict
 from workers.tickets import ticket_by_number
 from workers.unit_of_work import UnitOfWork
-from workers.web.api.common import Calling, Given, Page, Paged, acting, opened, opened_words, page_of, picked
+from workers.web.api.common import (
+    Calling,
+    Given,
+    Page,
+    Paged,
+    acting,
+    opened,
+    opened_words,
+    page_of,
+    picked,
+    reader,
+)
 from workers.web.api.notifications import ticket_id_of, ticket_numbers
+from workers.web.api.resource import Resource
 from workers.web.api.survey_marks import flagged_in, marked
 from workers.web.api.survey_record import FollowupOf, may_see, record_of
 from workers.web.api.ticket_models import CustomerShown
 from workers.web.api.ticket_views import customer_view, customers_by_ids, staff_by_ids
 from workers.web.parts import Parts
 
-router = APIRouter(prefix="/surveys", tags=["surveys"])
+router = Resource("/surveys", "surveys")
 
 WORDS = 4_000
 COPIED = (
@@ -147,15 +160,17 @@ async def list_surveys(
     praise: Annotated[bool, Query(description="Good examples: overall 5, with words")] = False,
     flagged: Annotated[bool, Query(description="A low score in a dimension other than overall")] = False,
 ) -> SurveyList:
-    """Newest first, without scores."""
+    """Newest first, without scores. An agent sees those of their own tickets, not how they were rated."""
     async with parts.workshop.read() as uow:
-        query = select(Survey)
+        by = await reader(uow, calling)
+        query = select(Survey).where(seen_rows(by, Survey))
         if state is not None:
             query = query.where(Survey.state == state)
         if ticket is not None:
             query = query.where(Survey.ticket_id == ticket_id_of(ticket))
         if praise or flagged:
-            by = await acting(uow, calling.staff) if calling.staff else None
+            if by is not None and by.role is Role.AGENT:
+                raise Forbidden("agents do not see how they were rated", hint="ask a supervisor")
             query = query.where(*marked(uow, by, praise=praise, flagged=flagged))
         rows, cursor = await page_of(uow, query, Survey.id, paging)
         items = await _shown(uow, rows)
@@ -179,7 +194,7 @@ async def get_survey(number: str, parts: Parts, calling: Calling) -> SurveyDetai
             flagged=await flagged_in(uow, row, shown) if shown else None,
             words=await _words(uow, row, shown) if shown else None,
             source=shown.source if shown else None,
-            history=[AnswerVersion(**picked(one, "version at final scores")) for one in given],
+            history=await _history(uow, row, given) if may_see(by, row) else [],
         )
 
 
@@ -206,6 +221,15 @@ async def phone_answer(number: str, given: PhoneAnswer, parts: Parts, calling: C
 async def _versions(uow: UnitOfWork, survey: Survey) -> list[SurveyAnswer]:
     query = select(SurveyAnswer).where(SurveyAnswer.survey_id == survey.id)
     return list(await uow.session.scalars(query.order_by(SurveyAnswer.version)))
+
+
+async def _history(uow: UnitOfWork, survey: Survey, given: list[SurveyAnswer]) -> list[AnswerVersion]:
+    """All versions; a beginning only once it can no longer become an anonymous answer."""
+    rows = [AnswerVersion(**picked(one, "version at final scores")) for one in given]
+    draft = await left_behind(uow, survey)
+    if draft is not None:
+        rows.append(AnswerVersion(version=1, at=draft.at, final=False, scores=draft.scores))
+    return rows
 
 
 async def _id_of(uow: UnitOfWork, number: str) -> UUID:

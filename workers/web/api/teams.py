@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from sqlalchemy import select
 
@@ -11,10 +10,11 @@ from workers.errors import InvalidInput
 from workers.people import TEAM_ROLES, add_team, change_team, team_exactly
 from workers.unit_of_work import UnitOfWork
 from workers.web.api.common import Given, Page, Paged, page_of
+from workers.web.api.resource import Resource
 from workers.web.api.ticket_views import staff_by_ids
 from workers.web.parts import Parts
 
-router = APIRouter(prefix="/teams", tags=["teams"])
+router = Resource("/teams", "teams")
 
 
 class TeamShown(BaseModel):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from pydantic import Field
 
 from models.vocabulary import Medium
@@ -12,12 +12,13 @@ from workers import escalations, tickets
 from workers.errors import Conflict
 from workers.people import team_exactly
 from workers.web.api.common import Calling, Given, acting_on, etag, person_named
+from workers.web.api.resource import Resource
 from workers.web.api.ticket_models import TicketShown
 from workers.web.api.ticket_views import shown_ticket
 from workers.web.api.values import Moment
 from workers.web.parts import Parts, WebParts
 
-router = APIRouter(prefix="/tickets/{number}", tags=["tickets"])
+router = Resource("/tickets/{number}", "tickets")
 
 WORDS = 20_000
 

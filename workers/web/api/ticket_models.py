@@ -156,8 +156,9 @@ class TicketShown(TicketSummary):
     rated_at: datetime | None
     unrated_reason: str | None
     waiting_since: datetime | None = Field(description="挂起: since when the customer is waited for")
-    close_reason: str | None = Field(description="not_a_ticket where staff dismissed it; null otherwise")
+    close_reason: str | None = Field(description="not_a_ticket where staff dismissed it, merged; else null")
     earlier: str | None = Field(description="Number of the closed ticket that this one takes further")
+    merged_into: str | None = Field(description="Number of the ticket that this one goes on in")
     missing_for_closing: list[str]
     durations: Durations
     limits: dict[str, datetime | None] = Field(description="The limits that still run, by clock")

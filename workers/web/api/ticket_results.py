@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Literal
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from pydantic import Field
 
 from workers import tickets
 from workers.web.api.common import Calling, Given, acting_on
+from workers.web.api.resource import Resource
 from workers.web.api.ticket_actions import WORDS, answered
 from workers.web.api.ticket_models import TicketShown
 from workers.web.parts import Parts
 
-router = APIRouter(prefix="/tickets/{number}", tags=["tickets"])
+router = Resource("/tickets/{number}", "tickets")
 
 
 class Result(Given):
@@ -72,9 +73,26 @@ async def confirm(
     return await answered(parts, number, response)
 
 
+class NotConfirmed(Given):
+    """Why the customer has not confirmed the result 未确认原因."""
+
+    reason: tickets.Unconfirmed
+    note: str = Field(default="", max_length=WORDS, description="Needed with `other`")
+
+
+@router.post("/unconfirmed", summary="Note why the result is not confirmed")
+async def unconfirmed(
+    number: str, given: NotConfirmed, parts: Parts, calling: Calling, response: Response
+) -> TicketShown:
+    """At the end of waiting the ticket goes on to closing with this reason (row A8), else `unreachable`."""
+    async with acting_on(parts, number, calling) as act:
+        await tickets.note_unconfirmed(act.uow, act.ticket, act.by, given.reason, given.note)
+    return await answered(parts, number, response)
+
+
 @router.post("/close", summary="Close")
 async def close(number: str, parts: Parts, calling: Calling, response: Response) -> TicketShown:
-    """Only when all conditions of row B11 hold; 409 names what is missing."""
+    """Only when all conditions of row B11 hold; 409 names what is `missing`, with its words."""
     async with acting_on(parts, number, calling) as act:
         await tickets.close(act.uow, act.ticket, act.by)
     return await answered(parts, number, response)

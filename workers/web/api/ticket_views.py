@@ -14,7 +14,7 @@ from models.people import Customer, Staff, Team
 from models.tickets import Ticket, TicketEntry
 from models.vocabulary import DeadlineState
 from workers.text import duration_words, mask_free_text
-from workers.tickets import missing_for_closing, ticket_by_number
+from workers.tickets import missing_for_closing, ticket_by_number, waits_for_confirmation
 from workers.tickets.clocks import running_limits
 from workers.unit_of_work import UnitOfWork
 from workers.web.api.common import opened, opened_words, picked
@@ -72,6 +72,7 @@ async def full_view(uow: UnitOfWork, ticket: Ticket) -> TicketShown:
         if handler
         else None,
         earlier=await _number_of(uow, ticket.earlier_id),
+        merged_into=await _number_of(uow, ticket.merged_into_id),
         missing_for_closing=missing_for_closing(ticket),
         durations=_durations(uow, ticket),
         limits=await running_limits(uow, ticket),
@@ -217,7 +218,8 @@ def _requests(log: list[EntryShown]) -> list[RequestShown]:
 
 
 def _durations(uow: UnitOfWork, ticket: Ticket) -> Durations:
-    given_up = ticket.resolved_at if ticket.unconfirmed_reason else None
+    unconfirmed = ticket.unconfirmed_reason and not waits_for_confirmation(ticket)
+    given_up = ticket.resolved_at if unconfirmed else None
     return Durations(
         response=_between(uow, ticket.received_at, ticket.first_response_at),
         result=_between(uow, ticket.received_at, ticket.resolved_at),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import Header, Query, Response
 from pydantic import Field, model_validator
 from sqlalchemy import select
 
 from models.people import Customer
 from models.tickets import Ticket
-from models.vocabulary import Medium, Priority, TicketState
+from models.vocabulary import Category, Medium, Priority, TicketState
 from workers import tickets
 from workers.access import seen_by
 from workers.directory import Contact
@@ -20,13 +20,14 @@ from workers.tickets import Request
 from workers.unit_of_work import UnitOfWork
 from workers.web.api.common import Calling, Given, Paged, acting, acting_on, etag, page_of, person_named
 from workers.web.api.opening_once import open_once
+from workers.web.api.resource import Resource
 from workers.web.api.ticket_models import TicketList, TicketShown, TicketSummary
 from workers.web.api.ticket_views import customers_by_ids, full_view, shown_ticket, staff_by_ids, summary_view
 from workers.web.api.values import Moment
 from workers.web.api.words import category_named, priority_named
 from workers.web.parts import Parts
 
-router = APIRouter(prefix="/tickets", tags=["tickets"])
+router = Resource("/tickets", "tickets")
 
 
 class ContactGiven(Given):
@@ -81,6 +82,11 @@ class Triage(Given):
     priority: str | None = Field(default=None, examples=["urgent", "高"])
     category: str | None = Field(default=None, examples=["投诉类"])
     subkind: str | None = Field(default=None, max_length=24)
+    further_categories: list[str] | None = Field(
+        default=None, max_length=len(Category), description="All further ones from now on (row B3)"
+    )
+    occurred_at: Moment | None = Field(default=None, description="When the trouble began")
+    background: str | None = Field(default=None, max_length=20_000, description="Scene and trigger")
     customer: CustomerGiven | None = None
 
 
@@ -196,7 +202,7 @@ async def triage(
             await describe_customer(act.uow, act.ticket, act.by, details)
             if "level" in details:
                 await tickets.follow_case(act.uow, act.ticket, "customer_level")
-        if given.model_fields_set - {"customer"}:
+        if given.model_fields_set & {"priority", "category", "subkind"}:
             await tickets.triage(
                 act.uow,
                 act.ticket,
@@ -205,7 +211,21 @@ async def triage(
                 category=category_named(act.uow, given.category),
                 subkind=given.subkind,
             )
+        if given.model_fields_set - {"customer"}:
+            await tickets.complete(
+                act.uow,
+                act.ticket,
+                act.by,
+                further=_categories(act.uow, given.further_categories),
+                occurred_at=given.occurred_at,
+                background=given.background,
+            )
     return await _answered(parts, number, response)
+
+
+def _categories(uow: UnitOfWork, words: list[str] | None) -> list[Category] | None:
+    found = None if words is None else [category_named(uow, each) for each in words]
+    return None if found is None else [each for each in found if each is not None]
 
 
 async def _answered(parts: Parts, number: str, response: Response) -> TicketShown:

@@ -8,15 +8,15 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 
 from workers.web.pages import page_locale
-from workers.web.parts import web_parts
+from workers.web.parts import Parts
 
 Tell = Callable[[str | None], str | None]
 """A reason's code → its words; None for None."""
 
 
-def _teller(request: Request) -> Tell:
+async def _teller(request: Request, parts: Parts) -> Tell:
     """By Accept-Language (RFC 9110 §12.5.4), else in the language of the team."""
-    renderer, locale = web_parts(request).renderer, page_locale(request)
+    renderer, locale = parts.renderer, page_locale(request)
     return lambda code: renderer.reason_words(code, locale)
 
 

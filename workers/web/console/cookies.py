@@ -17,7 +17,7 @@ from workers.settings import Settings
 
 LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 LONGEST = 64
-BROWSER, SESSION = "browser", "session"
+BROWSER, SESSION, LANGUAGE = "browser", "session", "language"
 
 
 def cookie_name(settings: Settings, what: str) -> str:

@@ -13,17 +13,20 @@ from fastapi import Depends, Request
 
 from models.access import StaffSession
 from models.people import Staff
-from workers.access import note_seen, session_needs_noting, session_of
-from workers.errors import CloseloopError, Forbidden
+from models.vocabulary import Role
+from workers.access import agent_may, note_seen, session_needs_noting, session_of
+from workers.errors import CloseloopError, Forbidden, NotFound
 from workers.vault import Vault
+from workers.web.auditing import QUIET, reached
 from workers.web.console.cookies import BROWSER, SESSION, read_cookie
 from workers.web.pages import form_fields
 from workers.web.parts import Parts, WebParts
-from workers.web.rules import rule_of
+from workers.web.rules import Rule, rule_of
 
 HOME = "/console"
 SIGN_IN = "/console/sign-in"
 PROOF = "form"
+"""The header of the script that refreshes pages: nobody sits there, so it does not keep a session alive."""
 _SAFE_NEXT = re.compile(r"/console(?:/[A-Za-z0-9_-]+)*(?:\?[A-Za-z0-9_=&%.-]*)?")
 _OWN_SITE = frozenset({"same-origin", "none"})
 
@@ -64,16 +67,21 @@ class Visit:
 async def enter(request: Request, parts: Parts) -> Visit:
     """A dependency of all console routes. Raises Forbidden or SignInNeeded."""
     _check_host(request, parts)
+    if "\0" in request.scope["path"] or "%00" in request.url.query:
+        raise NotFound("there is no such page")  # no database keeps such a character
+    notes = reached(request)
     rule = rule_of(request.method, request.scope["route"].path)
     what = BROWSER if rule.roles is None else SESSION
     secret = read_cookie(request, parts.settings, what)
-    who = await _signed_in(parts, secret) if what == SESSION else None
+    unattended = QUIET in request.headers
+    who = await _signed_in(parts, secret, unattended) if what == SESSION else None
     if what == SESSION and who is None:
         raise SignInNeeded(request.url.path if request.method == "GET" else HOME)
     token = form_token(parts.workshop.vault, secret) if secret else ""
     fields = await _proven_fields(request, token) if request.method == "POST" else {}
-    if who is not None and rule.roles is not None and who[1].role not in rule.roles:
-        raise Forbidden(f"this page is not for the role {who[1].role.value}")
+    if who is not None:
+        notes.staff_id = who[1].id
+        await _check_role(request, parts, who[1], rule)
     return Visit(secret, token, fields, who)
 
 
@@ -96,10 +104,22 @@ def sign_in_url(next_path: str) -> str:
     return SIGN_IN if wanted == HOME else f"{SIGN_IN}?next={quote(wanted, safe='')}"
 
 
-async def _signed_in(parts: WebParts, secret: str) -> tuple[StaffSession, Staff] | None:
+async def _check_role(request: Request, parts: WebParts, person: Staff, rule: Rule) -> None:
+    """The table of rules, as for the API: the role, and for an agent whose the thing is (row A11)."""
+    if rule.roles is not None and person.role not in rule.roles:
+        raise Forbidden(f"this page is not for the role {person.role.value}")
+    if person.role is not Role.AGENT or rule.owns is None:
+        return
+    name = next(iter(request.path_params.values()))
+    async with parts.workshop.read() as uow:
+        if not await agent_may(uow, person, rule.owns.value, name):
+            raise Forbidden("agents see their own tickets only")
+
+
+async def _signed_in(parts: WebParts, secret: str, unattended: bool) -> tuple[StaffSession, Staff] | None:
     async with parts.workshop.read() as uow:
         who = await session_of(uow, secret)
-        noting = who is not None and session_needs_noting(uow, who[0])
+        noting = who is not None and not unattended and session_needs_noting(uow, who[0])
     if who is not None and noting:
         async with parts.workshop.begin() as uow:
             await note_seen(uow, who[0].id)
@@ -123,6 +143,9 @@ async def _proven_fields(request: Request, token: str) -> Mapping[str, str]:
 def _check_host(request: Request, parts: WebParts) -> None:
     """Against names that somebody else points at this server (DNS rebinding)."""
     own = urlsplit(parts.settings.public_url)
-    given = urlsplit(f"//{request.headers.get('host', '')}")
-    if (given.hostname or "") != (own.hostname or ""):
+    try:
+        given = urlsplit(f"//{request.headers.get('host', '')}").hostname
+    except ValueError:  # half an IPv6 address
+        given = None
+    if (given or "") != (own.hostname or ""):
         raise Forbidden("the console has another address", hint=f"open {parts.settings.public_url}{HOME}")

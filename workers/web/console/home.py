@@ -8,14 +8,16 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
+from models.vocabulary import Role
 from workers.access import end_own, end_session, open_sessions
 from workers.errors import NotFound
 from workers.unit_of_work import UnitOfWork
 from workers.web.api.common import uuid_of
+from workers.web.console.attention_page import nobody_leads
 from workers.web.console.cookies import SESSION, set_cookie
 from workers.web.console.door import HOME, SIGN_IN, Visit, Visiting
+from workers.web.console.frame import show
 from workers.web.console.my_tickets import my_tickets
-from workers.web.pages import page
 from workers.web.parts import Parts
 
 router = APIRouter(include_in_schema=False)
@@ -27,17 +29,10 @@ SESSIONS = "/console/sessions"
 @router.api_route(HOME, methods=["GET", "HEAD"])
 async def start(request: Request, parts: Parts, visit: Visiting) -> Response:
     """Name, role, and the tickets this person has in hand, the most urgent first."""
-    person = visit.person
     async with parts.workshop.read() as uow:
-        tickets = await my_tickets(uow, person)
-    facts = {
-        "person": {"name": person.name, "number": person.number, "role": person.role.value},
-        "tickets": tickets,
-        "form_token": visit.form_token,
-        "sessions_url": SESSIONS,
-        "sign_out_url": "/console/sign-out",
-    }
-    return page(request, "console_home", facts, locale=person.locale)
+        tickets = await my_tickets(uow, visit.person)
+        lacking = visit.person.role is not Role.AGENT and await nobody_leads(uow)
+    return show(request, visit, "console_home", {"tickets": tickets, "nobody_leads": lacking})
 
 
 @router.api_route(SESSIONS, methods=["GET", "HEAD"])
@@ -45,13 +40,8 @@ async def sessions(request: Request, parts: Parts, visit: Visiting) -> Response:
     """Where this person is signed in."""
     async with parts.workshop.read() as uow:
         rows = await _rows(uow, visit)
-    facts = {
-        "sessions": rows,
-        "form_token": visit.form_token,
-        "end_url": f"{SESSIONS}/end",
-        "home_url": HOME,
-    }
-    return page(request, "console_sessions", facts, locale=visit.person.locale)
+    facts = {"sessions": rows, "end_url": f"{SESSIONS}/end"}
+    return show(request, visit, "console_sessions", facts)
 
 
 @router.post(f"{SESSIONS}/end")

@@ -11,6 +11,7 @@ from models.deadlines import Deadline
 from models.people import Staff
 from models.tickets import Ticket
 from models.vocabulary import DeadlineKind, DeadlineState, TicketState
+from workers.directory import known_names
 from workers.text import mask_free_text
 from workers.unit_of_work import UnitOfWork
 from workers.web.api.common import opened
@@ -42,11 +43,12 @@ async def my_tickets(uow: UnitOfWork, person: Staff) -> list[dict[str, Any]]:
         {
             "number": ticket.number,
             "subject": mask_free_text(
-                await opened(uow, ticket.data_key_id, ticket.subject_sealed, "tickets.subject")
+                await opened(uow, ticket.data_key_id, ticket.subject_sealed, "tickets.subject"),
+                names=await known_names(uow, ticket.customer_id),
             ),
             "priority": ticket.priority.value if ticket.priority else None,
             "state": ticket.state.value,
-            "clock": _clock(uow, clocks.get(ticket.id)),
+            "clock": clock_view(uow, clocks.get(ticket.id)),
         }
         for ticket in tickets
     ]
@@ -67,7 +69,8 @@ async def _next_limits(uow: UnitOfWork, tickets: Any) -> dict[Any, Deadline]:
     return first
 
 
-def _clock(uow: UnitOfWork, row: Deadline | None) -> dict[str, Any] | None:
+def clock_view(uow: UnitOfWork, row: Deadline | None) -> dict[str, Any] | None:
+    """A limit as pages show it: which, when, how much is left or by how much it is overdue."""
     if row is None or row.limit_at is None:
         return None
     left = (row.limit_at - uow.clock.now()).total_seconds()

@@ -1,11 +1,61 @@
-"""All pages of the console under one roof."""
+"""All pages of the console."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter
 
-from workers.web.console import home, sign_in
+from workers.web.console import (
+    access_pages,
+    attention_page,
+    audit_page,
+    case_pages,
+    customer_page,
+    customer_pages,
+    frame,
+    home,
+    intake_pages,
+    knowledge_pages,
+    message_page,
+    message_pages,
+    policy_pages,
+    roster_pages,
+    search_page,
+    sign_in,
+    similar_page,
+    staff_pages,
+    suppression_pages,
+    talk_pages,
+    talks,
+    ticket_forms,
+    ticket_page,
+    tickets,
+    webhook_pages,
+)
 
-router = APIRouter(include_in_schema=False)
-for _room in (sign_in, home):
-    router.include_router(_room.router)
+ROOMS: tuple[APIRouter, ...] = (
+    sign_in.router,
+    frame.router,
+    home.router,
+    search_page.router,
+    knowledge_pages.router,
+    similar_page.router,
+    talks.router,
+    talk_pages.router,
+    tickets.router,
+    ticket_page.router,
+    ticket_forms.router,
+    access_pages.router,
+    attention_page.router,
+    audit_page.router,
+    case_pages.router,
+    customer_pages.router,
+    customer_page.router,
+    intake_pages.router,
+    message_pages.router,
+    message_page.router,
+    policy_pages.router,
+    roster_pages.router,
+    staff_pages.router,
+    suppression_pages.router,
+    webhook_pages.router,
+)

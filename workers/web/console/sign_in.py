@@ -13,6 +13,7 @@ from workers.access import LONGEST_SESSION, open_session
 from workers.errors import InvalidInput
 from workers.unit_of_work import UnitOfWork
 from workers.web.attempts import caller_of
+from workers.web.auditing import reached
 from workers.web.console.cookies import BROWSER, SESSION, set_cookie
 from workers.web.console.door import HOME, SIGN_IN, Visit, Visiting, form_token, safe_next
 from workers.web.pages import own_url, page
@@ -90,6 +91,7 @@ async def by_link(request: Request, parts: Parts, visit: Visiting, token: str) -
 
 async def _open(uow: UnitOfWork, request: Request, person: Staff) -> str:
     """A session with a token of its own: whatever cookies came, none becomes a session's (fixation)."""
+    reached(request).staff_id = person.id
     token, _ = await open_session(uow, person, request.headers.get("user-agent", ""))
     return token
 

@@ -1,0 +1,92 @@
+"""What to look at that belongs to no ticket: unreadable events, mailboxes, questions of
+providers, endpoints of other systems.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from sqlalchemy import ColumnElement, and_, func, literal_column, or_, select
+
+from models.intake import IntakeEvent
+from models.mailboxes import Mailbox
+from models.tickets import Ticket
+from models.webhooks import WebhookEndpoint
+from workers.attention.item import Item, Look, Looked, What
+
+CONFIRMABLE = timedelta(days=7)
+"""How long the code of a forwarding confirmation is of any use."""
+
+FAILING = timedelta(hours=1)
+"""How long an endpoint of another system may fail before somebody should look at it."""
+LASTING = ("authentication_failed", "folder_refused", "tls_failed")
+
+
+async def poison(look: Look) -> Looked:
+    """Events that could not be read; they are kept as they came."""
+    return await _events(look, What.POISON_EVENT, (IntakeEvent.state == literal_column("'poison'"),))
+
+
+async def confirmations(look: Look) -> Looked:
+    """Providers that ask whether they may forward a mailbox to us."""
+    which = (
+        IntakeEvent.kind == What.FORWARD_CONFIRMATION.value,
+        IntakeEvent.state == literal_column("'rejected'"),
+        IntakeEvent.received_at >= look.uow.clock.now() - CONFIRMABLE,
+    )
+    return await _events(look, What.FORWARD_CONFIRMATION, which)
+
+
+async def _events(look: Look, what: What, which: Sequence[ColumnElement[bool]]) -> Looked:
+    count = await look.uow.session.scalar(select(func.count(IntakeEvent.id)).where(*which))
+    rows = await look.uow.session.execute(
+        select(IntakeEvent, Ticket.number)
+        .outerjoin(Ticket, Ticket.id == IntakeEvent.ticket_id)
+        .where(*which)
+        .order_by(IntakeEvent.id.desc())
+        .limit(look.limit)
+    )
+    return count or 0, [
+        Item(what=what, since=row.received_at, id=row.id, ticket=number, reason=row.reason, kind=row.kind)
+        for row, number in rows
+    ]
+
+
+async def mailboxes(look: Look) -> Looked:
+    """Mailboxes that cannot be fetched, or not all of them; what may pass by itself from the third time."""
+    wrong = or_(Mailbox.fault.in_(LASTING), Mailbox.failures > 2)
+    rows = list(await look.uow.session.scalars(select(Mailbox).where(wrong).order_by(Mailbox.id)))
+    return len(rows), [
+        Item(
+            what=What.MAILBOX,
+            since=row.fault_since or look.uow.clock.machine(),
+            id=row.id,
+            reason=row.fault,
+            kind=row.name,
+        )
+        for row in rows[: look.limit]
+    ]
+
+
+async def endpoints(look: Look) -> Looked:
+    """Endpoints of other systems that we have switched off, or that have failed for an hour."""
+    wrong = or_(
+        and_(WebhookEndpoint.active.is_(False), WebhookEndpoint.disabled_reason.in_(("gone", "failing"))),
+        and_(
+            WebhookEndpoint.active.is_(True),
+            WebhookEndpoint.failing_since <= look.uow.clock.now() - FAILING,
+        ),
+    )
+    query = select(WebhookEndpoint).where(wrong, WebhookEndpoint.deleted_at.is_(None))
+    rows = list(await look.uow.session.scalars(query.order_by(WebhookEndpoint.id)))
+    return len(rows), [
+        Item(
+            what=What.WEBHOOK,
+            since=row.disabled_at or row.failing_since or row.made_at,
+            id=row.id,
+            reason=f"endpoint_{row.disabled_reason or 'failing'}",
+            kind=row.name,
+        )
+        for row in rows[: look.limit]
+    ]

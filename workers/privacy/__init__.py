@@ -1,0 +1,1 @@
+"""What protects customers from us: rotation of master keys, and erasure with its certificate."""
