@@ -150,9 +150,10 @@ async def _not_confirmed(house: House, web: httpx.AsyncClient, number: str) -> N
     page = (await web.get(f"{TICKETS}/{number}?lang=en")).text
     assert 'id="act-unconfirmed"' not in page, "there is no result yet"
     await send(web, number, "resolve", cause="a lost label", solution="sent anew", step="send")
+    await house.settle()
     refused = await send(web, number, "close")
     assert refused.status_code == 409
-    lacking = "the first response, the customer&#39;s confirmation, the rating"
+    lacking = "the customer&#39;s confirmation, the rating"
     said = re.findall(r'<p class="summary" role="alert">([^<]*)</p>', refused.text)
     assert said == [f"Still missing before it can be closed: {lacking}"]
     for reason, beside in (("weather", "reason"), ("other", "note")):
