@@ -154,6 +154,28 @@ class FollowupState(StrEnum):
         return self in (FollowupState.MET, FollowupState.ENDED)
 
 
+class TargetState(StrEnum):
+    """What became of a target: reached 已达成, missed 未达成, or too few cases to say so."""
+
+    RUNNING = "running"
+    REACHED = "reached"
+    MISSED = "missed"
+    TOO_FEW = "too_few"
+    WITHDRAWN = "withdrawn"
+
+
+class ImprovementState(StrEnum):
+    """Where an improvement stands: 待验证 to_verify, 已达标 met, 未达标 not_met (a review report is due).
+
+    `withdrawn` 已撤回: it was given up without a verdict.
+    """
+
+    TO_VERIFY = "to_verify"
+    MET = "met"
+    NOT_MET = "not_met"
+    WITHDRAWN = "withdrawn"
+
+
 class CommunicationState(StrEnum):
     """Where a communication record stands: 开放, 关闭."""
 

@@ -71,6 +71,9 @@ STAYS: Mapping[str, str] = {
     "customer_changes": "who changed which field when, without what stood there",
     "knowledge_entries": "the team's own words",
     "knowledge_texts": "the team's own words",
+    "targets": "the team's own aims and words",
+    "improvements": "the team's own words, under a key of their own; the ticket's number stays readable",
+    "loop_entries": "the team's own words",
     "erasures": "this certificate",
     "audit_entries": "which member of staff saw or changed what, by codes and numbers",
 }
