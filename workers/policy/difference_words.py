@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from workers.policy.differences import Difference
+from workers.policy.report_parts import REPORT_WORDS
 
 SECTIONS: Mapping[str, tuple[str, str]] = {
     "limits": ("Limits", "时限"),
@@ -33,6 +34,7 @@ SECTIONS: Mapping[str, tuple[str, str]] = {
     "waiting": ("Waiting for the customer", "等待客户"),
     "progress": ("Progress notices", "进展告知"),
     "knowledge": ("Weekly review", "每周复盘"),
+    "reports": ("Reports", "报告"),
 }
 REQUESTS = ("Requests", "请求")
 QUESTIONNAIRE = ("Questionnaire", "问卷")
@@ -209,6 +211,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "solved": ("solved", "问题解决效果"),
     "default": ("default", "默认"),
     "return_visit": ("return visit", "定期回访"),
+    **REPORT_WORDS,
 }
 _SAID_BY_THE_SECTION = {
     "limits",
@@ -226,6 +229,7 @@ _SAID_BY_THE_SECTION = {
     "waiting",
     "progress",
     "knowledge",
+    "reports",
 }
 
 

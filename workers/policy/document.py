@@ -23,6 +23,7 @@ from workers.policy.limit_parts import (
     SpecialPeriod,
 )
 from workers.policy.limits import DurationField, DurationsField, LimitField
+from workers.policy.report_parts import ReportsPart
 from workers.policy.waiting import WaitingPart
 
 
@@ -141,6 +142,7 @@ class Document(Part):
     assignment: AssignmentPart
     review: ReviewPart
     knowledge: KnowledgePart = KnowledgePart()
+    reports: ReportsPart = ReportsPart()
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
