@@ -6,7 +6,17 @@ from workers.knowledge.passing_on import Prepared, Uses, pass_on, prepare, uses_
 from workers.knowledge.reminding import WRITE_UP, remind_to_write_up
 from workers.knowledge.weekly import WEEKLY, Review, arm_weekly, review_until, weekly_review
 from workers.knowledge.words import LOCALES, PARTS, Words, in_language, texts_of, versions_of
-from workers.knowledge.writing import LEADS, About, add_entry, change, draft_of, may_write, publish, retire
+from workers.knowledge.writing import (
+    LEADS,
+    About,
+    add_entry,
+    change,
+    draft_of,
+    draft_of_problem,
+    may_write,
+    publish,
+    retire,
+)
 
 __all__ = [
     "COLUMNS",
@@ -26,6 +36,7 @@ __all__ = [
     "arm_weekly",
     "change",
     "draft_of",
+    "draft_of_problem",
     "entry_by_number",
     "import_rows",
     "in_language",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -77,21 +77,38 @@ async def draft_of(uow: UnitOfWork, ticket: Ticket, by: Staff, product: str = ""
     """
     if ticket.resolved_at is None:
         raise Conflict(f"ticket {ticket.number} has no result to write up yet")
+    return await _drafted(uow, ticket) or await _draft(uow, ticket, by, product)
+
+
+async def draft_of_problem(
+    uow: UnitOfWork, ticket: Ticket, by: Staff, others: Sequence[str] = ()
+) -> KnowledgeEntry:
+    """As `draft_of`, for a problem that keeps coming: the ticket need not be solved, and `others` are the
+    numbers of tickets with the same problem.
+    """
+    return await _drafted(uow, ticket) or await _draft(uow, ticket, by, "", others)
+
+
+async def _drafted(uow: UnitOfWork, ticket: Ticket) -> KnowledgeEntry | None:
     logged = await uow.session.scalar(
         select(TicketEntry.facts)
         .where(TicketEntry.ticket_id == ticket.id, TicketEntry.kind == "knowledge_drafted")
         .order_by(TicketEntry.id.desc())
         .limit(1)
     )
-    if logged is not None:
-        known = await uow.session.scalar(
-            select(KnowledgeEntry).where(KnowledgeEntry.number == logged["knowledge"])
-        )
-        if known is not None:
-            return known
+    if logged is None:
+        return None
+    known = KnowledgeEntry.number == logged["knowledge"]
+    found: KnowledgeEntry | None = await uow.session.scalar(select(KnowledgeEntry).where(known))
+    return found
+
+
+async def _draft(
+    uow: UnitOfWork, ticket: Ticket, by: Staff, product: str, others: Sequence[str] = ()
+) -> KnowledgeEntry:
     about = About(category=ticket.category, product=product or None)
     words = {await _locale(ticket): await _case(uow, ticket)}
-    entry = await add_entry(uow, by, words, about, sources=(ticket.number,))
+    entry = await add_entry(uow, by, words, about, sources=(ticket.number, *others))
     await history.record(uow, ticket, "knowledge_drafted", by=by, facts={"knowledge": entry.number})
     await reminding.ask_to_write_up(uow, entry)
     return entry
