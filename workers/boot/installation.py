@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -17,7 +16,7 @@ from models.session import make_engine, make_gate, migrate
 from models.vocabulary import Lane, Medium
 from workers.actors import DESKS, Bench, register
 from workers.bells import Ring
-from workers.broker import Ringer, make_broker, make_workers
+from workers.broker import Ringer, is_alive, let_go, make_broker, make_workers
 from workers.channels.console import ConsoleChannel
 from workers.channels.limits import Limiter, LocalLimiter
 from workers.channels.port import Channel
@@ -42,6 +41,7 @@ from workers.posting import Posting
 from workers.rendering import Renderer
 from workers.scheduler import Scheduler
 from workers.settings import Settings
+from workers.settings.broker_url import is_redis
 from workers.unit_of_work import Vault, Workshop
 from workers.webhooks import push_targets
 
@@ -144,22 +144,15 @@ class Installation:
 
     async def broker_alive(self) -> bool:
         """Whether the broker answers within two seconds; the one inside the process always does."""
-        client = getattr(self.broker, "client", None)
-        if client is None:
-            return True
         try:
-            return bool(await asyncio.wait_for(asyncio.to_thread(client.ping), 2))
-        except Exception:
+            return await asyncio.wait_for(asyncio.to_thread(is_alive, self.broker), 2)
+        except TimeoutError:
             return False
 
     def close(self) -> None:
         """Stop ringing and let go of the broker; call after workers and loops have ended."""
         self.ring.close()
-        with suppress(Exception):
-            self.broker.close()
-        client = getattr(self.broker, "client", None)
-        if client is not None:
-            client.connection_pool.disconnect()
+        let_go(self.broker)
 
     def _bench(self) -> Bench:
         workshop = self.workshop()
@@ -199,12 +192,13 @@ class Installation:
         )
 
     def _shared_limiter(self) -> Limiter:
-        """One limit for all processes where there are several, else this process's own."""
-        if not self.settings.broker_url:
+        """One limit for all processes where a Redis keeps it, else this process's own."""
+        url = self.settings.limits_url or self.settings.broker_url
+        if not is_redis(url):
             return self._limiter
         from workers.channels.limits_redis import RedisLimiter  # 15 MB that one process does without
 
-        return RedisLimiter(self.settings.broker_url)
+        return RedisLimiter(url)
 
     def _sms_channel(self) -> Channel:
         if not self.settings.sms_url:
@@ -240,7 +234,7 @@ def need_broker(settings: Settings, process: str) -> None:
     if not settings.broker_url:
         raise SettingsError(
             f"closeloop {process} runs beside other processes and needs CLOSELOOP_BROKER_URL",
-            hint="set it to redis://host:6379/0, or run everything in one process with closeloop up",
+            hint="set it to redis://host:6379/0 (or amqp:…), or run all in one process: closeloop up",
         )
 
 

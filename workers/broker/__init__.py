@@ -1,6 +1,7 @@
 """dramatiq as the bell: brokers, lanes with threads of their own, and ringing that never holds anybody up."""
 
-from workers.broker.lanes import ActorLoop, InProcessBroker, actor_loop, make_broker, make_workers
+from workers.broker.brokers import InProcessBroker, is_alive, let_go
+from workers.broker.lanes import ActorLoop, actor_loop, make_broker, make_workers
 from workers.broker.ringer import Ringer, messages
 
 __all__ = [
@@ -8,6 +9,8 @@ __all__ = [
     "InProcessBroker",
     "Ringer",
     "actor_loop",
+    "is_alive",
+    "let_go",
     "make_broker",
     "make_workers",
     "messages",

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Mapping
-from typing import cast
 
 import dramatiq
 from dramatiq.asyncio import EventLoopThread, set_event_loop_thread
@@ -15,16 +13,11 @@ from dramatiq.brokers.stub import StubBroker
 from dramatiq.middleware import AsyncIO
 
 from models.vocabulary import Lane
-from workers.errors import SettingsError
+from workers.broker.brokers import broker_for
 
-NAMESPACE = "closeloop"
-DEAD_BELL_MS = 3_600_000
-DEAD_BELLS = 20
 DELAYED_BELLS = 20_000
 IN_PROCESS_IDLE_MS = 50
-REDIS_IDLE_MS = 100
-REDIS_CONNECT_SECONDS = 1.0
-REDIS_ANSWER_SECONDS = 2.0
+BROKER_IDLE_MS = 100
 CLOSING_SECONDS = 10.0
 LAST_TURNS_SECONDS = 0.05
 
@@ -87,31 +80,13 @@ class ActorLoop(AsyncIO):
         await asyncio.sleep(LAST_TURNS_SECONDS)
 
 
-class InProcessBroker(StubBroker):
-    """The broker inside the process. It forgets dead bells: the rows are the record, not the messages."""
-
-    def __init__(self, middleware: list[dramatiq.Middleware]) -> None:
-        super().__init__(middleware=middleware)
-        self.dead_letters_by_queue = defaultdict(_few)
-
-
-def _few() -> list[dramatiq.MessageProxy]:
-    return cast(list[dramatiq.MessageProxy], deque(maxlen=DEAD_BELLS))
-
-
 def make_broker(url: str) -> dramatiq.Broker:
-    """The broker of an URL ("" in-process, redis://, rediss://) with one queue per lane; connects later.
+    """The broker of an URL ("" in-process, Redis, Sentinel, RabbitMQ) with a queue per lane; connects later.
 
     There is no retry middleware: a bell that failed is made up for by the sweep, and when a row is tried
     again is the row's own affair. Raises SettingsError for another kind of URL.
     """
-    middleware: list[dramatiq.Middleware] = [ActorLoop()]
-    if not url:
-        broker: dramatiq.Broker = InProcessBroker(middleware)
-    elif url.partition("://")[0] in ("redis", "rediss"):
-        broker = _redis_broker(url, middleware)
-    else:
-        raise SettingsError("the broker's URL must begin with redis:// or rediss://")
+    broker = broker_for(url, [ActorLoop()])
     broker.logger.addFilter(_is_news)
     for lane in Lane:
         broker.declare_queue(lane.value)
@@ -128,34 +103,12 @@ def _is_news(record: logging.LogRecord) -> bool:
     return "middleware of the same type twice" not in str(record.msg)
 
 
-def _redis_broker(url: str, middleware: list[dramatiq.Middleware]) -> dramatiq.Broker:
-    import redis  # 15 MB that an embedded installation does without
-    from dramatiq.brokers.redis import RedisBroker
-    from redis.backoff import NoBackoff
-    from redis.retry import Retry
-
-    # All commands are answered at once, so a Redis that stays silent for seconds is as good as gone. One
-    # retry heals a connection that was closed while it lay idle.
-    pool = redis.ConnectionPool.from_url(
-        url,
-        socket_connect_timeout=REDIS_CONNECT_SECONDS,
-        socket_timeout=REDIS_ANSWER_SECONDS,
-        retry=Retry(NoBackoff(), 1),
-    )
-    return RedisBroker(  # type: ignore[no-untyped-call]  # dramatiq leaves it untyped
-        client=redis.Redis(connection_pool=pool),
-        middleware=middleware,
-        namespace=NAMESPACE,
-        dead_message_ttl=DEAD_BELL_MS,
-    )
-
-
 def make_workers(broker: dramatiq.Broker, threads: Mapping[Lane, int]) -> list[dramatiq.Worker]:
     """One Worker, not yet started, per lane in `threads` (lane → number of threads that are its own).
 
     Each thread carries one batch at a time; concurrency within a batch is the actor's.
     """
-    idle = IN_PROCESS_IDLE_MS if isinstance(broker, StubBroker) else REDIS_IDLE_MS
+    idle = IN_PROCESS_IDLE_MS if isinstance(broker, StubBroker) else BROKER_IDLE_MS
     workers = []
     for lane, count in threads.items():
         worker = dramatiq.Worker(broker, queues={lane.value}, worker_timeout=idle, worker_threads=count)

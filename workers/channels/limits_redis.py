@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import structlog
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis
+from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.exceptions import RedisError
 
 from workers.channels.limits import COOL, FORGET, SLOWEST, Limit, LocalLimiter
+from workers.settings.broker_url import is_sentinel, parse_sentinel_url
 
 log = structlog.get_logger(__name__)
 
@@ -61,19 +63,34 @@ return value
 """
 
 
+class _MasterPool(SentinelConnectionPool, BlockingConnectionPool):
+    """Connections to whichever Redis is the master; who finds none waits, as in the blocking pool."""
+
+
+def _pool(url: str) -> ConnectionPool:
+    """Connections to the Redis of an URL, or to the master that its Sentinels name.
+
+    Many mails ask at once and wait for a connection; the usual pool raises, as if Redis were away.
+    """
+    patience: dict[str, Any] = {"socket_timeout": PATIENCE, "socket_connect_timeout": PATIENCE}
+    habits = {**patience, "max_connections": CONNECTIONS, "timeout": PATIENCE}
+    if not is_sentinel(url):
+        return BlockingConnectionPool.from_url(url, **habits)
+    place = parse_sentinel_url(url)
+    asking = {"username": place.sentinel_user, "password": place.sentinel_password, "ssl": place.tls}
+    sentinels = Sentinel(list(place.hosts), sentinel_kwargs=asking | patience)  # type: ignore[no-untyped-call]
+    login = {"username": place.user, "password": place.password, "ssl": place.tls, "db": place.database}
+    return _MasterPool(place.service, sentinels, **login, **habits)  # type: ignore[no-untyped-call]
+
+
 class RedisLimiter:
-    """See `Limiter`. One per event loop. While Redis is away each process keeps buckets of its own."""
+    """See `Limiter`. One per event loop; `url` may name Sentinels.
+
+    While Redis is away each process keeps buckets of its own.
+    """
 
     def __init__(self, url: str) -> None:
-        # Many mails ask at once and wait for a connection; the usual pool raises, as if Redis were away.
-        pool = BlockingConnectionPool.from_url(
-            url,
-            socket_timeout=PATIENCE,
-            socket_connect_timeout=PATIENCE,
-            max_connections=CONNECTIONS,
-            timeout=PATIENCE,
-        )
-        self._redis = Redis.from_pool(pool)
+        self._redis = Redis.from_pool(_pool(url))
         self._take = self._redis.register_script(_TAKE)
         self._slow = self._redis.register_script(_SLOW)
         self._count = self._redis.register_script(_COUNT)

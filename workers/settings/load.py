@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from models.crypto import KeyRing
 from workers.errors import SettingsError
 from workers.settings import values
+from workers.settings.broker_url import parse_broker_url, parse_limits_url
 from workers.settings.chat import ChatGroup, parse_chat_urls
 from workers.settings.imap_url import MailboxUrl, parse_imap_urls
 
@@ -35,6 +36,7 @@ class Settings:
     data: Path
     lost_keys: tuple[str, ...] = ()
     broker_url: str = field(default="", repr=False)
+    limits_url: str = field(default="", repr=False)
     smtp_url: tuple[str, ...] = field(default=(), repr=False)
     sms_url: tuple[str, ...] = field(default=(), repr=False)
     email_hooks: tuple[str, ...] = field(default=(), repr=False)
@@ -101,7 +103,8 @@ class _Reader:
             ),
             "data": folder,
             "lost_keys": self._parsed("LOST_KEYS", "", values.names),
-            "broker_url": self._parsed("BROKER_URL", "", values.broker),
+            "broker_url": self._parsed("BROKER_URL", "", parse_broker_url),
+            "limits_url": self._parsed("LIMITS_URL", "", parse_limits_url),
             "smtp_url": self._parsed("SMTP_URL", "", values.smtp_urls),
             "sms_url": self._parsed("SMS_URL", "", values.sms_urls),
             "email_hooks": self._parsed("EMAIL_HOOKS", "", values.email_hooks),

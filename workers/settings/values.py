@@ -19,7 +19,6 @@ EMAIL_HOOK_SCHEMES = (
     *("mailgun", "sendgrid", "postmark", "ses", "mandrill"),
     *("brevo", "sparkpost", "resend", "mailjet"),
 )
-BROKER_SCHEMES = ("redis", "rediss")
 LONGEST_KEPT = 36_500
 LOG_LEVELS = ("debug", "info", "warning", "error")
 THIS_MACHINE = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -60,13 +59,6 @@ def database(text: str) -> str:
 def path(text: str) -> Path | None:
     """A file; '' stands for none."""
     return Path(text).expanduser().absolute() if text else None
-
-
-def broker(text: str) -> str:
-    """A Redis URL; '' stands for the broker inside the process."""
-    if text and _split(text).scheme not in BROKER_SCHEMES:
-        raise ValueError("must begin with redis:// or rediss:// (empty: the broker inside the process)")
-    return text
 
 
 def smtp_urls(text: str) -> tuple[str, ...]:
