@@ -74,6 +74,8 @@ STAYS: Mapping[str, str] = {
     "targets": "the team's own aims and words",
     "improvements": "the team's own words, under a key of their own; the ticket's number stays readable",
     "loop_entries": "the team's own words",
+    "period_reports": "figures about many, ticket numbers and members of staff, no customer",
+    "period_report_sends": "which mail brought which report",
     "erasures": "this certificate",
     "audit_entries": "which member of staff saw or changed what, by codes and numbers",
 }
