@@ -11,12 +11,14 @@ from typing import Any, TypeVar
 
 from models.crypto import KeyRing
 from workers.errors import SettingsError
-from workers.settings import values
+from workers.settings import backups, values
 from workers.settings.broker_url import parse_broker_url, parse_limits_url
 from workers.settings.chat import ChatGroup, parse_chat_urls
 from workers.settings.imap_url import MailboxUrl, parse_imap_urls
 
 PREFIX = "CLOSELOOP_"
+NO_SETTINGS = frozenset({"mail_from_name", "texts"})
+"""Fields that are found in others."""
 DEFAULT_SENDER = "support@closeloop.localhost"
 DEFAULT_PUBLIC_URL = "http://127.0.0.1:8000"
 
@@ -42,6 +44,7 @@ class Settings:
     email_hooks: tuple[str, ...] = field(default=(), repr=False)
     chat_urls: tuple[ChatGroup, ...] = ()
     imap_url: tuple[MailboxUrl, ...] = field(default=(), repr=False)
+    smtp_intake: str = ""
     smtp_intake_cert: Path | None = None
     smtp_intake_key: Path | None = None
     public_url: str = DEFAULT_PUBLIC_URL
@@ -74,6 +77,15 @@ class Settings:
     lease: int = 120
     webhook_http: bool = False
     webhook_networks: tuple[values.Network, ...] = ()
+    backup_dir: Path | None = None
+    backup_hours: int = 24
+    backup_keep: int = 14
+    backup_passphrase: str = field(default="", repr=False)
+    backup_key: str = ""
+    texts: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    """What was set, by name, as it was written: for a backup of the settings themselves."""
+    metrics: tuple[str, int] | None = None
+    heartbeat_url: str = field(default="", repr=False)
 
 
 def load_settings(environ: Mapping[str, str], data: Path | None = None) -> Settings:
@@ -91,6 +103,7 @@ class _Reader:
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = {name: value for name, value in environ.items() if name.startswith(PREFIX)}
         self._mistakes: list[str] = []
+        self._texts: dict[str, str] = {}
 
     def settings(self, data: Path | None) -> Settings:
         self._refuse_unknown()
@@ -110,6 +123,7 @@ class _Reader:
             "email_hooks": self._parsed("EMAIL_HOOKS", "", values.email_hooks),
             "chat_urls": self._parsed("CHAT_URLS", "", parse_chat_urls),
             "imap_url": self._parsed("IMAP_URL", "", parse_imap_urls),
+            "smtp_intake": self._parsed("SMTP_INTAKE", "", values.listening),
             "smtp_intake_cert": self._parsed("SMTP_INTAKE_CERT", "", values.path),
             "smtp_intake_key": self._parsed("SMTP_INTAKE_KEY", "", values.path),
             "public_url": self._parsed("PUBLIC_URL", DEFAULT_PUBLIC_URL, values.public_url),
@@ -142,14 +156,21 @@ class _Reader:
             "lease": self._parsed("LEASE", "120", values.seconds),
             "webhook_http": self._parsed("WEBHOOK_HTTP", "no", values.yes_no),
             "webhook_networks": self._parsed("WEBHOOK_NETWORKS", "", values.networks),
+            "backup_dir": self._parsed("BACKUP_DIR", "", values.path),
+            "backup_hours": self._parsed("BACKUP_HOURS", "24", backups.hours),
+            "backup_keep": self._parsed("BACKUP_KEEP", "14", backups.copies),
+            "backup_passphrase": self._parsed("BACKUP_PASSPHRASE", "", backups.passphrase),
+            "backup_key": self._parsed("BACKUP_KEY", "", backups.public_key),
+            "metrics": self._parsed("METRICS", "", values.host_and_port),
+            "heartbeat_url": self._parsed("HEARTBEAT_URL", "", values.heartbeat_url),
         }
         self._check_together(found)
         if self._mistakes:
             raise SettingsError("\n".join(self._mistakes), hint="see ops/docs, or run `closeloop check`")
-        return Settings(**found)
+        return Settings(**found, texts=tuple(sorted(self._texts.items())))
 
     def _refuse_unknown(self) -> None:
-        known = [PREFIX + item.name.upper() for item in fields(Settings) if item.name != "mail_from_name"]
+        known = [PREFIX + item.name.upper() for item in fields(Settings) if item.name not in NO_SETTINGS]
         for name in sorted(self._environ):
             if name.removesuffix("_FILE") in known:
                 continue
@@ -157,6 +178,12 @@ class _Reader:
             self._mistakes.append(f"{name} is not a setting" + (f"; did you mean {near[0]}?" if near else ""))
 
     def _value(self, name: str) -> str:
+        text = self._given(name)
+        if text:
+            self._texts[name] = text
+        return text
+
+    def _given(self, name: str) -> str:
         full = PREFIX + name
         given, path = self._environ.get(full, ""), self._environ.get(f"{full}_FILE", "")
         if not path:
