@@ -108,6 +108,7 @@ class Bench:
         for done in range(ROUNDS):
             claimed = await work(lane)
             total += claimed
+            self.workshop.metrics.rows_claimed.labels(desk, lane.value).inc(claimed)
             if claimed < batch:
                 return total
             if done in (0, ROUNDS - 1):
@@ -190,6 +191,7 @@ def register(broker: dramatiq.Broker, make_bench: Callable[[], Bench]) -> None:
 
 def _actor(desk: str, bench: Callable[[], Bench]) -> Callable[[str, str], Awaitable[None]]:
     async def hear(lane: str, slot: str) -> None:
+        heard = bench().workshop.metrics.bells_heard
         try:
             await bench().hear(desk, Lane(lane), datetime.fromisoformat(slot))
         except asyncio.CancelledError:
@@ -197,5 +199,8 @@ def _actor(desk: str, bench: Callable[[], Bench]) -> Callable[[str, str], Awaita
         except Exception:
             # The rows are still due: the sweep rings for them again within a second.
             log.exception("bell_failed", desk=desk, lane=lane, slot=slot)
+            heard.labels(desk, lane, "failed").inc()
+        else:
+            heard.labels(desk, lane, "done").inc()
 
     return hear

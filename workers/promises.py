@@ -9,11 +9,11 @@ import random
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, Select, bindparam, func, literal, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import ColumnElement, FromClause, Select, bindparam, case, func, literal, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from models.base import Base, Promised, UtcDateTime, new_id
@@ -24,6 +24,8 @@ from workers.unit_of_work import UnitOfWork
 
 __all__ = [
     "SLOT",
+    "Backlog",
+    "backlog",
     "claim",
     "fence",
     "first_due",
@@ -222,3 +224,42 @@ async def slots_between(
         await session.scalars(_due_between(model.__table__, lane), between)
     ).all()
     return sorted({slot_of(moment) for moment in moments if moment is not None})
+
+
+class Backlog(NamedTuple):
+    """What is due in one lane: rows, how long the oldest has been due (seconds); how many of them a worker
+    could take up now (neither leased nor pausing), and for how long it could have taken up the first.
+    """
+
+    due: int
+    oldest: float
+    waiting: int
+    waited: float
+
+
+async def backlog(connection: AsyncConnection, model: type[Promised], clock: Clock) -> dict[Lane, Backlog]:
+    """What is due in each lane that has anything due. Reads each row that is: for people who look, not for
+    the clockwork.
+    """
+    now = clock.now()
+    free = or_(model.free_at.is_(None), model.free_at <= clock.machine())
+    since = case((model.free_at > model.due_at, model.free_at), else_=model.due_at)
+    rows = await connection.execute(
+        select(
+            model.lane,
+            func.count(),
+            func.min(model.due_at),
+            func.sum(case((free, 1), else_=0)),
+            func.min(case((free, since))),
+        )
+        .where(model.due_at <= now)
+        .group_by(model.lane)
+    )
+    return {
+        lane: Backlog(count, _age(now, due_at), waiting, _age(now, first))
+        for lane, count, due_at, waiting, first in rows
+    }
+
+
+def _age(now: datetime, moment: datetime | None) -> float:
+    return max(0.0, (now - moment).total_seconds()) if moment is not None else 0.0

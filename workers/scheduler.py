@@ -6,6 +6,7 @@ It changes nothing in the database, so any number of schedulers may run; a secon
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
@@ -47,6 +48,7 @@ class Scheduler:
         self._metrics = metrics or Metrics()
         self._watch = watch or ClockWatch()
         self._seen_until: datetime | None = None
+        self._swept: float | None = None
         self._log = structlog.get_logger(__name__)
         self.parted = False
 
@@ -74,6 +76,10 @@ class Scheduler:
         else:
             self._metrics.sweeps.labels("done").inc()
 
+    def swept(self) -> float | None:
+        """Seconds since all desks were last looked at; None while that has not been."""
+        return None if self._swept is None or self.parted else time.monotonic() - self._swept
+
     async def _look(self) -> None:
         now = self._clock.now()
         until = now + _promise_span(self._clock, now, self._horizon)
@@ -82,6 +88,8 @@ class Scheduler:
             overdue = await self._overdue(uow, now)
             ahead = await self._ahead(uow, after, until)
         self._metrics.overdue_lanes.set(len(overdue))
+        self._metrics.swept_at.set(self._clock.machine().timestamp())
+        self._swept = time.monotonic()
         if overdue or ahead:
             self._ring({*overdue, *ahead})
         self._seen_until = max(after, until)
@@ -119,6 +127,7 @@ class Scheduler:
             self._log.warning("clock_is_right_again")
         self.parted = parted
         self._metrics.clock_parted.set(parted)
+        self._metrics.clock_jump.set(jump)
         return parted
 
 

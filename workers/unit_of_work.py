@@ -20,6 +20,7 @@ from models.vocabulary import Lane
 from workers.bells import EPOCH, SLOT, Bell, Ring, slot_of
 from workers.clock import Clock
 from workers.in_force import Following, Pilot, take_up
+from workers.metrics import Metrics
 from workers.policy import Policy
 from workers.rows import Rows
 from workers.series import Series
@@ -47,6 +48,7 @@ class UnitOfWork(Rows):
         self.clock: Clock = workshop.clock
         self.vault = workshop.vault
         self.settings = workshop.settings
+        self.metrics = workshop.metrics
         self.policy = policy
         self.policy_version_id = policy_version_id
         self.happened: list[tuple[Base, Base]] = []
@@ -162,7 +164,10 @@ class Workshop:
         settings: Settings,
         policy: Policy,
         ring: Ring,
+        metrics: Metrics | None = None,
     ) -> None:
+        self.metrics = metrics or Metrics()
+        self.metrics.pools.watch(engine.pool)
         self.engine = engine
         self.clock = clock
         self.vault = vault

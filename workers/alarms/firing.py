@@ -78,7 +78,10 @@ async def _hear_all(uow: UnitOfWork, taken: Sequence[UUID], handlers: Mapping[De
     if len(rows) > 1:
         with uow.session.no_autoflush:  # that they are taken is nothing that anybody else reads
             uow.ahead = await look_ahead(uow, rows)
+    now = uow.clock.now()
     for row in rows:
+        if row.due_at is not None:
+            uow.metrics.alarm_lateness.labels(row.lane.value).observe((now - row.due_at).total_seconds())
         await _hear(uow, row, handlers[row.kind])
 
 

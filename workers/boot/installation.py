@@ -31,6 +31,7 @@ from workers.delivery.sent import sent_since
 from workers.directory import ensure_administrator
 from workers.errands import ensure_mornings
 from workers.errors import SettingsError
+from workers.heartbeat import Heartbeat
 from workers.intake.fetching import Fetch, Fetcher
 from workers.intake.outside import Outside
 from workers.intake.providers.mail.registry import check_accounts
@@ -105,6 +106,7 @@ class Installation:
             self.settings,
             self.policy,
             ring or self.ring,
+            self.metrics,
         )
 
     def channels(self, workshop: Workshop) -> dict[Medium, Channel]:
@@ -120,6 +122,13 @@ class Installation:
     def scheduler(self, workshop: Workshop) -> Scheduler:
         """The clockwork over all desks."""
         return Scheduler(workshop, self.ring, DESKS, metrics=self.metrics, watch=self.watch)
+
+    def heartbeat(self, workshop: Workshop, scheduler: Scheduler) -> Heartbeat:
+        """What tells the outside that all is well; tells nobody when no address is set."""
+        allowed, http = self.settings.webhook_networks, self.settings.webhook_http
+        caller = Caller(allowed=allowed, http=http)
+        url = self.settings.heartbeat_url
+        return Heartbeat(workshop, url, caller, DESKS, swept=scheduler.swept, broker_alive=self.broker_alive)
 
     def workers(self, lanes: Mapping[Lane, int] | None = None) -> list[dramatiq.Worker]:
         """Dramatiq workers with reserved threads per lane, not yet started."""

@@ -21,7 +21,7 @@ from models.base import Base, new_id
 from models.bulk import among, insert_many
 from models.notifications import Notification, NotificationBody
 from models.vocabulary import RESENT, Lane, Medium, NotificationState
-from workers.channels.port import Channel, Outcome, Outgoing
+from workers.channels.port import Channel, Outcome, Outgoing, Verdict
 from workers.delivery.digests import lines_of
 from workers.delivery.identity import return_path
 from workers.delivery.offers import offers_of
@@ -159,8 +159,19 @@ class Courier:
 
             async def report(outcome: Outcome) -> None:
                 recorder.note(outcome)
+                self._count(sendings[outcome.id].notification, outcome)
 
             await channel.deliver(batch, report, until=until)
+
+    def _count(self, row: Notification, outcome: Outcome) -> None:
+        """The host is a label where the settings name it: what a team calls could be any number of them."""
+        metrics, medium = self._workshop.metrics, row.channel.value
+        host = outcome.host if row.channel in (Medium.EMAIL, Medium.SMS) else ""
+        metrics.attempts.labels(medium, host, outcome.verdict.value).inc()
+        metrics.attempt_seconds.labels(medium).observe(outcome.seconds)
+        if outcome.verdict is Verdict.SENT and row.due_at is not None:
+            late = (self._workshop.clock.now() - row.due_at).total_seconds()
+            metrics.delivery_lateness.labels(medium, row.lane.value).observe(max(0.0, late))
 
     def _sender(self, row: Notification) -> str:
         """The return path of a mail; an SMS leaves from the account's own number, a post has no sender."""

@@ -102,6 +102,30 @@ def public_url(text: str) -> str:
     return text.rstrip("/")
 
 
+def host_and_port(text: str) -> tuple[str, int] | None:
+    """Where a process listens, `HOST:PORT`; '' stands for nowhere."""
+    if not text:
+        return None
+    host, _, port = text.rpartition(":")
+    if not host.strip("[]") or not re.fullmatch(r"[0-9]{1,5}", port, re.ASCII) or not 0 < int(port) < 65536:
+        raise ValueError("must be HOST:PORT, such as 127.0.0.1:9100")
+    return host.strip("[]"), int(port)
+
+
+def listening(text: str) -> str:
+    """Where a process listens, as it was given, once it is `HOST:PORT`; '' stands for nowhere."""
+    host_and_port(text)
+    return text
+
+
+def heartbeat_url(text: str) -> str:
+    """An address that is called while all is well, or empty; it is a secret as a rule, and never shown."""
+    parts = _split(text)
+    if text and (parts.scheme not in ("http", "https") or not parts.hostname or parts.username):
+        raise ValueError("must look like https://hc-ping.com/your-id")
+    return text
+
+
 def address(text: str) -> str:
     """A mail address in lower case, or empty."""
     if text and not MAIL_ADDRESS.fullmatch(text):

@@ -29,13 +29,16 @@ from workers.web.api import RESOURCES
 from workers.web.api.entry import find_key
 from workers.web.auditing import AuditSeam
 from workers.web.console import ROOMS, SignInNeeded, sign_in_url
+from workers.web.counting import Counted, first_segment
 from workers.web.described import describe
 from workers.web.middleware import ApiDoor, LastNet, SafeHeaders
 from workers.web.pages import error_page, page_locale, wants_page
 from workers.web.parts import WebParts
 from workers.web.problems import problem_of, problem_response
 
-__all__ = ["WebParts", "make_app"]
+__all__ = ["WebApp", "WebParts", "make_app", "make_monitor_app"]
+
+WebApp = FastAPI
 
 SEE_OTHER = 303
 # In this order an address is compared with them: what most people open comes before the many of the API.
@@ -74,11 +77,27 @@ def make_app(parts: WebParts) -> FastAPI:
     app.add_middleware(LastNet, answer=_answer)
     app.add_middleware(AuditSeam, parts=parts)
     app.add_middleware(SafeHeaders, https=parts.settings.public_url.startswith("https:"))
+    app.add_middleware(Counted, metrics=parts.metrics, areas=_areas())
     for router in ROUTERS:
         # Not `include_router`: it builds all routes anew for each application, and looks for one twice or
         # thrice per request. None of these routers needs more than it says itself.
         app.router.routes.extend(router.routes)
     describe(app)
+    return app
+
+
+def _areas() -> set[str]:
+    """The first segments of all paths that there are."""
+    paths = (getattr(route, "path", "") for router in ROUTERS for route in router.routes)
+    return {area for path in paths if (area := first_segment(path)) and not area.startswith("{")}
+
+
+def make_monitor_app(parts: WebParts) -> FastAPI:
+    """Health and figures alone: what a process shows on a door of its own, for those who watch it."""
+    app = FastAPI(title="closeloop", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    app.state.parts = parts
+    app.add_middleware(LastNet, answer=_answer)
+    app.router.routes.extend(health.router.routes)
     return app
 
 

@@ -8,29 +8,21 @@ from functools import cache
 
 import structlog
 from fastapi import APIRouter
-from prometheus_client import CollectorRegistry, Gauge, generate_latest
-from sqlalchemy import func, select, text
+from sqlalchemy import text
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from models.base import Promised
-from models.deadlines import Deadline
-from models.intake import IntakeEvent
-from models.notifications import Notification
 from models.session import head_revision
 from workers.clock import MAY_PART
-from workers.unit_of_work import Workshop
-from workers.web.mailboxes import count_mailboxes, faults_told
+from workers.promises import backlog
+from workers.web.figures import DESKS, whole_figures
+from workers.web.mailboxes import faults_told
 from workers.web.parts import Parts, WebParts
 
 router = APIRouter(tags=["health"])
 
 PATIENCE = 2.0
-SCRAPE_PATIENCE = 1.0
-DESKS: dict[str, type[Promised]] = {
-    "intake": IntakeEvent,
-    "deadlines": Deadline,
-    "delivery": Notification,
-}
+SILENT_AFTER = 120.0
+"""Seconds that something may lie at a desk before the workers are said to be silent: longer than a batch."""
 GOOD = "ok"
 log = structlog.get_logger(__name__)
 
@@ -53,7 +45,8 @@ async def readyz(parts: Parts) -> Response:
         "clock": _clock(parts),
     }
     ready = all(found == GOOD for found in checks.values())
-    # Told, not counted: a relay or mailbox that fails is no reason to turn away what can be taken in.
+    # Told, not counted: what fails behind the doors is no reason to turn away what can be taken in.
+    checks["workers"] = await _checked(_workers, parts)
     checks["relay"] = _relay(parts)
     checks["mailbox"] = await _checked(_mailbox, parts)
     body = {"status": "ready" if ready else "not ready", "checks": checks}
@@ -62,11 +55,15 @@ async def readyz(parts: Parts) -> Response:
 
 @router.get("/metrics", summary="Figures in Prometheus' text format", response_class=PlainTextResponse)
 async def metrics(parts: Parts) -> Response:
-    """The counters of this process, and what waits at each desk. Labels are codes, never ids or addresses."""
-    waiting = await _waiting(parts.workshop)
-    return PlainTextResponse(
-        parts.metrics.text() + waiting, media_type="text/plain; version=0.0.4; charset=utf-8"
-    )
+    """The figures of this process and, unless it is one of many workers, of what waits in the database.
+
+    Labels are codes, never ids or addresses.
+    """
+    figures = parts.metrics.text()
+    if parts.whole:
+        parts.metrics.broker_up.set(await _checked(_broker, parts) == GOOD)
+        figures = parts.metrics.text() + await whole_figures(parts.workshop)
+    return PlainTextResponse(figures, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 async def _checked(check: Callable[[WebParts], Awaitable[str]], parts: WebParts) -> str:
@@ -120,43 +117,22 @@ def _relay(parts: WebParts) -> str:
     return f"left alone: {', '.join(down)} (mails wait, nothing is lost)" if down else GOOD
 
 
+async def _workers(parts: WebParts) -> str:
+    """Whether what could be worked off is, by whichever process; lanes in which nothing moves are told."""
+    silent: dict[str, float] = {}
+    async with parts.workshop.engine.connect() as connection:
+        for desk, model in DESKS.items():
+            for lane, found in (await backlog(connection, model, parts.workshop.clock)).items():
+                if found.waited > SILENT_AFTER:
+                    silent[f"{desk}/{lane.value}"] = found.waited
+    if not silent:
+        return GOOD
+    longest = max(silent.values())
+    places = ", ".join(sorted(silent))
+    return f"nobody has worked off {places} for {longest:.0f} s: does a worker of that lane run?"
+
+
 async def _mailbox(parts: WebParts) -> str:
     """How the fetched mailboxes do, whichever process fetches them."""
     async with parts.workshop.engine.connect() as connection:
         return ", ".join(await faults_told(connection)) or GOOD
-
-
-async def _waiting(workshop: Workshop) -> bytes:
-    """Due rows and the oldest one's age for each desk, or that the database did not answer."""
-    registry = CollectorRegistry()
-    up = Gauge("closeloop_database_up", "1 when the database answered this scrape", registry=registry)
-    try:
-        async with asyncio.timeout(SCRAPE_PATIENCE):
-            await _count(workshop, registry)
-        up.set(1)
-    except Exception as error:  # a scrape shows what there is, also while the database is away
-        log.warning("scrape_without_database", error=type(error).__name__)
-        registry = CollectorRegistry()
-        Gauge("closeloop_database_up", "1 when the database answered this scrape", registry=registry).set(0)
-    return generate_latest(registry)
-
-
-async def _count(workshop: Workshop, registry: CollectorRegistry) -> None:
-    depth = Gauge("closeloop_due_rows", "Rows due and not settled", ["desk", "lane"], registry=registry)
-    age = Gauge(
-        "closeloop_oldest_overdue_seconds", "Age of what has been due longest", ["desk"], registry=registry
-    )
-    now = workshop.clock.now()
-    async with workshop.engine.connect() as connection:
-        for desk, model in DESKS.items():
-            rows = await connection.execute(
-                select(model.lane, func.count(), func.min(model.due_at))
-                .where(model.due_at <= now)
-                .group_by(model.lane)
-            )
-            oldest = 0.0
-            for lane, count, due_at in rows:
-                depth.labels(desk, lane.value).set(count)
-                oldest = max(oldest, (now - due_at).total_seconds() if due_at else 0.0)
-            age.labels(desk).set(oldest)
-        await count_mailboxes(connection, registry, workshop.clock.machine())

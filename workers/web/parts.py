@@ -27,7 +27,8 @@ class WebParts:
 
     `broker_alive` says whether the broker answers; None: it lives in this process and cannot be away.
     `outside` fetches what webhooks only name; `unproved` bounds what they may make us hold before that;
-    `codes` how often one caller may type a code, `sign_ins` how often ask for a mail to sign in.
+    `codes` how often one caller may type a code, `sign_ins` how often ask for a mail to sign in. `whole`:
+    the figures are those of the installation, too, not of this process alone.
     """
 
     workshop: Workshop
@@ -40,6 +41,7 @@ class WebParts:
     codes: Attempts = field(default_factory=lambda: Attempts(most=20, seconds=600))
     sign_ins: Attempts = field(default_factory=lambda: Attempts(most=10, seconds=600))
     watch: ClockWatch = field(default_factory=ClockWatch)
+    whole: bool = True
     gathering: Gathering = field(init=False)
     trail: Trail = field(init=False)
 
