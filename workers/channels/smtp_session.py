@@ -116,6 +116,22 @@ class Session(Link):
         refused = await self._envelope(mail)
         return refused if refused is not None else await self._content(mail.body, at_dot, follow)
 
+    async def would_take(self, sender: str, recipient: str) -> Answer | None:
+        """Whether the relay takes this envelope: None, or the refusal. No mail is begun; RSET takes it back.
+
+        Addresses as between angle brackets, without white space. Raises SessionLost.
+        """
+        self._dirty = True
+        commands = (f"MAIL FROM:<{sender}>\r\n", f"RCPT TO:<{recipient}>\r\n")
+        for step, command in zip((Step.MAIL, Step.RCPT), commands, strict=True):
+            self._write(command.encode(), replies=1)
+            reply = await self._reply()
+            if not _goes_on(step, reply):
+                return Answer(step, reply)
+        self._write(b"RSET\r\n", replies=1)
+        await self._after_reset()
+        return None
+
     def _commands(self, mail: Mail) -> tuple[bytes, bytes, bytes]:
         options = b" SIZE=%d" % len(mail.body) if self.announces_size else b""
         if self.eight_bit and not mail.body.isascii():

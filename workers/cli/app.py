@@ -35,6 +35,8 @@ from workers.cli import (
     webhook_commands,
 )
 from workers.cli.audited import audited
+from workers.cli.first_run import command as first_run
+from workers.cli.first_run import live
 from workers.cli.output import complain, is_machine_trouble
 
 WRONG_USE = 2
@@ -121,7 +123,10 @@ def _commands() -> tuple[tuple[str, dict[str, Callable[..., Any]]], ...]:
         (
             RUN,
             {
+                "init": first_run.init,
                 "up": processes.up,
+                "go-live": live.go_live,
+                "held": live.held,
                 "web": processes.web,
                 "worker": processes.worker,
                 "scheduler": processes.scheduler,

@@ -59,13 +59,14 @@ def audited(name: str, command: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(command)
     def noted(*args: Any, **given: Any) -> Any:
         result = command(*args, **given)
-        asyncio.run(_note(name, given))
+        asyncio.run(note(name, given))
         return result
 
     return noted
 
 
-async def _note(name: str, given: Mapping[str, Any]) -> None:
+async def note(name: str, given: Mapping[str, Any]) -> None:
+    """Write that a command was run, by the names of its arguments; what it was given stays out."""
     from workers.audit import Noted, write
     from workers.audit.entries import subject_of
     from workers.cli.opening import find_settings, workshop_of

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,32 +20,40 @@ def data_folder(data: Path | None) -> Path:
 
 
 def find_settings(data: Path | None, **defaults: str) -> Settings:
-    """Settings of the environment, completed by the secrets kept in the data folder; nothing is made.
+    """Settings of the environment, completed by those kept in the data folder; nothing is made.
 
-    `defaults` are settings (PUBLIC_URL="…") for what the environment leaves open. Raises SettingsError.
+    `defaults` are settings (PUBLIC_URL="…") for what both leave open. Raises SettingsError.
     """
-    from workers.settings import known_secrets, load_settings
+    from workers.settings import known_secrets, known_settings, load_settings
 
     folder = data_folder(data)
-    return load_settings(_environ(known_secrets(folder), defaults), folder)
+    return load_settings(environ(known_secrets(folder), known_settings(folder), defaults), folder)
 
 
 def make_settings(data: Path | None, **defaults: str) -> Settings:
     """As `find_settings`, but lacking secrets are made and kept in the data folder."""
-    from workers.settings import ensure_secrets, load_settings
+    from workers.settings import ensure_secrets, known_settings, load_settings
 
     folder = data_folder(data)
-    return load_settings(_environ(ensure_secrets(folder), defaults), folder)
+    return load_settings(environ(ensure_secrets(folder), known_settings(folder), defaults), folder)
 
 
-def _environ(secrets: dict[str, str], defaults: dict[str, str]) -> dict[str, str]:
-    """The environment wins over kept secrets, whether a value is given or the file that holds it."""
-    offered = {**{f"CLOSELOOP_{name}": value for name, value in defaults.items()}, **secrets}
-    given = {name: value for name, value in os.environ.items() if value}
-    spare = {
-        name: value for name, value in offered.items() if name not in given and f"{name}_FILE" not in given
-    }
-    return {**os.environ, **spare}
+def environ(
+    secrets: Mapping[str, str], kept: Mapping[str, str], defaults: Mapping[str, str]
+) -> dict[str, str]:
+    """The environment, completed by kept settings, these by kept secrets, and these by defaults.
+
+    What comes first wins, whether a value is given or the file that holds it.
+    """
+    known = {name: value for name, value in os.environ.items() if value}
+    for offered in (kept, secrets, {f"CLOSELOOP_{name}": value for name, value in defaults.items()}):
+        known |= {name: value for name, value in offered.items() if not _decided(name, known)}
+    return {**os.environ, **known}
+
+
+def _decided(name: str, known: Mapping[str, str]) -> bool:
+    base = name.removesuffix("_FILE")
+    return base in known or f"{base}_FILE" in known
 
 
 @asynccontextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,7 +25,7 @@ SmtpOption = Annotated[
     typer.Option(
         "--smtp-intake",
         metavar="HOST:PORT",
-        help="Listen for forwarded mail there (default: not at all).",
+        help="Listen for forwarded mail there (default: CLOSELOOP_SMTP_INTAKE, or not at all).",
         show_default=False,
     ),
 ]
@@ -42,6 +43,8 @@ def up(
     """
     doors = _doors(http, smtp_intake)
     settings = make_settings(data, PUBLIC_URL=_url(doors))
+    if settings.smtp_intake and not smtp_intake:
+        doors = replace(doors, smtp=_address(settings.smtp_intake, "CLOSELOOP_SMTP_INTAKE"))
     _set_up(settings)
     from models.session import migrate as bring_up_to_date
 
@@ -75,14 +78,13 @@ def web(http: HttpOption = "127.0.0.1:8000", data: DataOption = None) -> None:
         runner.run(run_web(_installation(settings), doors))
 
 
-def smtpd(smtp_intake: SmtpOption = "127.0.0.1:8025", data: DataOption = None) -> None:
-    """Run the SMTP intake alone: a mailbox forwards its mail there."""
+def smtpd(smtp_intake: SmtpOption = "", data: DataOption = None) -> None:
+    """Run the SMTP intake alone, where a mailbox forwards its mail to; at 127.0.0.1:8025 by default."""
     from workers.boot import Doors, run_smtpd
 
     settings = _separate("smtpd", data)
-    asyncio.run(
-        run_smtpd(_installation(settings), Doors(http=None, smtp=_address(smtp_intake, "--smtp-intake")))
-    )
+    address = _address(smtp_intake or settings.smtp_intake or "127.0.0.1:8025", "--smtp-intake")
+    asyncio.run(run_smtpd(_installation(settings), Doors(http=None, smtp=address)))
 
 
 def imap(data: DataOption = None) -> None:
@@ -254,12 +256,12 @@ def _welcome(facts: dict[str, object]) -> None:
 def _next_steps(facts: dict[str, object]) -> list[str]:
     steps = []
     if not facts["administrator"]:
-        steps.append("say who works here: closeloop staff add … (or CLOSELOOP_ADMIN=you@company)")
-    if not facts["sends_mail"]:
-        steps.append("name a mail relay: CLOSELOOP_SMTP_URL, then closeloop send-test you@company")
+        steps.append("say who you are and where mail comes from: closeloop init")
+    elif not facts["sends_mail"]:
+        steps.append("name a mail relay: closeloop init, or CLOSELOOP_SMTP_URL")
     steps.append("forward a mail to it, and follow it: closeloop explain CS…")
     if facts["mode"] == "test":
-        steps.append("when all looks right: CLOSELOOP_MODE=live")
+        steps.append("when all looks right: closeloop go-live")
     return steps
 
 

@@ -147,14 +147,14 @@ async def _write(
     result = {"added": 0, "changed": 0, "teams": len({person.team for person in people if person.team})}
     async with workshop_of(settings) as workshop, workshop.begin() as uow:
         for person in people:
-            result["added" if await _put(uow, person) else "changed"] += 1
+            result["added" if await put_person(uow, person) else "changed"] += 1
             tick()
         if dry_run:
             await uow.session.rollback()
     return result
 
 
-async def _put(uow: UnitOfWork, person: Person) -> bool:
+async def put_person(uow: UnitOfWork, person: Person) -> bool:
     """Enter or change one person, and their team if it is new; gives whether the person is new.
 
     Raises what `workers.people` raises.

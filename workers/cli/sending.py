@@ -84,7 +84,7 @@ async def _steps(settings: Settings, relay: Relay, to: str, payload: bytes) -> A
         words = " ".join(
             str(part) for part in (getattr(error, "code", None), getattr(error, "text", "")) if part
         )
-        yield "bad", f"no connection: {reason} {words}".strip(), _hint(reason), {"reason": reason}
+        yield "bad", f"no connection: {reason} {words}".strip(), relay_hint(reason), {"reason": reason}
         return
     session.abort()
     secured = f"secured ({relay.tls})" if session.tls else "in clear"
@@ -102,7 +102,7 @@ async def _steps(settings: Settings, relay: Relay, to: str, payload: bytes) -> A
     hint = (
         "look into the inbox (and the spam folder) of the recipient"
         if result == "good"
-        else _hint(outcome.reason)
+        else relay_hint(outcome.reason)
     )
     yield result, words, hint, {**known, "seconds": round(outcome.seconds, 3)}
 
@@ -144,7 +144,8 @@ def _sample_mail(settings: Settings, to: str, message: str, locale: str) -> byte
     )
 
 
-def _hint(reason: str) -> str:
+def relay_hint(reason: str) -> str:
+    """What to do about a relay that refuses for this reason."""
     return {
         "authentication_failed": "are user and password right, percent-encoded in CLOSELOOP_SMTP_URL? "
         "Many providers want an app password 授权码",

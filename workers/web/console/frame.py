@@ -40,6 +40,8 @@ router = APIRouter(include_in_schema=False)
 
 NAV: tuple[tuple[str, str], ...] = (
     (HOME, "home"),
+    ("/console/live", "live"),
+    ("/console/dashboard", "dashboard"),
     ("/console/tickets", "tickets"),
     ("/console/communications", "talks"),
     ("/console/search", "search"),
@@ -61,6 +63,8 @@ NAV: tuple[tuple[str, str], ...] = (
 )
 """Path and label (of the group `nav`) of each entry, in this order."""
 
+HELD_LIST = "/console/messages"
+HELD = f"{HELD_LIST}?state=held"
 SCRIPT = "/console/live.js"
 SEE_OTHER = 303
 YEAR = 365 * 24 * 3600
@@ -120,6 +124,8 @@ def _frame(request: Request, parts: WebParts, visit: Visit, stale: bool) -> dict
         "script_url": f"{SCRIPT}?v={hashlib.sha256(_script()).hexdigest()[:12]}",
         "done": _said(request, parts, visit),
         "stale": stale,
+        "test_mode": parts.settings.mode == "test",
+        "held_url": HELD if person.role in (rule_of("GET", HELD_LIST).roles or ()) else None,
     }
 
 

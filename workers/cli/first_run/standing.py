@@ -1,0 +1,105 @@
+"""What stands already, without its secrets, and what to do next."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from workers.settings import Settings
+
+SHOWN = (
+    "MAIL_FROM",
+    "ADMIN",
+    "TIMEZONE",
+    "LOCALE",
+    "PUBLIC_URL",
+    "IMAP_URL",
+    "SMTP_INTAKE",
+    "SMTP_URL",
+    "CHAT_URLS",
+    "POLICY",
+    "MODE",
+)
+SECRET = frozenset({"IMAP_URL", "SMTP_URL", "CHAT_URLS"})
+"""Settings that hold passwords or tokens: of these only the host is shown."""
+
+
+def standing(folder: Path) -> list[tuple[str, str, str]]:
+    """Each setting of a first run that is set: its name, its value without secrets, and where it stands."""
+    return list(_standing(folder))
+
+
+def _standing(folder: Path) -> Iterator[tuple[str, str, str]]:
+    from workers.settings import known_settings
+    from workers.settings.own_settings import FILE_NAME
+
+    kept = known_settings(folder)
+    for name in SHOWN:
+        full = f"CLOSELOOP_{name}"
+        if os.environ.get(f"{full}_FILE") or f"{full}_FILE" in kept:
+            yield full, "in a file of its own", "the environment" if f"{full}_FILE" not in kept else FILE_NAME
+        elif said := os.environ.get(full):
+            yield full, shown(name, said), "the environment"
+        elif said := kept.get(full, ""):
+            yield full, shown(name, said), FILE_NAME
+
+
+def shown(name: str, value: str) -> str:
+    """A setting's value for people: URLs by scheme and host alone."""
+    if name not in SECRET:
+        return value
+    found = []
+    for url in value.split():
+        before, _, bare = url.rpartition("=") if "=" in url.split("://", 1)[0] else ("", "", url)
+        try:
+            parts = urlsplit(bare)
+            where = f"{parts.hostname}" + (f":{parts.port}" if parts.port else "") if parts.hostname else "…"
+        except ValueError:
+            parts, where = urlsplit(""), "…"
+        where = "…" if name == "CHAT_URLS" else where  # the host of a chat URL is its token
+        found.append(f"{before}={parts.scheme}://{where}" if before else f"{parts.scheme}://{where}")
+    return " ".join(found)
+
+
+def next_steps(folder: Path, settings: Settings, in_force: str) -> list[str]:
+    """What to run now, in this order; each is a command, or names one."""
+    from workers.policy import load_policy
+
+    data = "" if folder == Path("data").absolute() else f" --data {shlex.quote(str(folder))}"
+    wanted = load_policy(settings.policy, zone=settings.timezone, locale=settings.locale).name
+    steps = []
+    if not settings.admin:
+        steps.append(f"closeloop init --admin you@company{data}: nobody hears of anything yet")
+    if in_force != wanted:
+        steps.append(
+            f"closeloop policy apply {settings.policy}{data}: {in_force} is in force until somebody says so"
+        )
+    steps.append(f"closeloop up{data}, then open {settings.public_url}/console")
+    if settings.imap_url:
+        steps.append("mails that are fetched appear there, with numbers and clocks")
+    elif settings.smtp_intake:
+        steps.append(f"forward the mailbox to {settings.smtp_intake}, from your mail server's settings")
+    else:
+        steps.append(f"say where mail comes from: closeloop init --imap …{data}, or post one (--webhook)")
+    if not settings.smtp_url:
+        steps.append(f"name a relay: closeloop init --relay smtp://…{data}; until then mails only show")
+    if settings.mode == "test":
+        steps.append(f"closeloop held{data} shows what would have gone out; then closeloop go-live{data}")
+    return steps
+
+
+def curl_example(folder: Path) -> str:
+    """A mail posted to the webhook with its proof; the token is read from its file and never shown."""
+    from workers.settings.own_secrets import FILE_NAME
+
+    path = shlex.quote(str(folder / FILE_NAME))
+    return (
+        f"TOKEN=$(sed -n 's/^CLOSELOOP_HOOK_TOKEN=//p' {path})\n"
+        "printf 'From: you@example.com\\nTo: support@example.com\\nSubject: hello\\n\\nIt works.\\n' |\n"
+        '  curl -H "Authorization: Bearer $TOKEN" --data-binary @- http://127.0.0.1:8000/hooks/email/raw'
+    )
