@@ -1,0 +1,50 @@
+"""Every measure, defined once and computed from the records, over any period, for any group."""
+
+from workers.measures.catalogue import CATALOGUE, Better, Measure, Moment, Unit, Words
+from workers.measures.computing import by_group, figures
+from workers.measures.figure import Figure, Figures, GroupFigures, Overdue, Part, Silence
+from workers.measures.making import FEWEST_RANKED, SMALLEST_GROUP
+from workers.measures.narrowing import (
+    ALL,
+    EVERYTHING,
+    Group,
+    Narrowing,
+    Special,
+    Viewer,
+    narrowing_of,
+    viewer_of,
+)
+from workers.measures.period import USUAL, Named, Period, Step, days_between, named_period
+
+__all__ = [
+    "ALL",
+    "CATALOGUE",
+    "EVERYTHING",
+    "FEWEST_RANKED",
+    "SMALLEST_GROUP",
+    "USUAL",
+    "Better",
+    "Figure",
+    "Figures",
+    "Group",
+    "GroupFigures",
+    "Measure",
+    "Moment",
+    "Named",
+    "Narrowing",
+    "Overdue",
+    "Part",
+    "Period",
+    "Silence",
+    "Special",
+    "Step",
+    "Unit",
+    "Viewer",
+    "Words",
+    "by_group",
+    "days_between",
+    "figures",
+    "named_period",
+    "narrowing_of",
+    "viewer_of",
+]

@@ -1,0 +1,122 @@
+"""How long first responses and results took, on the clock: mean, median, 90th percentile, distribution."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import func, select
+
+from models.tickets import Ticket
+from workers.measures.asking import Question
+from workers.measures.figure import Figure
+from workers.measures.making import count, no_value, number, parts
+from workers.measures.sql import counted_in, seconds_between, spread_of
+
+Found = dict[Any, dict[str, Figure]]
+"""Figures by group (None: all together), then by key."""
+
+_M, _H = 60.0, 3600.0
+_D = 24 * _H
+BUCKETS: dict[str, tuple[tuple[str, float], ...]] = {
+    "first_response": (
+        ("10m", 10 * _M),
+        ("30m", 30 * _M),
+        ("1h", _H),
+        ("2h", 2 * _H),
+        ("4h", 4 * _H),
+        ("8h", 8 * _H),
+        ("24h", 24 * _H),
+    ),
+    "resolution": (
+        ("1h", _H),
+        ("4h", 4 * _H),
+        ("8h", 8 * _H),
+        ("24h", 24 * _H),
+        ("48h", 48 * _H),
+        ("3d", 3 * _D),
+        ("5d", 5 * _D),
+    ),
+}
+"""Up to which duration (included, in seconds) each bucket goes; what is longer is in the last one, `over`."""
+OVER = "over"
+
+_ENDS = {
+    "first_response": (Ticket.received_at, Ticket.first_response_at),
+    "resolution": (Ticket.resolved_at, Ticket.resolved_at),
+}
+"""By which moment a request belongs to a period, and when what is measured was over."""
+
+
+async def first_response(asked: Question, wanted: Collection[str]) -> Found:
+    """First response − received, of the requests received in the period."""
+    return await _elapsed(asked, "first_response", wanted)
+
+
+async def resolution(asked: Question, wanted: Collection[str]) -> Found:
+    """Result − received, of the results given in the period (that of the last opening)."""
+    return await _elapsed(asked, "resolution", wanted)
+
+
+def ends_of(clock: str) -> tuple[Any, Any]:
+    """By which column a request belongs to the period, and by which one the clock ended."""
+    return _ENDS[clock]
+
+
+async def _elapsed(asked: Question, clock: str, wanted: Collection[str]) -> Found:
+    session = asked.uow.session
+    moment, end = _ENDS[clock]
+    value = seconds_between(session, Ticket.received_at, end).label("value")
+    values = asked.tickets(moment, value).where(end.is_not(None))
+    found: Found = {}
+    grouped = asked.group is not None
+    if any(not key.endswith("_distribution") for key in wanted):
+        for group, spread in (await spread_of(session, values, grouped)).items():
+            found[group] = spread_figures(clock, spread)
+    if f"{clock}_distribution" in wanted:
+        for group, counts in (await _counts(asked, clock, values)).items():
+            found.setdefault(group, {}).update(distribution(clock, clock, counts))
+    return found
+
+
+async def _counts(asked: Question, clock: str, values: Any) -> dict[Any, list[int]]:
+    rows = values.subquery()
+    groups = [rows.c.grp] if asked.group is not None else []
+    edges = [edge for _, edge in BUCKETS[clock]]
+    query = select(*groups, *counted_in(rows.c.value, edges)).group_by(*groups)
+    found = {}
+    for row in await asked.uow.session.execute(query):
+        key, counts = (row[0], row[1:]) if groups else (None, row)
+        found[key] = [int(each) for each in counts]
+    return found
+
+
+def spread_figures(family: str, spread: tuple[int, float, float, float]) -> dict[str, Figure]:
+    """Mean, median and 90th percentile as figures."""
+    cases, *values = spread
+    return {
+        f"{family}_{which}": number(f"{family}_{which}", value, cases)
+        for which, value in zip(("mean", "median", "p90"), values, strict=True)
+    }
+
+
+def distribution(family: str, clock: str, counts: list[int]) -> dict[str, Figure]:
+    """How many cases each bucket has; its value is their sum."""
+    key = f"{family}_distribution"
+    names = [name for name, _ in BUCKETS[clock]] + [OVER]
+    total = sum(counts)
+    if not total:
+        return {key: no_value(key)}
+    return {key: count(key, total, parts(list(zip(names, counts, strict=True))))}
+
+
+async def received(asked: Question, wanted: Collection[str]) -> Found:
+    """How many requests came in."""
+    rows = asked.tickets(Ticket.received_at, Ticket.id).subquery()
+    groups = [rows.c.grp] if asked.group is not None else []
+    found: Found = {}
+    for row in await asked.uow.session.execute(
+        select(*groups, func.count()).select_from(rows).group_by(*groups)
+    ):
+        found[row[0] if groups else None] = {"requests": count("requests", row[-1])}
+    return found
