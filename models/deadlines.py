@@ -42,6 +42,18 @@ class Deadline(Promised, Base):
             sqlite_where=text(UNMET),
             postgresql_where=text(UNMET),
         ),
+        Index(
+            "ix_deadlines_limit_at",
+            "limit_at",
+            postgresql_using="brin",
+            postgresql_with={"pages_per_range": 32, "autosummarize": True},
+        ),
+        Index(
+            "ix_deadlines_breached_at",
+            "breached_at",
+            sqlite_where=text("breached_at IS NOT NULL"),
+            postgresql_where=text("breached_at IS NOT NULL"),
+        ),
     )
 
     key: Mapped[str] = mapped_column(String(96), unique=True)

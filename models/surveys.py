@@ -19,7 +19,16 @@ class Survey(Base):
     """
 
     __tablename__ = "surveys"
-    __table_args__ = (UniqueConstraint("ticket_id", "opening"),)
+    __table_args__ = (
+        UniqueConstraint("ticket_id", "opening"),
+        Index("ix_surveys_invited_at", "invited_at"),
+        Index(
+            "ix_surveys_answered_at",
+            "answered_at",
+            sqlite_where=text("answered_at IS NOT NULL"),
+            postgresql_where=text("answered_at IS NOT NULL"),
+        ),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     number: Mapped[str] = mapped_column(String(24), unique=True)
@@ -56,7 +65,15 @@ class SurveyAnswer(Base):
     """
 
     __tablename__ = "survey_answers"
-    __table_args__ = (Index(None, "survey_id", "version", unique=True),)
+    __table_args__ = (
+        Index(None, "survey_id", "version", unique=True),
+        Index(
+            "ix_survey_answers_anonymous",
+            "at",
+            sqlite_where=text("survey_id IS NULL"),
+            postgresql_where=text("survey_id IS NULL"),
+        ),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     survey_id: Mapped[UUID | None] = mapped_column(reference("surveys.id"))

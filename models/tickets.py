@@ -29,6 +29,13 @@ class Ticket(Base):
     __tablename__ = "tickets"
     __table_args__ = (
         Index("ix_tickets_state_received_at", "state", "received_at"),
+        Index("ix_tickets_received_at", "received_at"),
+        Index(
+            "ix_tickets_resolved_at",
+            "resolved_at",
+            sqlite_where=text("resolved_at IS NOT NULL"),
+            postgresql_where=text("resolved_at IS NOT NULL"),
+        ),
         Index(
             "ix_tickets_order_number",
             "order_number",
@@ -111,6 +118,13 @@ class TicketEntry(Base):
     __tablename__ = "ticket_entries"
     __table_args__ = (
         Index("ix_ticket_entries_ticket_id_at", "ticket_id", "at"),
+        Index(
+            "ix_ticket_entries_customer_wrote",
+            "ticket_id",
+            "at",
+            sqlite_where=text("kind = 'customer_wrote'"),
+            postgresql_where=text("kind = 'customer_wrote'"),
+        ),
         Index(
             "ix_ticket_entries_untold",
             "kind",
