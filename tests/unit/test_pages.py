@@ -20,6 +20,7 @@ CONSOLE = [
     "console_knowledge_edit",
     "console_knowledge_entry",
     "console_link_over",
+    "console_live",
     "console_pass_on",
     "console_search",
     "console_sessions",

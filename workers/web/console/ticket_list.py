@@ -109,10 +109,10 @@ def _conditions(uow: UnitOfWork, person: Staff, asked: Asked) -> list[ColumnElem
 
 def _unmet() -> Select[Any]:
     """The limits of a ticket (of the query around it) that nothing has met."""
-    return select(Deadline.id).where(Deadline.ticket_id == Ticket.id, _is_unmet(Deadline)).correlate(Ticket)
+    return select(Deadline.id).where(Deadline.ticket_id == Ticket.id, is_unmet(Deadline)).correlate(Ticket)
 
 
-def _is_unmet(row: Any) -> ColumnElement[bool]:
+def is_unmet(row: Any) -> ColumnElement[bool]:
     """The condition of the index, with the kinds as words: by parameters the database would not see it."""
     kinds = row.kind.in_([literal_column(f"'{kind.value}'") for kind in CLOCKS])
     return and_(row.met_at.is_(None), row.ended_reason.is_(None), row.limit_at.is_not(None), kinds)
@@ -144,7 +144,7 @@ async def _by_limit(
         select(first.id)
         .where(
             first.ticket_id == Deadline.ticket_id,
-            _is_unmet(first),
+            is_unmet(first),
             tuple_(first.limit_at, first.id) < tuple_(Deadline.limit_at, Deadline.id),
         )
         .correlate(Deadline)
@@ -154,7 +154,7 @@ async def _by_limit(
     query = (
         select(Ticket, Deadline)
         .join(Ticket, Ticket.id == Deadline.ticket_id)
-        .where(_is_unmet(Deadline), ~earlier, *which, *narrowed)
+        .where(is_unmet(Deadline), ~earlier, *which, *narrowed)
         .order_by(Deadline.limit_at, Deadline.id)
         .limit(PAGE + 1)
     )
