@@ -175,6 +175,11 @@ class ImprovementState(StrEnum):
     NOT_MET = "not_met"
     WITHDRAWN = "withdrawn"
 
+    @property
+    def over(self) -> bool:
+        """Whether nothing is to be done any more."""
+        return self in (ImprovementState.MET, ImprovementState.WITHDRAWN)
+
 
 class CommunicationState(StrEnum):
     """Where a communication record stands: 开放, 关闭."""

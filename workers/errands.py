@@ -18,8 +18,7 @@ from models.deadlines import Errand
 from models.people import Absence, Staff
 from models.tickets import Ticket
 from models.vocabulary import Lane, TicketState
-from workers import communications, knowledge, looking_up, signing_in
-from workers.followups import monthly_check
+from workers import communications, improvements, knowledge, looking_up, signing_in, targets
 from workers.locks import held
 from workers.promises import claim, pause, retry_pause, settle
 from workers.reviews import remind_of_reviews
@@ -84,7 +83,7 @@ async def _morning(uow: UnitOfWork, row: Errand) -> None:
     while not calendar.is_working_day(first - timedelta(days=1)):
         first -= timedelta(days=1)
     await remind_of_reviews(uow, first, today)
-    await monthly_check(uow, first, today)
+    await improvements.monthly_check(uow, first, today)
     await knowledge.arm_weekly(uow, first, today)
     await _next_morning(uow, calendar.opening_of_working_day(uow.clock.now(), 1))
 
@@ -124,4 +123,6 @@ _STEPS: Mapping[str, Callable[[UnitOfWork, Errand], Awaitable[None]]] = {
     communications.SHARE: communications.remind_to_share,
     knowledge.WRITE_UP: knowledge.remind_to_write_up,
     knowledge.WEEKLY: knowledge.weekly_review,
+    targets.TARGET: targets.remind_of_target,
+    improvements.IMPROVEMENT: improvements.remind_of_improvement,
 }

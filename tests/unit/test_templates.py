@@ -33,23 +33,26 @@ STAFF = [
     "commands_read", "communication_reminder", "communication_shared", "confirmation_task",
     "customer_reply", "escalation_decided", "escalation_request", "first_response_warning",
     "followup_due", "followup_monthly", "followup_overdue", "followup_reminder", "followup_unreached",
+    "improvement_due",
     "knowledge_weekly", "knowledge_write_up", "low_score_alert", "other_channel",
     "phone_task", "pilot_summary", "plan_warning", "praise", "problems_repeated", "progress_wanted",
     "reply_not_sent",
     "reply_on_hold", "resolution_warning", "resolved_elsewhere", "review_reminder", "score_flagged",
-    "sign_in", "survey_task", "transfer", "unassigned", "waiting_over", "webhook_disabled",
+    "sign_in", "survey_task", "target_standing", "transfer", "unassigned", "waiting_over", "webhook_disabled",
 ]  # fmt: skip
 OF_NO_TICKET = (
     "breach_digest",
     "communication_reminder",
     "communication_shared",
     "followup_monthly",
+    "improvement_due",
     "knowledge_weekly",
     "knowledge_write_up",
     "pilot_summary",
     "problems_repeated",
     "review_reminder",
     "sign_in",
+    "target_standing",
     "webhook_disabled",
 )
 SMS = [

@@ -5,7 +5,7 @@ from workers.followups.contacts import name_owner, record_contact
 from workers.followups.effect import Effect, Sample, effect_of
 from workers.followups.finding import cases_lately, followup_by_id, is_overdue, overdue_at, rated_person
 from workers.followups.measures import CAUSES, TERMS, evaluate, set_measure
-from workers.followups.monthly import monthly_check
+from workers.followups.monthly import running_by_supervisor
 from workers.followups.opening import open_followup, rating_changed, tell_flagged
 from workers.followups.praise import tell_praise
 
@@ -20,13 +20,13 @@ __all__ = [
     "evaluate",
     "followup_by_id",
     "is_overdue",
-    "monthly_check",
     "name_owner",
     "open_followup",
     "overdue_at",
     "rated_person",
     "rating_changed",
     "record_contact",
+    "running_by_supervisor",
     "set_measure",
     "start_alarm",
     "tell_flagged",

@@ -1,10 +1,9 @@
-"""Once a month, on its first working day, supervisors get the list of what has not been verified yet."""
+"""What runs, for the monthly list that supervisors get of what has not been verified yet."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -15,43 +14,11 @@ from models.surveys import Followup
 from models.tickets import Ticket
 from workers.directory import people_in_roles
 from workers.followups.finding import OVER, is_overdue
-from workers.notifications import Notice, house_facts, notify, staff_recipient
 from workers.unit_of_work import UnitOfWork
 
-MOST_LISTED = 50
 
-
-async def monthly_check(uow: UnitOfWork, first: date, last: date) -> int:
-    """Tell each supervisor of the cases of their teams that run, if the month's first working day lies from
-    `first` to `last` (both included); gives how many mails were written. Once a month, whoever asks again.
-    """
-    day = last.replace(day=1)
-    while not uow.policy.calendar.is_working_day(day) and day < last:
-        day += timedelta(days=1)
-    if not first <= day <= last:
-        return 0
-    told = 0
-    for person, lines in await _by_supervisor(uow):
-        facts = {
-            **house_facts(uow, person.locale or uow.settings.locale),
-            "month": f"{day:%Y-%m}",
-            "count": len(lines),
-            "more": max(0, len(lines) - MOST_LISTED),
-            "rows": lines[:MOST_LISTED],
-        }
-        notice = Notice(
-            kind="followup_monthly",
-            fact=f"{day:%Y-%m}",
-            ticket=None,
-            facts=facts,
-            data_key_id=uow.vault.system_key_id,
-        )
-        told += await notify(uow, staff_recipient(uow, person), notice) is not None
-    return told
-
-
-async def _by_supervisor(uow: UnitOfWork) -> list[tuple[Staff, list[dict[str, Any]]]]:
-    """The running cases of each supervisor's teams, what is due first in front."""
+async def running_by_supervisor(uow: UnitOfWork) -> list[tuple[Staff, list[dict[str, Any]]]]:
+    """The running cases of each supervisor's teams, as mails list them: what is due first in front."""
     found = await uow.session.execute(
         select(Followup, Ticket.number, Ticket.team_id)
         .join(Ticket, Ticket.id == Followup.ticket_id)
