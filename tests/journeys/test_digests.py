@@ -6,11 +6,15 @@ import re
 from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy import select, update
 
+from models.keys import DataKey
+from models.tickets import Ticket
 from models.vocabulary import NotificationState
 from tests.conftest import Backend
 from tests.fakes_smtp import CaughtMail, refuse
 from tests.house import ADMIN, PUBLIC, House, link_in, open_house, text_of
+from workers.delivery import digests
 
 pytestmark = pytest.mark.anyio
 
@@ -99,6 +103,32 @@ async def test_a_storm_and_a_night_are_one_mail_each(backend: Backend) -> None:
         await house.pass_time(timedelta(hours=12))
         (morning,) = house.mails_to(CAROL, DIGEST)[before:]
         assert set(re.findall(r"CS\d{12,}", text_of(morning))) & set(late) == set(late[:2])
+
+
+async def test_a_long_digest_shows_the_most_urgent_and_says_how_many_more_there_are(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(digests, "MOST_LINES", 4)
+    async with open_house(backend) as house:
+        medium = [await _open(house, each) for each in range(3)]
+        await house.pass_time(timedelta(hours=5))
+        high = [await _open(house, 10 + each, "high") for each in range(3)]
+        erased = await _open(house, 20, "high")
+        await house.pass_time(until=await _limit(house, high[0]))
+        await _erase_key(house, erased)
+        await house.pass_time(timedelta(minutes=1))
+        (digest,) = house.mails_to(CAROL, DIGEST)
+        text = text_of(digest)
+        assert list(dict.fromkeys(re.findall(r"CS\d{12,}", text))) == [*high, medium[0]]
+        assert str(digest.message["Subject"]).startswith(f"{len(medium + high)} {DIGEST}")
+        assert "另有 2 " in text
+
+
+async def _erase_key(house: House, number: str) -> None:
+    """Nothing of this ticket can be read any more."""
+    async with house.workshop.begin() as uow:
+        key = select(Ticket.data_key_id).where(Ticket.number == number).scalar_subquery()
+        await uow.session.execute(update(DataKey).where(DataKey.id == key).values(wrapped=None))
 
 
 async def test_a_digest_that_comes_back_advances_the_ladder_of_each_of_its_tickets(backend: Backend) -> None:

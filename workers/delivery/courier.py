@@ -22,7 +22,7 @@ from models.bulk import among, insert_many
 from models.notifications import Notification, NotificationBody
 from models.vocabulary import RESENT, Lane, Medium, NotificationState
 from workers.channels.port import Channel, Outcome, Outgoing, Verdict
-from workers.delivery.digests import lines_of
+from workers.delivery.digests import DIGEST, lines_of
 from workers.delivery.identity import return_path
 from workers.delivery.offers import offers_of
 from workers.delivery.outcome import WORKER_LOST, Sending, recover_lost, tell_above
@@ -123,7 +123,7 @@ class Courier:
             except (CloseloopError, ValueError) as error:
                 log.exception("rendering_failed", notification=str(row.id), kind=row.kind, error=str(error))
                 broken[row.id] = "rendering_failed"
-            if place % BREATH == BREATH - 1:
+            if row.kind == DIGEST or place % BREATH == BREATH - 1:
                 await asyncio.sleep(0)
         await give_up(self._workshop, rows, broken)
         return ready

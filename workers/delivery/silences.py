@@ -20,7 +20,7 @@ from models.people import Customer
 from models.surveys import Survey
 from models.vocabulary import Medium, NotificationState
 from models.webhooks import AppAccount
-from workers.delivery.digests import DIGEST, members_of
+from workers.delivery.digests import DIGEST, with_lines
 from workers.delivery.prepare import SURVEY_KINDS
 from workers.locks import hold
 from workers.promises import release, settle
@@ -61,7 +61,7 @@ async def silences(
     """Those of `rows`, just claimed, that are too late, not live, not wanted, channelless or ill-mannered."""
     held = await unwanted(uow, rows, SURVEY_KINDS)
     ended = await _ended(uow, rows)
-    lines = await members_of(uow, [row.id for row in rows if row.kind == DIGEST])
+    told = await with_lines(uow, [row.id for row in rows if row.kind == DIGEST])
     now = uow.clock.now()
     silent: dict[UUID, Silence] = {}
     for row in rows:
@@ -71,7 +71,7 @@ async def silences(
             silent[row.id] = Silence(NotificationState.HELD, "test_mode")
         elif row.deadline_id in ended:
             silent[row.id] = Silence(NotificationState.SUPPRESSED, ended[row.deadline_id])
-        elif row.kind == DIGEST and not lines[row.id]:
+        elif row.kind == DIGEST and row.id not in told:
             silent[row.id] = Silence(NotificationState.SUPPRESSED, NOTHING_LEFT)
         elif row.id in held:
             silent[row.id] = Silence(NotificationState.SUPPRESSED, f"suppressed_{held[row.id]}")
