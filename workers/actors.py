@@ -18,7 +18,7 @@ from models.search import SearchTask
 from models.vocabulary import DeadlineKind, Lane
 from models.webhooks import WebhookDelivery
 from workers import alarms, errands, escalations, followups, search, surveys, tickets
-from workers.bells import EPOCH, Bell, Ring
+from workers.bells import EARLY, EPOCH, Bell, Ring
 from workers.broker import actor_loop
 from workers.clock import ClockWatch
 from workers.delivery.courier import BATCH as DELIVERY_BATCH
@@ -46,6 +46,8 @@ ENDPOINTS = 1
 """What a bell for webhooks works off at once: nothing, it only sees to it that somebody does."""
 ROUNDS = 20
 """Batches that one bell may work off before it rings again and lets others have the thread."""
+A_MOMENT = 0.001
+"""Seconds: a timer may go off so much before its time, and what is due then would wait for the sweep."""
 LOOK_BACK = timedelta(seconds=2)
 """So much before its slot a bell looks for alarms; the sweep rings for what is older, with its slot."""
 
@@ -96,11 +98,24 @@ class Bench:
         self.posting = posting or Posting(workshop, Caller())
         self._outside = outside or Outside(Fetcher())
         self._ring = ring
+        self._alarms = alarms.InTurn(partial(self._work_off, "deadlines"))
 
     async def hear(self, desk: str, lane: Lane, slot: datetime = EPOCH) -> int:
         """Work off what is due on a desk in a lane, from `slot` on; gives how many rows were claimed.
 
-        A full batch means that more is waiting: another thread or process is called to help at once, and a
+        Alarms are heard one batch of a lane at a time (0 at once while another bell is at it), and when it is
+        time for them: their bells are early.
+        """
+        if desk != "deadlines":
+            return await self._work_off(desk, lane, slot)
+        wait = self.workshop.clock.real_delay(slot)
+        if 0 < wait <= EARLY[desk].total_seconds():
+            self._alarms.hear_in(wait + A_MOMENT, lane, slot)
+            return 0
+        return await self._alarms.hear(lane, slot)
+
+    async def _work_off(self, desk: str, lane: Lane, slot: datetime) -> int:
+        """A full batch means that more is waiting: another thread or process is called to help at once, and a
         bell that finds more than its share rings again.
         """
         work, batch = self._work(desk, slot)
@@ -168,6 +183,7 @@ class Bench:
 
     async def aclose(self) -> None:
         """Close relay connections and the database engine; calls under way are broken off."""
+        self._alarms.close()
         await self.posting.aclose()
         await self.courier.aclose()
         await self.workshop.engine.dispose()

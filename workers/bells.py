@@ -10,6 +10,11 @@ from models.vocabulary import Lane
 
 SLOT = timedelta(milliseconds=50)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EARLY = {"deadlines": timedelta(milliseconds=250)}
+"""So long before its time a bell for this desk is given to whoever hears it, who waits for the rest of it.
+
+A broker is asked for bells that are due every 100 ms, and twice for one that was delayed.
+"""
 
 
 class Bell(NamedTuple):

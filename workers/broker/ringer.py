@@ -7,17 +7,19 @@ import math
 import queue
 import threading
 from collections.abc import Collection, Iterable
+from datetime import timedelta
 from typing import Any
 
 import dramatiq
 import structlog
 
 from models.vocabulary import Lane
-from workers.bells import SLOT, Bell
+from workers.bells import EARLY, SLOT, Bell
 from workers.clock import Clock
 from workers.metrics import Metrics
 
 HORIZON_SECONDS = 30.0
+NOW = timedelta()
 
 
 class Ringer:
@@ -99,13 +101,13 @@ def messages(bells: Iterable[Bell], clock: Clock) -> list[tuple[dramatiq.Message
     """(message, delay in ms or None for now), one per desk, lane and 50 ms of machine time, soonest first.
 
     The message calls the actor named like the desk with (lane, the first slot that something is due in, ISO
-    8601); it is heard when all of it is due.
+    8601); it is heard when all of it is due, or by desks that want it so (`EARLY`) a moment before.
     """
     together: dict[tuple[int, str, Lane], list[Bell]] = {}
     for bell in bells:
         step = math.ceil(clock.real_delay(bell.due) / SLOT.total_seconds())
         together.setdefault((step, bell.desk, bell.lane), []).append(bell)
-    return [(_message(min(same)), _milliseconds(max(same), clock)) for _, same in sorted(together.items())]
+    return [(_message(min(same)), _milliseconds(same, clock)) for _, same in sorted(together.items())]
 
 
 def _message(bell: Bell) -> dramatiq.Message[Any]:
@@ -118,5 +120,8 @@ def _message(bell: Bell) -> dramatiq.Message[Any]:
     )
 
 
-def _milliseconds(bell: Bell, clock: Clock) -> int | None:
-    return math.ceil(clock.real_delay(bell.due) * 1000) or None
+def _milliseconds(same: Collection[Bell], clock: Clock) -> int | None:
+    first, last = min(same), max(same)
+    # Who hears a bell early waits for the slot that it names, the first one: too short a time for several.
+    early = EARLY.get(first.desk, NOW) if first == last else NOW
+    return math.ceil(max(0.0, clock.real_delay(last.due) - early.total_seconds()) * 1000) or None

@@ -1,0 +1,124 @@
+"""Alarms are heard one batch of a lane at a time, and at their time although their bells are early."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import pytest
+
+from models.vocabulary import Lane
+from tests.fakes import ManualClock
+from workers import actors, alarms
+from workers.actors import Bench
+from workers.alarms import InTurn
+from workers.bells import EARLY, Bell, slot_of
+from workers.broker import messages
+from workers.clock import SystemClock
+from workers.delivery.courier import Courier
+from workers.unit_of_work import Workshop
+
+pytestmark = pytest.mark.anyio
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+
+def seconds(count: float) -> datetime:
+    return NOON + timedelta(seconds=count)
+
+
+class Work:
+    """Notes what it is called for, and takes as long as the test wants."""
+
+    def __init__(self) -> None:
+        self.called: list[tuple[Lane, datetime]] = []
+        self.over = asyncio.Event()
+        self.begun = asyncio.Semaphore(0)
+        self.fails = False
+
+    async def __call__(self, lane: Lane, slot: datetime) -> int:
+        self.called.append((lane, slot))
+        self.begun.release()
+        await self.over.wait()
+        if self.fails:
+            raise RuntimeError("the database is away")
+        return 1
+
+
+async def test_what_is_called_for_meanwhile_is_done_once_and_from_its_oldest_slot_on() -> None:
+    work = Work()
+    turn = InTurn(work)
+    first = asyncio.create_task(turn.hear(Lane.NORMAL, seconds(5)))
+    other = asyncio.create_task(turn.hear(Lane.URGENT, seconds(5)))
+    await asyncio.sleep(0)
+    assert [await turn.hear(Lane.NORMAL, seconds(each)) for each in (7, 6, 8)] == [0, 0, 0]
+    assert work.called == [(Lane.NORMAL, seconds(5)), (Lane.URGENT, seconds(5))], "lanes do not wait"
+    work.over.set()
+    assert (await first, await other) == (2, 1)
+    assert work.called[2:] == [(Lane.NORMAL, seconds(6))]
+    assert await turn.hear(Lane.NORMAL, seconds(9)) == 1, "nobody is at it any more"
+
+
+async def test_a_batch_that_fails_leaves_the_lane_free() -> None:
+    work = Work()
+    work.fails = True
+    work.over.set()
+    turn = InTurn(work)
+    with pytest.raises(RuntimeError):
+        await turn.hear(Lane.NORMAL, seconds(1))
+    work.fails = False
+    assert await turn.hear(Lane.NORMAL, seconds(2)) == 1
+
+
+async def test_a_failure_of_what_was_heard_early_is_said_and_what_is_closed_is_not_heard() -> None:
+    work = Work()
+    work.fails = True
+    work.over.set()
+    turn = InTurn(work)
+    turn.hear_in(0.01, Lane.NORMAL, seconds(1))
+    turn.hear_in(0.02, Lane.NORMAL, seconds(1))
+    turn.hear_in(0.03, Lane.BULK, seconds(2))
+    async with asyncio.timeout(5):
+        await work.begun.acquire()
+        await work.begun.acquire()
+    turn.hear_in(0.01, Lane.NORMAL, seconds(3))
+    turn.close()
+    await asyncio.sleep(0.05)
+    assert work.called == [(Lane.NORMAL, seconds(1)), (Lane.BULK, seconds(2))]
+
+
+async def test_an_early_bell_is_heard_when_its_slot_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: asyncio.Queue[float] = asyncio.Queue()
+
+    class Shop:
+        clock = SystemClock()
+
+    async def fire(workshop: Workshop, lane: Lane, handlers: Mapping[Any, Any], since: object) -> int:
+        heard.put_nowait(workshop.clock.real_delay(slot))
+        return 0
+
+    monkeypatch.setattr(alarms, "fire", fire)
+    bench = Bench(
+        cast(Workshop, Shop()), cast(Courier, None), lambda bells: None, posting=cast(Any, object())
+    )
+    slot = slot_of(datetime.now(UTC) + EARLY["deadlines"] / 2)
+    assert await bench.hear("deadlines", Lane.NORMAL, slot) == 0
+    assert heard.empty()
+    assert await asyncio.wait_for(heard.get(), 5) == 0
+    await bench.hear("deadlines", Lane.NORMAL, datetime.now(UTC))
+    assert not heard.empty(), "what is due is heard at once"
+
+
+async def test_only_bells_for_alarms_are_early() -> None:
+    clock = ManualClock()
+    later = clock.now() + timedelta(seconds=2)
+    planned = messages([Bell(desk, Lane.NORMAL, later) for desk in actors.DESKS], clock)
+    assert {message.actor_name: delay for message, delay in planned} == {
+        desk: 1750 if desk == "deadlines" else 2000 for desk in actors.DESKS
+    }
+    soon = clock.now() + timedelta(milliseconds=100)
+    together = [soon, soon - timedelta(milliseconds=20)]
+    ((_, delay),) = messages([Bell("deadlines", Lane.NORMAL, each) for each in together], clock)
+    assert delay == 100, "of several slots the one that is named is over first"
