@@ -26,14 +26,14 @@ WAIT = 600
 @dataclass(frozen=True, slots=True)
 class Program:
     """What is wanted: Debian's `packages`, the `files` in them that are used, a `command` that tells the
-    version, and how that must begin.
+    version, and how that must begin. Without a command being there is enough.
     """
 
     name: str
     packages: tuple[str, ...]
     files: tuple[str, ...]
-    command: tuple[str, ...]
-    version: str
+    command: tuple[str, ...] = ()
+    version: str = ""
 
     @property
     def cache(self) -> Path:
@@ -48,6 +48,8 @@ class Program:
         return None
 
     def _runs(self, root: Path) -> bool:
+        if not self.command:
+            return True
         words = [str(root / self.command[0]), *self.command[1:]]
         try:
             told = subprocess.run(
@@ -72,7 +74,21 @@ CHROMIUM = Program(
     ("usr/lib/chromium/chromium", "--version"),
     "Chromium ",
 )
-ALL = (DOVECOT, CHROMIUM)
+RABBITMQ = Program(
+    "rabbitmq",
+    ("rabbitmq-server",),
+    ("usr/lib/rabbitmq/bin/rabbitmq-server", "usr/lib/erlang/bin/erl"),  # says no version without starting
+)
+FAKETIME = Program("faketime", ("libfaketime",), ("usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1",))
+PROMETHEUS = Program(
+    "prometheus",
+    ("prometheus",),
+    ("usr/bin/promtool",),
+    ("usr/bin/promtool", "--version"),
+    "promtool, version",
+)
+NGINX = Program("nginx", ("nginx-light",), ("usr/sbin/nginx",))
+ALL = (DOVECOT, CHROMIUM, PROMETHEUS, NGINX, RABBITMQ)
 
 
 def root_of(program: Program) -> Path:

@@ -25,7 +25,7 @@ async def count_mailboxes(connection: AsyncConnection, registry: CollectorRegist
     rows = (await connection.execute(select(*FIELDS).order_by(Mailbox.id))).all()
     if not rows:
         return
-    gauges = _Gauges(registry)
+    gauges = MailboxGauges(registry)
     for number, row in enumerate(rows, start=1):
         labels = (row.name, str(number))
         if row.looked_at is not None:
@@ -36,7 +36,9 @@ async def count_mailboxes(connection: AsyncConnection, registry: CollectorRegist
         gauges.failing.labels(*labels).set(row.fault is not None)
 
 
-class _Gauges:
+class MailboxGauges:
+    """The gauges of all mailboxes, labelled by their server and which of them it is."""
+
     def __init__(self, registry: CollectorRegistry) -> None:
         def gauge(name: str, words: str) -> Gauge:
             return Gauge(f"closeloop_mailbox_{name}", words, ["mailbox", "number"], registry=registry)
