@@ -3,6 +3,7 @@
 from workers.measures.catalogue import CATALOGUE, Better, Measure, Moment, Unit, Words
 from workers.measures.computing import by_group, figures
 from workers.measures.figure import Figure, Figures, GroupFigures, Overdue, Part, Silence
+from workers.measures.limits import worst_overdue
 from workers.measures.making import FEWEST_RANKED, SMALLEST_GROUP
 from workers.measures.narrowing import (
     ALL,
@@ -47,4 +48,5 @@ __all__ = [
     "named_period",
     "narrowing_of",
     "viewer_of",
+    "worst_overdue",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 from typing import Any
@@ -52,8 +52,8 @@ class Question:
         """The requests that count and whose `moment` lies in the period: `columns` of them (and with
         `customers` of these), and `grp`.
         """
-        query = select(*self._grp(self._of_tickets(moment)), *columns).select_from(Ticket)
-        if customers or self._needs_customer:
+        query = select(*self._grp(self.ticket_group(moment)), *columns).select_from(Ticket)
+        if customers or self.needs_customer:
             query = query.join(Customer, Customer.id == Ticket.customer_id)
         return query.where(self.within(moment), *self.of_tickets(apart=apart))
 
@@ -82,10 +82,22 @@ class Question:
         return []
 
     @property
-    def _needs_customer(self) -> bool:
+    def needs_customer(self) -> bool:
+        """Whether the customers of requests must be joined."""
         return self.group is Group.CUSTOMER_GROUP or self.narrowing.customer_group is not None
 
-    def _of_tickets(self, moment: Any) -> Any:
+    @property
+    def is_narrow(self) -> bool:
+        """Whether anything is asked of requests at all."""
+        usual = replace(self.narrowing, special=Special.ONLY) == Narrowing(special=Special.ONLY)
+        return self.viewer.own is not None or self.narrowing.special is Special.ONLY or not usual
+
+    def without_channel(self) -> Question:
+        """The same for what has a channel of its own."""
+        return replace(self, narrowing=replace(self.narrowing, channel=None))
+
+    def ticket_group(self, moment: Any) -> Any:
+        """The column of requests that the groups go by; None without groups."""
         columns: dict[Group, Any] = {
             Group.TEAM: OWNING_TEAM,
             Group.STAFF: OWNER,

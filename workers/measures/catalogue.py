@@ -104,21 +104,51 @@ def _times(family: str, moment: Moment) -> list[Measure]:
     ]
 
 
+def _overdue(clock: str) -> Measure:
+    return Measure(f"overdue_{clock}", "overdue", Unit.SHARE, Better.LOWER, Moment.LIMIT)
+
+
+def _care(key: str, family: str, unit: Unit, better: Better, moment: Moment) -> Measure:
+    """What is not judged by limits that a special period relaxes, and not for those who are judged by it."""
+    return Measure(key, family, unit, better, moment, apart=False, for_agents=False)
+
+
 def _scores(dimension: Dimension) -> list[Measure]:
     code = dimension.value
-    told = {"moment": Moment.ANSWERED, "apart": False, "for_agents": False}
     return [
-        Measure(f"csat_{code}", "scores", Unit.SCORE, Better.HIGHER, **told),  # type: ignore[arg-type]  # a mix
-        Measure(f"low_{code}", "scores", Unit.SHARE, Better.LOWER, **told),  # type: ignore[arg-type]  # a mix
+        _care(f"csat_{code}", "scores", Unit.SCORE, Better.HIGHER, Moment.ANSWERED),
+        _care(f"low_{code}", "scores", Unit.SHARE, Better.LOWER, Moment.ANSWERED),
     ]
 
 
 _ALL = (
     Measure("requests", "received", Unit.COUNT, Better.NEITHER, Moment.RECEIVED),
+    Measure("top_types", "types", Unit.COUNT, Better.NEITHER, Moment.RECEIVED),
+    Measure("unanswered", "received", Unit.COUNT, Better.LOWER, Moment.RECEIVED),
     *_times("first_response", Moment.RECEIVED),
+    Measure("results", "results", Unit.COUNT, Better.NEITHER, Moment.RESOLVED),
     *_times("resolution", Moment.RESOLVED),
+    Measure("one_contact", "results", Unit.SHARE, Better.HIGHER, Moment.RESOLVED),
+    Measure("reopened", "received", Unit.SHARE, Better.LOWER, Moment.RECEIVED),
+    Measure("transfers", "transfers", Unit.COUNT, Better.LOWER, Moment.RECEIVED),
+    Measure("handed_on", "received", Unit.SHARE, Better.LOWER, Moment.RECEIVED),
+    Measure("urgings", "received", Unit.COUNT, Better.LOWER, Moment.RECEIVED),
+    Measure("urged", "received", Unit.SHARE, Better.LOWER, Moment.RECEIVED),
+    Measure("overdue_requests", "received", Unit.SHARE, Better.LOWER, Moment.RECEIVED),
+    *(_overdue(clock) for clock in ("first_response", "acceptance", "plan", "resolution")),
     *(measure for dimension in Dimension for measure in _scores(dimension)),
-    Measure("answers", "scores", Unit.COUNT, Better.HIGHER, Moment.ANSWERED, apart=False, for_agents=False),
+    _care("answers", "scores", Unit.COUNT, Better.HIGHER, Moment.ANSWERED),
+    _care("surveys", "surveys", Unit.COUNT, Better.NEITHER, Moment.INVITED),
+    _care("response_rate", "surveys", Unit.SHARE, Better.HIGHER, Moment.INVITED),
+    _care("followups", "followups", Unit.COUNT, Better.NEITHER, Moment.OPENED),
+    _care("followups_in_time", "followups", Unit.SHARE, Better.HIGHER, Moment.OPENED),
+    _care("followup_causes", "followups", Unit.COUNT, Better.NEITHER, Moment.OPENED),
+    _care("reevaluations_met", "evaluations", Unit.SHARE, Better.HIGHER, Moment.EVALUATED),
+    _care("messages", "messages", Unit.COUNT, Better.NEITHER, Moment.WRITTEN),
+    _care("messages_by_state", "messages", Unit.COUNT, Better.NEITHER, Moment.WRITTEN),
+    _care("messages_by_reason", "messages", Unit.COUNT, Better.NEITHER, Moment.WRITTEN),
+    _care("delivery_median", "delays", Unit.SECONDS, Better.LOWER, Moment.WRITTEN),
+    _care("delivery_p90", "delays", Unit.SECONDS, Better.LOWER, Moment.WRITTEN),
 )
 
 CATALOGUE: Mapping[str, Measure] = {measure.key: measure for measure in _ALL}

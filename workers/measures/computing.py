@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from models.tickets import Ticket
 from workers.errors import InvalidInput
-from workers.measures import scores, times, working
+from workers.measures import care, counts, limits, messages, scores, times, working
 from workers.measures.asking import Question
 from workers.measures.catalogue import CATALOGUE, Unit
 from workers.measures.discretion import hide_differences
@@ -22,12 +22,21 @@ from workers.measures.times import Found
 from workers.unit_of_work import UnitOfWork
 
 _FAMILIES: Mapping[str, Callable[[Question, Collection[str]], Awaitable[Found]]] = {
-    "received": times.received,
+    "received": counts.received,
+    "transfers": counts.transfers,
+    "types": counts.types,
     "first_response": times.first_response,
     "first_response_working": working.first_response,
     "resolution": times.resolution,
     "resolution_working": working.resolution,
+    "results": counts.results,
+    "overdue": limits.overdue,
     "scores": scores.scores,
+    "surveys": care.surveys,
+    "followups": care.followups,
+    "evaluations": care.evaluations,
+    "messages": messages.states,
+    "delays": messages.delays,
 }
 
 

@@ -118,3 +118,11 @@ def part_number(moment: Any, starts: Sequence[datetime]) -> ColumnElement[int]:
         return literal_column("CAST(0 AS INTEGER)", Integer)
     whens: Mapping[Any, int] = {moment < start: number for number, start in enumerate(starts)}
     return case(*whens.items(), else_=len(starts))
+
+
+async def rows_by_group(session: AsyncSession, rows: Any, *aggregates: Any) -> dict[Any, tuple[Any, ...]]:
+    """The aggregates of a subquery's rows by group (None: of all, then also when there are no rows)."""
+    groups = [rows.c.grp] if "grp" in rows.c else []
+    query = select(*groups, *aggregates).select_from(rows).group_by(*groups)
+    result = await session.execute(query)
+    return {(row[0] if groups else None): tuple(row[len(groups) :]) for row in result}

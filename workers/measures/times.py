@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from models.tickets import Ticket
 from workers.measures.asking import Question
@@ -108,15 +108,3 @@ def distribution(family: str, clock: str, counts: list[int]) -> dict[str, Figure
     if not total:
         return {key: no_value(key)}
     return {key: count(key, total, parts(list(zip(names, counts, strict=True))))}
-
-
-async def received(asked: Question, wanted: Collection[str]) -> Found:
-    """How many requests came in."""
-    rows = asked.tickets(Ticket.received_at, Ticket.id).subquery()
-    groups = [rows.c.grp] if asked.group is not None else []
-    found: Found = {}
-    for row in await asked.uow.session.execute(
-        select(*groups, func.count()).select_from(rows).group_by(*groups)
-    ):
-        found[row[0] if groups else None] = {"requests": count("requests", row[-1])}
-    return found
