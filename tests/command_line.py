@@ -63,6 +63,12 @@ class CommandLine:
         captured = self._capsys.readouterr()
         return Answer(code, captured.out, captured.err)
 
+    def json_of(self, *arguments: str) -> Any:
+        """What a command that must succeed printed, as JSON."""
+        answer = self(*arguments)
+        assert answer.code == 0, answer.err
+        return answer.json
+
 
 def environment(settings: Mapping[str, str]) -> dict[str, str]:
     """The machine's environment with these CLOSELOOP_* settings and no others."""

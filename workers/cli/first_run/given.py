@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from email.utils import formataddr
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -159,7 +159,7 @@ def with_since(url: str, since: str, zone: str) -> str:
 
 
 def _days_back(text: str, zone: str) -> int:
-    today = datetime.now(ZoneInfo(zone)).date()
+    today = datetime.now(_zone(zone)).date()
     if found := _DAYS.fullmatch(text):
         return int(found[1])
     try:
@@ -169,6 +169,14 @@ def _days_back(text: str, zone: str) -> int:
     if not 0 <= (today - day).days < FARTHEST:
         raise InvalidInput(f"{text[:32]} lies in the future, or too far back", hint="name a day gone by")
     return (today - day).days + 1
+
+
+def _zone(name: str) -> tzinfo:
+    """The zone; UTC for a wrong name, of which the settings tell when all of them are checked."""
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError, LookupError):
+        return UTC
 
 
 def _with_option(url: str, option: str) -> str:
