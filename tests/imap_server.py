@@ -22,7 +22,7 @@ from urllib.parse import quote
 import trustme
 
 from tests.debian_programs import DOVECOT, library_path, root_of
-from tests.servers import Account, ServerMissing, _folder, _running, _unprivileged_account
+from tests.servers import Account, ServerMissing, _unprivileged_account, running_server, server_folder
 
 PASSWORD = "auth/code+1"
 NATIVE = "/usr/lib/dovecot"
@@ -153,7 +153,7 @@ class Mailbox:
 def imap_server() -> Iterator[ImapServer]:
     """A server for as long as the context lasts; raises ServerMissing."""
     root, account = root_of(DOVECOT), _unprivileged_account()
-    with _folder("imap") as folder, _reachable(root) as installed:
+    with server_folder("imap") as folder, _reachable(root) as installed:
         own = f"{installed.libexec}:{library_path(root)}"
         environment = {"LD_LIBRARY_PATH": own} if root != Path("/") else {}
         authority = _certificate(folder)
@@ -183,7 +183,7 @@ def imap_server() -> Iterator[ImapServer]:
 
         with (
             _environment(environment),
-            _running(command, ready, folder / "output", ending="TERM", account=account) as port,
+            running_server(command, ready, folder / "output", ending="TERM", account=account) as port,
         ):
             yield ImapServer(port, folder, authority)
 

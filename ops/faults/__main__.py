@@ -17,19 +17,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from models.session import migrate
+from ops.faults.installations import BOTH, CREWS, installation
 from ops.faults.rounds import Plan, play
-from tests.conftest import POSTGRESQL_REDIS, SQLITE_INPROCESS, Backend
-from tests.servers import postgres, redis_server
-
-CREWS = {SQLITE_INPROCESS: 1, POSTGRESQL_REDIS: 2}
-"""Workers at a time: the embedded installation is one process."""
 
 
 def main(words: list[str] | None = None) -> int:
     """Play on the chosen installations; 0 if nothing was lost and nothing doubled unsaid."""
     chosen = _arguments(words)
-    kinds = list(CREWS) if chosen.backend == "both" else [chosen.backend]
+    kinds = list(BOTH) if chosen.backend == "both" else [chosen.backend]
     reports = [_played(kind, chosen) for kind in kinds]
     if chosen.json:
         json.dump({"faults": reports}, sys.stdout, indent=2, ensure_ascii=False)
@@ -54,23 +49,8 @@ def _played(kind: str, chosen: argparse.Namespace) -> dict[str, Any]:
     plan = Plan(rounds=chosen.rounds, mails=chosen.mails, crew=CREWS[kind], seed=seed)
     with _progress(kind, plan.rounds) as tick, tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        with _installation(kind, folder) as backend:
-            return asyncio.run(play(backend, plan, folder, tick=tick))
-
-
-@contextmanager
-def _installation(kind: str, folder: Path) -> Iterator[Backend]:
-    """An empty, migrated installation of this kind."""
-    if kind == SQLITE_INPROCESS:
-        url = f"sqlite+aiosqlite:///{folder / 'closeloop.db'}"
-        migrate(url)
-        yield Backend(kind, url, "")
-        return
-    with postgres() as database, redis_server() as broker:
-        database.create("faults")
-        url = database.url("faults")
-        migrate(url)
-        yield Backend(kind, url, broker.url())
+        with installation(kind, folder) as (backend, meanwhile):
+            return asyncio.run(play(backend, plan, folder, tick=tick, meanwhile=meanwhile))
 
 
 @contextmanager

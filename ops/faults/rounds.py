@@ -64,9 +64,17 @@ class Plan:
 
 
 async def play(
-    backend: Backend, plan: Plan, folder: Path, *, tick: Callable[[], None] = lambda: None
+    backend: Backend,
+    plan: Plan,
+    folder: Path,
+    *,
+    tick: Callable[[], None] = lambda: None,
+    meanwhile: Callable[[int], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Play on an empty, migrated installation; gives the report. `tick` is called after each round.
+
+    `meanwhile` is called with the round's number, in a thread of its own, while the worker that is going to
+    be killed is at work: it may do something to the broker.
 
     Raises TimeoutError when what was promised has not come to an end in peace either.
     """
@@ -85,7 +93,7 @@ async def play(
         try:
             crew = Crew(environ, folder / "workers.log", lease=LEASE, patience=PATIENCE)
             async with crew:
-                cut_off = await _war(workshop, crew, plan, relays, tick)
+                cut_off = await _war(workshop, crew, plan, relays, tick, meanwhile)
                 for script in scripts:
                     script.calm = True
                 for phone in phones:
@@ -112,7 +120,12 @@ async def play(
 
 
 async def _war(
-    workshop: Workshop, crew: Crew, plan: Plan, relays: Sequence[ScriptedSmtp], tick: Callable[[], None]
+    workshop: Workshop,
+    crew: Crew,
+    plan: Plan,
+    relays: Sequence[ScriptedSmtp],
+    tick: Callable[[], None],
+    meanwhile: Callable[[int], None],
 ) -> int:
     """Kill `plan.rounds` workers; says how many attempts were under way at these moments, all told."""
     dice = random.Random(plan.seed)
@@ -123,6 +136,7 @@ async def _war(
         await _ask(workshop, range(number * plan.mails, (number + 1) * plan.mails))
         await _ask_by_sms(workshop, range(number * plan.texts, (number + 1) * plan.texts))
         await crew.start()
+        await asyncio.to_thread(meanwhile, number)
         await _a_while(relays, dice.randrange(plan.furthest), dice.uniform(0.05, plan.longest))
         crew.kill(dice.choice(crew.alive))
         open_ones |= await _under_way(workshop)

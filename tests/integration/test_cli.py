@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from sqlalchemy import select, update
 
 from models.deadlines import Deadline
@@ -19,6 +20,7 @@ from models.intake import IntakeEvent
 from models.vocabulary import DeadlineKind, DeadlineState, EventState, Medium
 from tests.command_line import COMMAND, CommandLine
 from tests.fakes_smtp import Script, ThreadedSmtp, refuse
+from tests.servers import RedisServer
 from tests.unit.test_images import folder, png
 from workers import tickets
 from workers.cli.opening import make_settings, workshop_of
@@ -176,6 +178,28 @@ def test_check_says_that_the_installations_zone_wins_over_the_policys(closeloop:
     closeloop.set(TIMEZONE="Europe/Berlin")
     said = closeloop("check")
     assert "! policy: it is read in Europe/Berlin, not in its own zone Asia/Shanghai" in said.out
+
+
+def test_check_says_whether_the_broker_answers_and_who_shares_limits(
+    closeloop: CommandLine, redis_for_all: RedisServer
+) -> None:
+    def said() -> set[tuple[str, str, str]]:
+        found = closeloop("check", "--json").json["findings"]
+        return {(one["about"], one["result"], one["words"]) for one in found}
+
+    closeloop.set(SMTP_URL="smtp://relay.example:25?rate=5/s", BROKER_URL=redis_for_all.url())
+    assert ("broker", "good", "Redis answers") in said()
+    with redis.Redis(port=redis_for_all.port) as client:
+        client.config_set("maxmemory-policy", "allkeys-lru")
+        try:
+            assert ("broker", "warning", "Redis has maxmemory-policy allkeys-lru") in said()
+        finally:
+            client.config_set("maxmemory-policy", "noeviction")
+    closeloop.set(BROKER_URL="amqp://guest:guest@127.0.0.1:1/")
+    own = ("limits", "warning", "each worker process keeps its own limits of relay.example:25")
+    assert {("broker", "bad", "RabbitMQ does not answer"), own} <= said()
+    closeloop.set(LIMITS_URL=redis_for_all.url())
+    assert own not in said()
 
 
 def test_a_fresh_machine_is_told_that_up_makes_the_secrets(closeloop: CommandLine) -> None:

@@ -30,9 +30,9 @@ from tests.servers import (
     RedisServer,
     RestartingPostgres,
     ServerMissing,
-    _free_port,
-    _redis_program,
+    free_port,
     postgres_that_restarts,
+    redis_program,
 )
 from workers import alarms
 from workers.actors import HANDLERS
@@ -163,7 +163,7 @@ async def _breached(desk: Desk) -> set[Any]:
 def _redis_on(port: int, folder: Path) -> Iterator[None]:
     """A Redis server that keeps nothing, until the context ends."""
     words: list[str | Path] = [
-        _redis_program(),
+        redis_program(),
         "--bind",
         "127.0.0.1",
         "--port",
@@ -194,7 +194,7 @@ def _redis_on(port: int, folder: Path) -> Iterator[None]:
 async def test_a_broker_that_is_gone_for_an_hour_and_comes_back_empty_loses_nothing(
     backend: Backend, tmp_path: Path
 ) -> None:
-    port = _free_port()
+    port = free_port()
     with _redis_on(port, tmp_path):
         house_of = open_house(replace(backend, broker_url=f"redis://127.0.0.1:{port}/0"))
         house = await house_of.__aenter__()

@@ -240,3 +240,43 @@ def test_a_data_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(SettingsError, match="cannot be kept"):
         ensure_secrets(tmp_path / "file")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://one:6379/0",
+        "rediss://user:word@one/2",
+        "sentinel://one/mymaster",
+        "sentinel://:word@one:26379,[::1]:26380/my.master/3?sentinel_password=other",
+        "amqp://guest:word@one:5672/%2f",
+        "amqps://one/vhost amqps://two/vhost",
+    ],
+)
+def test_a_broker_may_be_redis_redis_behind_sentinel_or_rabbitmq(url: str, tmp_path: Path) -> None:
+    settings = load(tmp_path, BROKER_URL=url)
+    assert settings.broker_url == url
+    assert "word" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "url", "wrong"),
+    [
+        ("BROKER_URL", "memcached://one", "must begin with redis://"),
+        ("BROKER_URL", "sentinel://one:26379", "must name the service"),
+        ("BROKER_URL", "sentinel://one:99999/mymaster", "not host:port"),
+        ("BROKER_URL", "sentinel://one,,two/mymaster", "not host:port"),
+        ("BROKER_URL", "sentinel://one/mymaster/first", "a database that is no number"),
+        ("BROKER_URL", "sentinel://:hush@one/mymaster?quorum=2", "unknown option quorum"),
+        ("BROKER_URL", "amqp://one redis://two", "several nodes the same way"),
+        ("BROKER_URL", "redis://", "must name a host"),
+        ("LIMITS_URL", "amqp://one", "must begin with redis://"),
+    ],
+)
+def test_a_broker_that_cannot_be_meant_is_refused_without_its_password(
+    name: str, url: str, wrong: str, tmp_path: Path
+) -> None:
+    (said,) = mistakes(tmp_path, **{name: url})
+    assert f"CLOSELOOP_{name}" in said
+    assert wrong in said
+    assert "hush" not in said

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -67,18 +67,27 @@ class _MasterPool(SentinelConnectionPool, BlockingConnectionPool):
     """Connections to whichever Redis is the master; who finds none waits, as in the blocking pool."""
 
 
-def _pool(url: str) -> ConnectionPool:
-    """Connections to the Redis of an URL, or to the master that its Sentinels name.
+PATIENT: Mapping[str, Any] = {"socket_timeout": PATIENCE, "socket_connect_timeout": PATIENCE}
+
+
+def _sentinels(url: str) -> Sentinel | None:
+    """Those who are asked which Redis is the master, if the URL names any."""
+    if not is_sentinel(url):
+        return None
+    place = parse_sentinel_url(url)
+    asking = {"username": place.sentinel_user, "password": place.sentinel_password, "ssl": place.tls}
+    return Sentinel(list(place.hosts), sentinel_kwargs={**asking, **PATIENT})  # type: ignore[no-untyped-call]
+
+
+def _pool(url: str, sentinels: Sentinel | None) -> ConnectionPool:
+    """Connections to the Redis of an URL, or to the master that the Sentinels name.
 
     Many mails ask at once and wait for a connection; the usual pool raises, as if Redis were away.
     """
-    patience: dict[str, Any] = {"socket_timeout": PATIENCE, "socket_connect_timeout": PATIENCE}
-    habits = {**patience, "max_connections": CONNECTIONS, "timeout": PATIENCE}
-    if not is_sentinel(url):
+    habits = {**PATIENT, "max_connections": CONNECTIONS, "timeout": PATIENCE}
+    if sentinels is None:
         return BlockingConnectionPool.from_url(url, **habits)
     place = parse_sentinel_url(url)
-    asking = {"username": place.sentinel_user, "password": place.sentinel_password, "ssl": place.tls}
-    sentinels = Sentinel(list(place.hosts), sentinel_kwargs=asking | patience)  # type: ignore[no-untyped-call]
     login = {"username": place.user, "password": place.password, "ssl": place.tls, "db": place.database}
     return _MasterPool(place.service, sentinels, **login, **habits)  # type: ignore[no-untyped-call]
 
@@ -90,7 +99,8 @@ class RedisLimiter:
     """
 
     def __init__(self, url: str) -> None:
-        self._redis = Redis.from_pool(_pool(url))
+        self._sentinels = _sentinels(url)
+        self._redis = Redis.from_pool(_pool(url, self._sentinels))
         self._take = self._redis.register_script(_TAKE)
         self._slow = self._redis.register_script(_SLOW)
         self._count = self._redis.register_script(_COUNT)
@@ -120,6 +130,8 @@ class RedisLimiter:
     async def aclose(self) -> None:
         """Close the connections."""
         await self._redis.aclose()
+        for asked in self._sentinels.sentinels if self._sentinels else ():
+            await asked.aclose()
 
     async def _asked(self, script: Any, keys: list[str], arguments: list[float]) -> float | None:
         """What a script gives; None while Redis does not answer."""

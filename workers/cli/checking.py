@@ -6,27 +6,18 @@ import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import typer
 
 from workers.cli.opening import data_folder, find_settings
-from workers.cli.output import DataOption, JsonOption, print_json, verdict
+from workers.cli.output import DataOption, Finding, JsonOption, print_json, verdict
 
 if TYPE_CHECKING:
     from workers.settings import Settings
 
 
 DECREE = "enter them under [calendar.days] when the government has decided, and list the year"
-
-
-class Finding(NamedTuple):
-    """One checked thing: what (settings, policy …), good, warning or bad, in words, and what to do."""
-
-    about: str
-    result: str
-    words: str
-    hint: str = ""
 
 
 def check(data: DataOption = None, as_json: JsonOption = False) -> None:
@@ -61,7 +52,7 @@ def _findings(data: Path | None) -> Iterator[Finding]:
     parts: list[Callable[[], Iterator[Finding]]] = []
     if settings is not None:
         known = settings
-        parts = [lambda: _ways_out(known), lambda: _database(known)]
+        parts = [lambda: _ways_out(known), lambda: _database(known), lambda: _broker(known)]
     policy = settings.policy if settings else os.environ.get("CLOSELOOP_POLICY") or "support-response"
     zone = settings.timezone if settings else ""
     parts += [
@@ -147,6 +138,12 @@ def _database(settings: Settings) -> Iterator[Finding]:
     except Exception as error:
         words, hint = is_machine_trouble(error) or (f"cannot be reached ({type(error).__name__})", "")
         yield Finding("database", "bad", words, hint or "is CLOSELOOP_DATABASE_URL right?")
+
+
+def _broker(settings: Settings) -> Iterator[Finding]:
+    from workers.cli.broker_checking import broker_findings
+
+    yield from broker_findings(settings)
 
 
 def duty_findings(settings: Settings) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -60,6 +60,15 @@ def _cell(cell: object) -> str:
     return escape(str(cell))
 
 
+class Finding(NamedTuple):
+    """One checked thing: what (settings, policy …), good, warning or bad, in words, and what to do."""
+
+    about: str
+    result: str
+    words: str
+    hint: str = ""
+
+
 def verdict(result: str, words: str, hint: str = "") -> None:
     """Write one checked thing: `result` is good, warning or bad; readable without colours."""
     from rich.markup import escape
@@ -94,6 +103,6 @@ def is_machine_trouble(error: Exception) -> tuple[str, str] | None:
                 "run closeloop migrate (closeloop up does it)",
             )
         return f"the database does not answer as it should ({type(error).__name__})", "see closeloop check"
-    if home == "redis":
+    if home in ("redis", "pika"):
         return f"the broker does not answer ({type(error).__name__})", "is CLOSELOOP_BROKER_URL right?"
     return None
