@@ -164,3 +164,15 @@ class NumberSeries(Base):
 
     name: Mapped[str] = mapped_column(String(32), primary_key=True)
     last: Mapped[int]
+
+
+class ImportedRow(Base):
+    """A row of a table that was taken in: the keyed hash of its number, or of all it says, and what it became.
+
+    `number` is that of the ticket or survey.
+    """
+
+    __tablename__ = "imported_rows"
+
+    row_key: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    number: Mapped[str] = mapped_column(String(24))
