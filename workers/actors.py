@@ -150,25 +150,28 @@ class Bench:
 
     async def _fire(self, lane: Lane, since: datetime | None) -> int:
         """Nothing while the clock of this machine is wrong: limits would be missed that nobody has missed."""
-        if self._clock_is_wrong():
+        if await self._clock_is_wrong():
             return 0
         return await alarms.fire(self.workshop, lane, HANDLERS, since)
 
     async def _errands(self, lane: Lane) -> int:
-        return 0 if self._clock_is_wrong() else await errands.fire(self.workshop, lane)
+        return 0 if await self._clock_is_wrong() else await errands.fire(self.workshop, lane)
 
     async def _deliver(self, lane: Lane) -> int:
         """Nothing begins while the clock of this machine is wrong: messages would be dropped as too late,
         given up as too old, taken from a worker that is sending them, or leave in quiet hours and before
         their hold is over; none of that could be taken back. What is on the wire is sent and recorded.
         """
-        return 0 if self._clock_is_wrong() else await self.courier.deliver(lane)
+        return 0 if await self._clock_is_wrong() else await self.courier.deliver(lane)
 
-    def _clock_is_wrong(self) -> bool:
-        """Whether this machine's clock was set while the process ran; said once, until it is right again."""
+    async def _clock_is_wrong(self) -> bool:
+        """Whether this machine's clock was set while the process ran, or is not the database's; said once,
+        until it is right again.
+        """
+        await self.workshop.compare_clocks(self._watch)
         wrong = self._watch.parted()
         if wrong and not self._told_of_clock:
-            hint = "the clock of this machine was set: put it right, or restart"
+            hint = "the clock of this machine was set, or is not the database's: put it right, or restart"
             log.critical("nothing_is_begun", hint=hint)
         self._told_of_clock = wrong
         return wrong

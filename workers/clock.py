@@ -44,6 +44,9 @@ class SystemClock:
 
 MAY_PART = 5.0
 """Seconds that wall and steady clock may part before nobody knows any more what is due."""
+MAY_DIFFER = 20.0
+"""Seconds that the clocks of this machine and of the database may differ: so much any lease has to spare."""
+COMPARED_EVERY = 10.0
 CORRECTION = 1.0
 """Seconds by which time servers set a clock right: such steps are followed, lest they add up in years."""
 
@@ -54,16 +57,20 @@ def _steady() -> float:
 
 
 class ClockWatch:
-    """Notices that the wall clock of this machine was set while the process runs.
+    """Notices that the wall clock of this machine was set while the process runs, or is another one than the
+    database's.
 
     What is due then nobody knows: no alarm is heard, no errand done, no message begun until the clock is
-    right again; what comes in is taken in. Starting the process anew says that the new time is the true one.
+    right again; what comes in is taken in. Starting the process anew says that the new time is the true one,
+    unless the database says otherwise: whose clock is ahead takes for lost what others are about to send.
     """
 
     def __init__(self, wall: Callable[[], float] = time.time, steady: Callable[[], float] = _steady) -> None:
         self._wall = wall
         self._steady = steady
         self._apart = wall() - steady()
+        self._differs = 0.0
+        self._compared_at = -COMPARED_EVERY
 
     def jump(self) -> float:
         """By how many seconds the wall clock is ahead (negative: behind) of where it ought to be."""
@@ -73,9 +80,28 @@ class ClockWatch:
             self._apart = apart
         return jump
 
+    def compared(self, differs: float) -> None:
+        """This machine's clock is `differs` seconds ahead of the database's (negative: behind)."""
+        self._differs = differs
+        self._compared_at = time.monotonic()
+
+    @property
+    def to_be_compared(self) -> bool:
+        """Whether it was not compared for a while."""
+        return time.monotonic() - self._compared_at >= COMPARED_EVERY
+
+    def differs(self) -> float:
+        """By how many seconds it is ahead of the database's clock, if that is too much; else 0."""
+        return self._differs if abs(self._differs) > MAY_DIFFER else 0.0
+
+    def wrong_by(self) -> float:
+        """By how many seconds the clock of this machine is wrong; 0 if it is right as far as is known."""
+        jump = self.jump()
+        return jump if abs(jump) > MAY_PART else self.differs()
+
     def parted(self) -> bool:
-        """Whether it was set by more than MAY_PART seconds."""
-        return abs(self.jump()) > MAY_PART
+        """Whether nobody knows what is due."""
+        return self.wrong_by() != 0
 
 
 class FastClock:

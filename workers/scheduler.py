@@ -15,7 +15,7 @@ import structlog
 from models.base import Promised
 from models.vocabulary import Lane
 from workers.bells import SLOT, Bell, Ring, slot_of
-from workers.clock import MAY_PART, Clock, ClockWatch
+from workers.clock import Clock, ClockWatch
 from workers.metrics import Metrics
 from workers.promises import first_due, slots_between
 from workers.unit_of_work import UnitOfWork, Workshop
@@ -63,12 +63,13 @@ class Scheduler:
 
     async def round(self) -> None:
         """One look at all desks. Never raises but for cancellation."""
-        if self._clocks_have_parted():
-            self._metrics.sweeps.labels("stopped").inc()
-            return
         try:
-            with self._metrics.sweep_seconds.time():
-                async with asyncio.timeout(ROUND_SECONDS):
+            async with asyncio.timeout(ROUND_SECONDS):
+                await self._workshop.compare_clocks(self._watch)
+                if self._clocks_have_parted():
+                    self._metrics.sweeps.labels("stopped").inc()
+                    return
+                with self._metrics.sweep_seconds.time():
                     await self._look()
         except Exception:
             self._metrics.sweeps.labels("failed").inc()
@@ -111,23 +112,23 @@ class Scheduler:
         ]
 
     def _clocks_have_parted(self) -> bool:
-        """Whether the wall clock was set while we ran: then nobody knows what is due.
+        """Whether the wall clock was set while we ran, or is not the database's: nobody knows what is due.
 
         Firing goes on when the clock is put right again, or after a restart if the new time is the true one.
         """
-        jump = self._watch.jump()
-        parted = abs(jump) > MAY_PART
+        wrong = self._watch.wrong_by()
+        parted = wrong != 0
         if parted and not self.parted:
             self._log.critical(
-                "clock_jumped",
-                seconds=round(jump, 1),
+                "clock_differs_from_database" if self._watch.differs() else "clock_jumped",
+                seconds=round(wrong, 1),
                 hint="firing is stopped: put the clock right, or restart if the new time is true",
             )
         elif self.parted and not parted:
             self._log.warning("clock_is_right_again")
         self.parted = parted
         self._metrics.clock_parted.set(parted)
-        self._metrics.clock_jump.set(jump)
+        self._metrics.clock_jump.set(wrong)
         return parted
 
 

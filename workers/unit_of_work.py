@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from models.base import Base
@@ -18,7 +20,7 @@ from models.search import SearchTask
 from models.session import WRITE
 from models.vocabulary import Lane
 from workers.bells import EPOCH, SLOT, Bell, Ring, slot_of
-from workers.clock import Clock
+from workers.clock import Clock, ClockWatch
 from workers.in_force import Following, Pilot, take_up
 from workers.metrics import Metrics
 from workers.policy import Policy
@@ -36,6 +38,10 @@ become no ticket stay unused."""
 
 INDEXED_EVERY = timedelta(seconds=5)
 """What changes words within one such span is indexed together, at its end."""
+
+
+SURE_SECONDS = 2.0
+"""An answer that took longer does not say what time it is."""
 
 
 class UnitOfWork(Rows):
@@ -180,6 +186,20 @@ class Workshop:
         self._reading = engine.execution_options(isolation_level="AUTOCOMMIT") if postgresql else engine
         self.numbers = Series(engine, embedded=gate is not None)
         self._log = structlog.get_logger(__name__)
+
+    async def compare_clocks(self, watch: ClockWatch) -> None:
+        """Tell `watch` how far this machine's clock is from the database's, if it was not told for a while.
+
+        Nothing to do for a database in a file: it has no other clock. An answer that took long says nothing.
+        """
+        if self._gate is not None or not watch.to_be_compared:
+            return
+        async with self._reading.connect() as connection:
+            asked = time.time()
+            theirs = await connection.scalar(select(func.extract("epoch", func.clock_timestamp())))
+            took = time.time() - asked
+        if theirs is not None and took <= SURE_SECONDS:
+            watch.compared(asked + took / 2 - float(theirs))
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[UnitOfWork]:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from workers.clock import ClockWatch, FastClock
+from workers.clock import MAY_DIFFER, ClockWatch, FastClock
 
 MONDAY = datetime(2025, 5, 19, 1, 0, tzinfo=UTC)
 
@@ -47,3 +47,17 @@ def test_small_corrections_do_not_add_up_to_a_jump_and_a_jump_ends_when_it_is_ta
 def test_a_clock_that_stands_still_is_no_clock() -> None:
     with pytest.raises(ValueError, match="positive"):
         FastClock(0)
+
+
+def test_a_clock_that_is_not_the_databases_is_wrong_until_the_two_agree() -> None:
+    watch = ClockWatch()
+    asked = [watch.to_be_compared]
+    watch.compared(MAY_DIFFER - 1)
+    assert [*asked, watch.to_be_compared] == [True, False]
+    assert not watch.parted(), "what any lease can spare"
+    for far in (MAY_DIFFER + 1, -3600.0):
+        watch.compared(far)
+        assert watch.parted()
+        assert watch.wrong_by() == far
+    watch.compared(0.2)
+    assert not watch.parted()

@@ -12,7 +12,6 @@ from sqlalchemy import text
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from models.session import head_revision
-from workers.clock import MAY_PART
 from workers.promises import backlog
 from workers.web.figures import DESKS, whole_figures
 from workers.web.mailboxes import faults_told
@@ -79,6 +78,7 @@ async def _checked(check: Callable[[WebParts], Awaitable[str]], parts: WebParts)
 async def _database(parts: WebParts) -> str:
     async with parts.workshop.engine.connect() as connection:
         await connection.execute(text("SELECT 1"))
+    await parts.workshop.compare_clocks(parts.watch)
     return GOOD
 
 
@@ -103,11 +103,13 @@ async def _broker(parts: WebParts) -> str:
 
 def _clock(parts: WebParts) -> str:
     """How the clock of the machine does that this process runs on."""
-    jump = parts.watch.jump()
-    if abs(jump) <= MAY_PART:
+    wrong = parts.watch.wrong_by()
+    if not wrong:
         return GOOD
+    if parts.watch.differs():
+        return f"{wrong:+.0f} s off the database's: no deadline is checked here until the two agree"
     return (
-        f"was set by {jump:+.0f} s: no deadline is checked until it is right again, or all processes restart"
+        f"was set by {wrong:+.0f} s: no deadline is checked until it is right again, or all processes restart"
     )
 
 

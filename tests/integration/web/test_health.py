@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -12,11 +14,13 @@ from models.notifications import Notification
 from models.vocabulary import Lane, NotificationState
 from tests.conftest import Backend
 from tests.factories import Desk, all_of, make_desk, make_ticket
-from workers.actors import Bench
+from workers import unit_of_work
+from workers.actors import DESKS, Bench
 from workers.clock import ClockWatch
 from workers.delivery.courier import Courier
 from workers.metrics import Metrics
 from workers.rendering import Renderer
+from workers.scheduler import Scheduler
 from workers.web.app import WebParts, make_app
 
 pytestmark = pytest.mark.anyio
@@ -86,6 +90,37 @@ async def test_a_clock_that_was_set_is_not_ready_and_no_limit_is_missed_by_it(ba
             assert await bench.hear("delivery", Lane.NORMAL) == len(messages)
             desk.clock.advance(timedelta(days=7))
             assert await bench.hear("deadlines", Lane.NORMAL) > 0
+
+
+@pytest.mark.parametrize("backend", ["postgresql-redis"], indirect=True)
+async def test_a_machine_whose_clock_is_not_the_databases_begins_nothing(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would take for lost, and send anew, what another machine is about to send."""
+    off = [90.0]
+    monkeypatch.setattr(unit_of_work, "time", SimpleNamespace(time=lambda: time.time() + off[0]))
+    monkeypatch.setattr("workers.clock.COMPARED_EVERY", 0.0)
+    async with make_desk(backend) as desk:
+        await make_ticket(desk.workshop)
+        messages = await all_of(desk.workshop, Notification)
+        watch, rung = ClockWatch(), list[object]()
+        courier = Courier(desk.workshop, Renderer(), {}, lease=timedelta(seconds=60))
+        bench = Bench(desk.workshop, courier, lambda bells: None, watch=watch)
+        scheduler = Scheduler(desk.workshop, rung.append, DESKS, watch=watch)
+        parts = WebParts(desk.workshop, Renderer(), desk.workshop.settings, Metrics(), watch=ClockWatch())
+        transport = httpx.ASGITransport(make_app(parts))
+        async with httpx.AsyncClient(transport=transport, base_url="http://inside") as web:
+            assert await bench.hear("delivery", Lane.NORMAL) == 0
+            await scheduler.round()
+            assert (rung, scheduler.parted) == ([], True)
+            answer = await web.get("/readyz")
+            assert answer.status_code == 503
+            assert "+90 s off the database's" in answer.json()["checks"]["clock"]
+            off[0] = 1.0  # somebody put it right
+            assert (await web.get("/readyz")).json()["checks"]["clock"] == "ok"
+            assert await bench.hear("delivery", Lane.NORMAL) == len(messages)
+            await scheduler.round()
+            assert not scheduler.parted
 
 
 async def test_figures_tell_what_waits_at_each_desk(desk: Desk) -> None:
