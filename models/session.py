@@ -157,8 +157,8 @@ def make_gate(url: str | URL) -> WriteGate | None:
     return WriteGate() if is_sqlite(url) else None
 
 
-def migrate(url: str | URL) -> None:
-    """Bring the database to the newest schema; do nothing when it is there.
+def migrate(url: str | URL, revision: str = "head") -> None:
+    """Bring the database to the newest schema, or up to an earlier `revision`; nothing when it is there.
 
     May be called by several processes at once: the upgrade is one transaction under a lock. Works with
     or without a running event loop (it blocks the caller). A missing folder of an SQLite file is made.
@@ -166,8 +166,9 @@ def migrate(url: str | URL) -> None:
     target = async_url(url)
     if is_sqlite(target):
         Path(str(target.database)).parent.mkdir(parents=True, exist_ok=True)
-    if schema_revision(target) != head_revision():
-        _on_connection(target, _upgrade, write=True)
+    wanted = head_revision() if revision == "head" else revision
+    if schema_revision(target) != wanted:
+        _on_connection(target, lambda connection: _upgrade(connection, wanted), write=True)
 
 
 def schema_revision(url: str | URL) -> str | None:
@@ -184,7 +185,7 @@ def head_revision() -> str:
     return max(names).partition("_")[0]
 
 
-def _upgrade(connection: Connection) -> None:
+def _upgrade(connection: Connection, revision: str) -> None:
     from alembic import command  # 0.2 s that only a change of the schema needs
     from alembic.config import Config
 
@@ -193,7 +194,7 @@ def _upgrade(connection: Connection) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)
 
 
 def _current_revision(connection: Connection) -> str | None:

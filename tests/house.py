@@ -303,7 +303,11 @@ def link_in(mail: CaughtMail, path: str, nth: int = 0) -> str:
 async def open_house(
     backend: Backend, *, mode: str = "live", start: datetime = MONDAY_MORNING, **options: Any
 ) -> AsyncIterator[House]:
-    """Start an installation of this kind, with three people: agents Alice and Bob, their supervisor Carol."""
+    """Start an installation of this kind, with three people: agents Alice and Bob, their supervisor Carol.
+
+    With `furnished` they are there already, since the database is that of another house.
+    """
+    furnished = options.pop("furnished", False)
     clock = StoryClock(start)
     async with ScriptedSmtp() as relay, FakeTwilio() as sms_provider:
         installation = Installation(
@@ -316,7 +320,8 @@ async def open_house(
             worker.start()
         house = House(installation, workshop, clock, relay, sms_provider)
         try:
-            await _people(house)
+            if not furnished:
+                await _people(house)
             yield house
         finally:
             await house.web.aclose()

@@ -17,6 +17,7 @@ from models.vocabulary import Lane
 from workers.audit import Sealing
 from workers.boot.installation import THREADS, Installation
 from workers.boot.serving import GRACE_SECONDS, monitored, site, told_if_taken
+from workers.keeping import Backups
 from workers.privacy.retention import purge_more
 from workers.purge import Housekeeping
 from workers.smtpd import SmtpIntake
@@ -117,10 +118,11 @@ async def run_scheduler(installation: Installation) -> None:
 
 
 async def _clockwork(installation: Installation, workshop: Workshop, stop: asyncio.Event) -> None:
-    """The sweep, and the outside heartbeat that depends on it."""
+    """The sweep, the outside heartbeat that depends on it, and backups."""
     scheduler = installation.scheduler(workshop)
     heartbeat = installation.heartbeat(workshop, scheduler)
-    await asyncio.gather(scheduler.run(stop), heartbeat.run(stop))
+    backups = Backups(installation.settings, installation.clock)
+    await asyncio.gather(scheduler.run(stop), heartbeat.run(stop), backups.run(stop))
 
 
 async def _run_doors(installation: Installation, doors: Doors, process: str) -> None:

@@ -13,6 +13,7 @@ import uvicorn
 from workers import __version__
 from workers.boot.installation import Installation
 from workers.errors import Unavailable
+from workers.keeping import present
 from workers.unit_of_work import Workshop
 from workers.web.app import WebApp, WebParts, make_app, make_monitor_app
 
@@ -38,19 +39,20 @@ async def site(installation: Installation, workshop: Workshop, host: str, port: 
 
 @asynccontextmanager
 async def monitored(installation: Installation, process: str) -> AsyncIterator[None]:
-    """Show health and figures of this process where CLOSELOOP_METRICS says, if it says so.
+    """Be known as running, and show health and figures of this process where CLOSELOOP_METRICS says.
 
-    Raises Unavailable when the address is taken.
+    Raises Unavailable when the address is taken, SettingsError when the database was moved elsewhere.
     """
     installation.metrics.describe_process(__version__, process)
-    if installation.settings.metrics is None:
-        yield
-        return
     workshop = installation.workshop()
     try:
-        parts = _parts(installation, workshop, whole=process in WHOLE)
-        async with _served(make_monitor_app(parts), *installation.settings.metrics):
-            yield
+        async with present(workshop, process):
+            if installation.settings.metrics is None:
+                yield
+                return
+            parts = _parts(installation, workshop, whole=process in WHOLE)
+            async with _served(make_monitor_app(parts), *installation.settings.metrics):
+                yield
     finally:
         await workshop.engine.dispose()
 

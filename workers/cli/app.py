@@ -11,6 +11,7 @@ import typer
 from workers import __version__
 from workers.cli import (
     audit_commands,
+    backup_commands,
     checking,
     communication_commands,
     customer_commands,
@@ -21,11 +22,13 @@ from workers.cli import (
     intake,
     key_commands,
     knowledge_commands,
+    moving,
     policy_commands,
     preview,
     processes,
     purging,
     report_commands,
+    restoring,
     ring_commands,
     roster_commands,
     search_commands,
@@ -91,6 +94,7 @@ def make_app() -> typer.Typer:
         ("team", "Teams and whom their escalations climb to.", PEOPLE, roster_commands.TEAM),
         ("key", "Keys of the API: add, list, revoke.", PEOPLE, key_commands.KEY),
         ("webhook", "Endpoints of other systems: add, list, log, replay.", LOOK, webhook_commands.WEBHOOK),
+        ("backup", "Take a backup now; verify, list, key.", RUN, backup_commands.BACKUP),
         ("keys", "Master keys that wrap customers' data keys: rotate, status.", RUN, ring_commands.KEYS),
         ("audit", "Who saw and changed what: list, export, verify.", LOOK, audit_commands.AUDIT),
         (
@@ -111,9 +115,15 @@ def make_app() -> typer.Typer:
         ("survey", "Ratings: ask about what was resolved.", LOOK, survey_commands.SURVEY),
         ("intake", "What came in: read a file, list, show, run again.", IN, intake.INTAKE),
     ):
-        sub = typer.Typer(help=help_text, no_args_is_help=True)
+        itself = group.get("")  # what the name alone does, where it does something
+        sub = typer.Typer(
+            help=help_text, no_args_is_help=itself is None, invoke_without_command=itself is not None
+        )
+        if itself is not None:
+            sub.callback()(audited(name, itself))
         for command_name, command in group.items():
-            sub.command(command_name)(audited(f"{name} {command_name}", command))
+            if command_name:
+                sub.command(command_name)(audited(f"{name} {command_name}", command))
         app.add_typer(sub, name=name, rich_help_panel=panel)
     return app
 
@@ -133,6 +143,8 @@ def _commands() -> tuple[tuple[str, dict[str, Callable[..., Any]]], ...]:
                 "smtpd": processes.smtpd,
                 "imap": processes.imap,
                 "migrate": processes.migrate,
+                "restore": restoring.restore,
+                "move": moving.move,
                 "purge": purging.purge,
                 "erase": erasing.erase,
                 "erasures": erasing.erasures,

@@ -12,6 +12,8 @@ from typing import Any
 COMMANDS = frozenset(
     {
         "erase",
+        "backup",
+        "restore",
         "purge",
         "explain",
         "staff add",
@@ -59,7 +61,8 @@ def audited(name: str, command: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(command)
     def noted(*args: Any, **given: Any) -> Any:
         result = command(*args, **given)
-        asyncio.run(note(name, given))
+        if not getattr(given.get("context"), "invoked_subcommand", None):  # that one is noted by its own name
+            asyncio.run(note(name, given))
         return result
 
     return noted
