@@ -25,6 +25,23 @@ COOKIE = "__Host-closeloop-session"
 ONES_OWN = ("ticket", "notification", "survey", "followup", "customer")
 """Kinds of which there is one for each of the two agents."""
 ENDPOINT: dict[str, Any] = {"name": "ours", "url": "https://hooks.example/in", "events": ["ticket.opened"]}
+TARGET = {
+    "title": "Answer sooner",
+    "measure": "first_response_mean",
+    "start": 3600,
+    "goal": 1800,
+    "months": 3,
+    "owner": "AM001",
+}
+IMPROVEMENT: dict[str, Any] = {
+    "theme": "Refunds",
+    "measure": "Tell how they go",
+    "kind": "script",
+    "cause": "process",
+    "department": "support",
+    "owner": "AM001",
+    "due_at": "2090-01-01T00:00:00Z",
+}
 ACTS = {
     "tickets": "note",
     "communications": "close",
@@ -32,6 +49,8 @@ ACTS = {
     "customers": "change",
     "intake": "take-in",
     "webhooks": "test",
+    "targets": "progress",
+    "improvements": "progress",
 }
 """What a form of the console does: each that its route's rule allows to all whom it lets in."""
 PLACES = {
@@ -51,6 +70,8 @@ PLACES = {
     "duties": "duty",
     "teams": "team",
     "webhooks": "webhook",
+    "targets": "target",
+    "improvements": "improvement",
 }
 """The kind of thing that an address names after this part of it."""
 _MAIL = (
@@ -152,6 +173,8 @@ async def _common(desk: Desk, his: Mapping[str, str]) -> dict[str, str]:
         "delivery": str((await all_of(desk.workshop, WebhookDelivery))[0].id),
         "knowledge": await _made(desk, "/knowledge", entry),
         "communication": await _made(desk, "/communications", talk),
+        "target": await _made(desk, "/targets", TARGET),
+        "improvement": await _made(desk, "/improvements", IMPROVEMENT),
     }
     headers = {"Authorization": f"Bearer {HOOK_TOKEN}", "X-Envelope-To": "support@help.example"}
     answer = await desk.web.post("/hooks/email/raw", content=_MAIL, headers=headers)

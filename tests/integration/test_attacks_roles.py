@@ -103,7 +103,8 @@ def check(place: Place, answer: httpx.Response, allowed: bool, who: str) -> None
         assert answer.status_code in (200, 422), told
 
 
-HIDDEN = tuple(f"/api/v1/{kind}/{{number}}" for kind in ("communications", "knowledge"))
+OWN_RULES = ("communications", "knowledge", "targets", "improvements")
+HIDDEN = tuple(f"/api/v1/{kind}/{{number}}" for kind in OWN_RULES)
 """What an agent may look at is decided there: somebody else's is answered like what does not exist."""
 
 
@@ -131,7 +132,7 @@ async def _agents(world: World, place: Place) -> None:
     if place.route in HIDDEN and place.method == "GET":
         answers = [await call(world, place, path, acting) for path in (place.his, f"{place.his}9")]
         assert [each.status_code for each in answers] == [404, 404], place.name
-        told = {re.sub(r"(CR|KB)\d+", "(number)", each.text) for each in answers}
+        told = {re.sub(r"(CR|KB|TG|IM)\d+", "(number)", each.text) for each in answers}
         assert len(told) == 1, (place.name, told)
 
 
@@ -211,7 +212,7 @@ async def _visit(
 
 def _hidden(place: Place) -> bool:
     """Whether it is not said by the address alone that there is something to show."""
-    return any(part in place.route for part in ("/knowledge/", "/communications/", "/pass-on"))
+    return any(part in place.route for part in (*(f"/{kind}/" for kind in OWN_RULES), "/pass-on"))
 
 
 async def _press(web: httpx.AsyncClient, place: Place, path: str) -> httpx.Response:

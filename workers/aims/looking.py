@@ -36,7 +36,9 @@ def measure_named(key: str) -> Measure:
     """The measure of the catalogue that has one value. Raises InvalidInput."""
     found = CATALOGUE.get(key)
     if found is None or key.endswith(_NO_VALUE):
-        raise InvalidInput("there is no measure of this name with one value", hint="GET /api/v1/measures")
+        raise InvalidInput(
+            "there is no measure of this name with one value", hint="ask for the catalogue of measures"
+        )
     return found
 
 

@@ -12,6 +12,8 @@ from enum import StrEnum
 
 from models.vocabulary import Role
 from workers.access import Scope
+from workers.web.loop_rules import BY_ALL, BY_LEADS, ON_ALL_PAGES, ON_LEADS_PAGES, READ_BY_ALL, REPORTED
+from workers.web.open_routes import OPEN
 from workers.web.webhook_rules import ON_PAGES, WEBHOOKS
 
 ALL = frozenset(Role)
@@ -158,6 +160,10 @@ _OF_API: dict[str, Rule] = {
     "PATCH /teams/{name}": Rule(ADMIN, Scope.ADMINISTER),
     "GET /policy": Rule(ALL, _READ),
     "GET /reports/overdue": Rule(ALL, Scope.REPORTS),
+    **dict.fromkeys(REPORTED, Rule(LEAD, Scope.REPORTS)),
+    **dict.fromkeys(READ_BY_ALL, Rule(ALL, _READ)),
+    **dict.fromkeys(BY_ALL, Rule(ALL, _WRITE)),
+    **dict.fromkeys(BY_LEADS, Rule(LEAD, _WRITE)),
     "GET /keys": Rule(ADMIN, Scope.ADMINISTER),
     "POST /keys": Rule(ADMIN, Scope.ADMINISTER),
     "DELETE /keys/{name}": Rule(ADMIN, Scope.ADMINISTER),
@@ -201,6 +207,8 @@ _OF_LEAD_PAGES: dict[str, Rule] = {
     "GET /console/teams": Rule(LEAD),
     "POST /console/teams": Rule(ADMIN),
     "POST /console/teams/change": Rule(ADMIN),
+    **dict.fromkeys(ON_ALL_PAGES, Rule(ALL)),
+    **dict.fromkeys(ON_LEADS_PAGES, Rule(LEAD)),
     "GET /console/policy": Rule(LEAD),
     "GET /console/policy/{number}": Rule(LEAD),
     "GET /console/audit": Rule(AUDITORS),
@@ -211,45 +219,7 @@ _OF_LEAD_PAGES: dict[str, Rule] = {
 }
 
 _OF_PAGES: dict[str, Rule] = {
-    **dict.fromkeys(
-        (
-            "POST /hooks/email/raw",
-            "POST /hooks/{kind}/{provider}",
-            "HEAD /hooks/email/{provider}",
-            "POST /hooks/email/{provider}",
-            "POST /hooks/sms/{provider}",
-            "GET /hooks/sms/{provider}",
-            "POST /hooks/receipts/{provider}",
-            "GET /hooks/receipts/{provider}",
-            "GET /t/{token}",
-            "POST /t/{token}",
-            "GET /p",
-            "POST /p",
-            "GET /q",
-            "POST /q",
-            "GET /q/{number}/{token}",
-            "GET /c/{token}",
-            "POST /c/{token}",
-            "GET /u/{token}",
-            "POST /u/{token}",
-            "GET /s/{token}",
-            "POST /s/{token}",
-            "POST /s/{token}/message",
-            "GET /a/{token}",
-            "POST /a/{token}",
-            "GET /healthz",
-            "GET /readyz",
-            "GET /metrics",
-            "GET /openapi.json",
-            "GET /console/sign-in",
-            "POST /console/sign-in",
-            "GET /console/sign-in/code",
-            "POST /console/sign-in/code",
-            "GET /console/sign-in/{token}",
-            "POST /console/sign-in/{token}",
-        ),
-        ANYBODY,
-    ),
+    **dict.fromkeys(OPEN, ANYBODY),
     "GET /console": Rule(ALL),
     "GET /console/live.js": Rule(ALL),
     "GET /console/live": Rule(ALL),

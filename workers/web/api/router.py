@@ -13,6 +13,7 @@ from workers.web.api import (
     deadlines,
     erasures,
     followups,
+    improvements,
     intake,
     keys,
     knowledge,
@@ -27,11 +28,13 @@ from workers.web.api import (
     staff,
     suppressions,
     surveys,
+    targets,
     teams,
     ticket_actions,
     ticket_joins,
     ticket_results,
     tickets,
+    weak_links,
     webhooks,
 )
 from workers.web.api.resource import Resource
@@ -54,6 +57,8 @@ RESOURCES: tuple[Resource, ...] = tuple(
         deadlines,
         surveys,
         followups,
+        improvements,
+        targets,
         communications,
         customer_tables,
         customers,
@@ -69,5 +74,6 @@ RESOURCES: tuple[Resource, ...] = tuple(
         keys,
         webhooks,
         reports,
+        weak_links,
     )
 )
