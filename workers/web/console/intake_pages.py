@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -36,6 +37,7 @@ from workers.web.console.sheet import (
     Table,
     Word,
     badge,
+    both,
     label,
     lines,
     link,
@@ -51,6 +53,16 @@ PAGE = 50
 KINDS = ("junk", "blocked", "list", "forward_confirmation")
 VIEWS = ("poison", *KINDS, "all")
 DECIDE = (Role.SUPERVISOR, Role.ADMINISTRATOR)
+_WITH_MORE_OF = {
+    "worker_lost": "count",
+    "discarded_by": "who",
+    "blocked_address": "why",
+    "blocked_domain": "why",
+}
+_WITH_MORE = re.compile(
+    r"(?P<code>worker_lost(?=_)|discarded_by(?= )|blocked_address(?=:)|blocked_domain(?=:))[_ :]+(?P<more>.*)"
+)
+_CODE = re.compile(r"[a-z_]+")
 HEADS = ("came", "source", "kind", "state", "why", "ticket")
 
 
@@ -135,7 +147,7 @@ async def _cells(uow: UnitOfWork, rows: Sequence[IntakeEvent]) -> list[list[Word
             text(row.source),
             label(row.kind, "event_kind") if row.kind else text(""),
             _state(row),
-            text(row.reason),
+            _why(row.reason or ""),
             _ticket(numbers.get(row.ticket_id) if row.ticket_id else None),
         ]
         for row in rows
@@ -144,6 +156,18 @@ async def _cells(uow: UnitOfWork, rows: Sequence[IntakeEvent]) -> list[list[Word
 
 def _state(row: IntakeEvent) -> Word:
     return badge(label(row.state.value, "event_state"), "bad" if row.state is EventState.POISON else "plain")
+
+
+def _why(reason: str) -> Word:
+    """Codes in words, several after each other; what an error said stays as it is."""
+    if found := _WITH_MORE.fullmatch(reason):
+        code, more = found["code"], found["more"]
+        return label(code, "event_reason", **{_WITH_MORE_OF[code]: more})
+    parts: list[Word] = []
+    for each in reason.split(", "):
+        parts += [text("·")] if parts else []
+        parts.append(label(each, "event_reason") if _CODE.fullmatch(each) else text(each))
+    return parts[0] if len(parts) == 1 else both(*parts)
 
 
 def _ticket(number: str | None) -> Word:
@@ -178,7 +202,7 @@ async def _page(
         (label("source"), text(row.source)),
         (label("kind"), label(row.kind, "event_kind") if row.kind else text("")),
         (label("state"), _state(row)),
-        (label("why"), text(row.reason)),
+        (label("why"), _why(row.reason or "")),
         (label("tries"), text(row.tries)),
         (label("ticket"), _ticket(numbers.get(row.ticket_id) if row.ticket_id else None)),
     ]

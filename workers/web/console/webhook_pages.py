@@ -215,7 +215,7 @@ def _log(row: WebhookEndpoint, told: list[DeliveryShown]) -> Table:
                 text(each.type),
                 text(each.ticket),
                 badge(label(each.state.value, WORDS), _kind(each.state)),
-                text(each.reason),
+                label(f"reason_{each.reason}", WORDS) if each.reason else text(""),
                 text(each.tries),
                 moment(each.next_try_at),
             ]
