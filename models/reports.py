@@ -13,8 +13,8 @@ from models.base import Base, new_id, reference
 class PeriodReport(Base):
     """A report as it was when it was made, once for each kind, period and scope (`key`).
 
-    `first_day` and `last_day` (included) are local days of `zone`. `staff_id` is the supervisor whose teams it
-    is about (`teams`: their names then), none for a report about all teams. The figures are sealed.
+    `first_day` and `last_day` (included) are local days of `zone`. `staff_id` is the supervisor whose
+    teams it is about (`teams`: their names then), none for a report about all teams. The figures are sealed.
     """
 
     __tablename__ = "period_reports"

@@ -18,7 +18,7 @@ from models.deadlines import Errand
 from models.people import Absence, Staff
 from models.tickets import Ticket
 from models.vocabulary import Lane, TicketState
-from workers import communications, improvements, knowledge, looking_up, signing_in, targets
+from workers import communications, improvements, knowledge, looking_up, reports, signing_in, targets
 from workers.locks import held
 from workers.promises import claim, pause, retry_pause, settle
 from workers.reviews import remind_of_reviews
@@ -38,14 +38,16 @@ async def fire(workshop: Workshop, lane: Lane) -> int:
     """Claim errands whose time has come and do each in a transaction of its own; gives how many."""
     async with workshop.begin() as uow:
         claimed = [
-            (row.id, row.lease_token) for row in await claim(uow, Errand, lane, limit=BATCH, lease=LEASE)
+            (row, row.id, row.lease_token) for row in await claim(uow, Errand, lane, limit=BATCH, lease=LEASE)
         ]
-    for ident, token in claimed:
+    for errand, ident, token in claimed:
         try:
+            ahead = _AHEAD.get(errand.kind)
+            step = await ahead(workshop, errand) if ahead else _STEPS[errand.kind]
             async with workshop.begin() as uow:
                 row = await uow.session.get_one(Errand, ident, with_for_update=True)
                 if row.lease_token == token:
-                    await _STEPS[row.kind](uow, row)
+                    await step(uow, row)
                     row.done_at = uow.clock.now()
                     settle(row)
         except Exception:
@@ -112,13 +114,17 @@ async def _unaccepted(uow: UnitOfWork, staff_id: UUID) -> list[UUID]:
     return list(found)
 
 
-_STEPS: Mapping[str, Callable[[UnitOfWork, Errand], Awaitable[None]]] = {
+Step = Callable[[UnitOfWork, Errand], Awaitable[None]]
+_AHEAD: Mapping[str, Callable[[Workshop, Errand], Awaitable[Step]]] = {reports.REPORT: reports.prepare_report}
+"""What takes long is worked out before the transaction: nobody waits for it to write."""
+_STEPS: Mapping[str, Step] = {
     ABSENCE_BEGINS: _absence_begins,
     MORNING: _morning,
     signing_in.SIGN_IN: signing_in.answer,
     looking_up.LOOK_UP: looking_up.answer,
     piloting.ENDS: piloting.end_pilot,
     piloting.DAY: pilot_day,
+    reports.REPORT_DAY: reports.report_day,
     communications.NEXT: communications.remind_of_next,
     communications.SHARE: communications.remind_to_share,
     knowledge.WRITE_UP: knowledge.remind_to_write_up,

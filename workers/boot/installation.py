@@ -40,6 +40,8 @@ from workers.outbound import Caller
 from workers.policy import Policy, load_policy
 from workers.posting import Posting
 from workers.rendering import Renderer
+from workers.reports import FONTS, Press, ensure_reports
+from workers.reports import MAIL as REPORT_MAIL
 from workers.scheduler import Scheduler
 from workers.settings import Settings
 from workers.settings.broker_url import is_redis
@@ -81,6 +83,7 @@ class Installation:
         self.other_policy = ""
         self.metrics = Metrics()
         self.renderer = Renderer(_overrides(settings))
+        self.press = Press(self.renderer, settings.public_url, (settings.data / FONTS,))
         self.broker = make_broker(settings.broker_url)
         self.watch = ClockWatch()
         self.ring = Ringer(self.broker, self.clock, metrics=self.metrics)
@@ -117,7 +120,8 @@ class Installation:
 
     def courier(self, workshop: Workshop) -> Courier:
         """A courier with channels of its own."""
-        return Courier(workshop, self.renderer, self.channels(workshop), lease=self._lease)
+        enclose = {REPORT_MAIL: self.press.enclose}
+        return Courier(workshop, self.renderer, self.channels(workshop), lease=self._lease, enclose=enclose)
 
     def scheduler(self, workshop: Workshop) -> Scheduler:
         """The clockwork over all desks."""
@@ -148,6 +152,7 @@ class Installation:
             async with workshop.begin() as uow:
                 await ensure_administrator(uow)
                 await ensure_mornings(uow)
+                await ensure_reports(uow)
         finally:
             await workshop.engine.dispose()
 

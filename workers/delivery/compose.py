@@ -16,7 +16,7 @@ from hashlib import blake2b
 from typing import Literal
 
 from workers.delivery.headers import address, extra, message_id, message_ids, subject, unsubscribe
-from workers.delivery.parts import html_part, text_part
+from workers.delivery.parts import AttachedFile, file_part, html_part, text_part
 from workers.errors import InvalidInput
 from workers.rendering import InlineImage
 
@@ -28,7 +28,8 @@ class MailParts:
     """What a mail is made of. Names, subject and texts are plain Unicode; addresses are `local@domain`.
 
     `message_id`, `in_reply_to`, `references` are ids with their angle brackets, `date` is aware. `html` None
-    makes a mail of text alone; `images` are those that the HTML shows by their Content-IDs. `auto_submitted`
+    makes a mail of text alone; `images` are those that the HTML shows by their Content-IDs, `files` are
+    attached. `auto_submitted`
     is for what the service says of itself (RFC 3834); a human answer that is passed on must have None.
     `list_unsubscribe_url` adds RFC 8058's one-click pair. `headers` are further name-value pairs, of which
     none may be one that `compose` writes itself.
@@ -50,6 +51,7 @@ class MailParts:
     list_unsubscribe_url: str | None = None
     auto_submitted: Literal["auto-generated", "auto-replied"] | None = "auto-generated"
     images: tuple[InlineImage, ...] = ()
+    files: tuple[AttachedFile, ...] = ()
 
 
 def compose(parts: MailParts) -> bytes:
@@ -58,17 +60,31 @@ def compose(parts: MailParts) -> bytes:
     Raises InvalidInput when a header would be broken (CR, LF, NUL, lone surrogates), an address is none, or
     the date is naive.
     """
-    head = _head(parts)
+    head, body = _head(parts), _body(parts)
+    if not parts.files:
+        return _CRLF.join((head, body))
+    mark = b"=_f" + _digest(parts)
+    pieces = [head, b'Content-Type: multipart/mixed; boundary="' + mark + b'"', b"", b"--" + mark, body]
+    for file in parts.files:
+        pieces += [b"--" + mark, file_part(file)]
+    return _CRLF.join([*pieces, b"--" + mark + b"--", b""])
+
+
+def _digest(parts: MailParts) -> bytes:
+    return blake2b(parts.message_id.encode(), digest_size=12).hexdigest().encode("ascii")
+
+
+def _body(parts: MailParts) -> bytes:
+    """The text, with its HTML twin if there is one."""
     text = text_part("plain", parts.text)
     if parts.html is None:
-        return _CRLF.join((head, text))
+        return text
     # Encoded parts never contain "=_": neither base64 nor quoted-printable can produce it (RFC 2045 §6.7).
-    digest = blake2b(parts.message_id.encode(), digest_size=12).hexdigest().encode("ascii")
+    digest = _digest(parts)
     mark, inner = b"=_" + digest, b"=_r" + digest  # neither begins with the other: RFC 2046 §5.1.1
     dash = b"--" + mark
     return _CRLF.join(
         (
-            head,
             b'Content-Type: multipart/alternative; boundary="' + mark + b'"',
             b"",
             dash,

@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any, cast
 from uuid import UUID
 
@@ -23,6 +23,7 @@ from models.notifications import Notification, NotificationBody
 from models.vocabulary import RESENT, Lane, Medium, NotificationState
 from workers.channels.port import Channel, Outcome, Outgoing, Verdict
 from workers.delivery.digests import DIGEST, lines_of
+from workers.delivery.enclosures import NOTHING, Enclose, enclosed
 from workers.delivery.identity import return_path
 from workers.delivery.offers import offers_of
 from workers.delivery.outcome import WORKER_LOST, Sending, recover_lost, tell_above
@@ -45,7 +46,10 @@ BODY = "notification_bodies.body"
 
 
 class Courier:
-    """Delivers one batch per call; one per event loop, as the channels it holds."""
+    """Delivers one batch per call; one per event loop, as the channels it holds.
+
+    `enclose` says by kind of message who makes its pictures and files.
+    """
 
     def __init__(
         self,
@@ -54,10 +58,12 @@ class Courier:
         channels: Mapping[Medium, Channel],
         *,
         lease: timedelta = LEASE,
+        enclose: Mapping[str, Enclose] = MappingProxyType({}),
     ) -> None:
         self._workshop = workshop
         self._channels = channels
         self._lease = lease
+        self._enclose = enclose
         self._preparer = Preparer(renderer, workshop.settings, workshop.vault)
 
     async def deliver(self, lane: Lane) -> int:
@@ -108,6 +114,7 @@ class Courier:
             new = [row for row in rows if row.id not in stored]
             lines = await lines_of(uow, new)
         lines |= await offers_of(self._workshop, new)
+        with_them = await enclosed(new, sealers, self._enclose)
         ready: dict[UUID, Ready] = {}
         now = self._workshop.clock.now()
         for place, row in enumerate(rows):
@@ -119,7 +126,8 @@ class Courier:
                     recipient = sealer.text(row.recipient_sealed, "notifications.recipient")
                     ready[row.id] = Ready(sealer.open(stored[row.id], BODY), recipient, kept=True)
                 else:
-                    ready[row.id] = self._preparer.prepare(row, sealer, now, lines.get(row.id))
+                    enclosures = with_them.get(row.id, NOTHING)
+                    ready[row.id] = self._preparer.prepare(row, sealer, now, lines.get(row.id), enclosures)
             except (CloseloopError, ValueError) as error:
                 log.exception("rendering_failed", notification=str(row.id), kind=row.kind, error=str(error))
                 broken[row.id] = "rendering_failed"

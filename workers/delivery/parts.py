@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from binascii import b2a_base64, b2a_qp
+from dataclasses import dataclass
 from functools import lru_cache
 from struct import unpack
 from typing import Literal
@@ -13,6 +14,15 @@ from workers.rendering import InlineImage
 _LINE = 76
 _SHORT = 400
 _REMEMBERED = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class AttachedFile:
+    """A file that goes with a mail: its name (ASCII letters, digits, dot and dash), media type and bytes."""
+
+    name: str
+    media_type: str
+    content: bytes
 
 
 def text_part(kind: Literal["plain", "html"], text: str) -> bytes:
@@ -51,6 +61,17 @@ def html_part(html: str, images: tuple[InlineImage, ...], boundary: bytes) -> by
     for number, image in enumerate(images, 1):
         pieces += [dash, _image_part(image, number)]
     return b"\r\n".join([*pieces, dash + b"--", b""])
+
+
+def file_part(file: AttachedFile) -> bytes:
+    """Return the part of an attached file (RFC 2183)."""
+    head = (
+        f'Content-Type: {file.media_type}; name="{file.name}"',
+        "Content-Transfer-Encoding: base64",
+        f'Content-Disposition: attachment; filename="{file.name}"',
+        "\r\n",
+    )
+    return "\r\n".join(head).encode("ascii") + _base64(file.content)
 
 
 @lru_cache(maxsize=64)  # the same few files in each mail

@@ -17,6 +17,7 @@ from workers.delivery.compose import MailParts, compose
 from workers.delivery.digests import Lines
 from workers.delivery.dkim import Signer
 from workers.delivery.echoes import echo_headers
+from workers.delivery.enclosures import NOTHING, Enclosed
 from workers.delivery.identity import needs_same_sender, reply_address, subject_tag, tagged
 from workers.links import Holder, code_page, mint, status_token
 from workers.rendering import RenderedMail, Renderer
@@ -54,8 +55,15 @@ class Preparer:
         domain = settings.mail_from.rpartition("@")[2]
         self._signer = Signer.load(settings.dkim, domain) if settings.dkim else None
 
-    def prepare(self, row: Notification, sealer: Sealer, now: datetime, lines: Lines | None = None) -> Ready:
-        """Render `row` with its sealed facts, a digest with its `lines`.
+    def prepare(
+        self,
+        row: Notification,
+        sealer: Sealer,
+        now: datetime,
+        lines: Lines | None = None,
+        enclosed: Enclosed = NOTHING,
+    ) -> Ready:
+        """Render `row` with its sealed facts, a digest with its `lines`, a mail with what is `enclosed`.
 
         Raises TemplateError, InvalidInput or a sealer's error.
         """
@@ -79,6 +87,7 @@ class Preparer:
         if lines is not None:
             facts.update(lines.facts)
             facts["links"].update(lines.urls)
+        facts.update(enclosed.facts)
         if row.channel is Medium.CHAT:
             payload = self._renderer.render_chat(row.kind, row.locale, facts).encode()
         elif row.channel is Medium.SMS:
@@ -87,7 +96,7 @@ class Preparer:
         elif row.channel is Medium.PUSH:
             payload = self._push(row, facts, now)
         else:
-            payload = self._mail(row, facts, recipient, now)
+            payload = self._mail(row, facts, recipient, now, enclosed)
         links = [link for _, link in minted.values()]
         return Ready(payload, recipient, links=[*links, *(lines.links if lines else ())])
 
@@ -110,7 +119,14 @@ class Preparer:
         event = {"type": PUSH, "version": BODY_VERSION, "timestamp": moment(now), "data": data}
         return json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
 
-    def _mail(self, row: Notification, facts: Mapping[str, Any], recipient: str, now: datetime) -> bytes:
+    def _mail(
+        self,
+        row: Notification,
+        facts: Mapping[str, Any],
+        recipient: str,
+        now: datetime,
+        enclosed: Enclosed,
+    ) -> bytes:
         rendered = self._rendered(row, facts)
         thread = self._thread(row, facts)
         human = row.kind in HUMAN_MESSAGES
@@ -126,7 +142,8 @@ class Preparer:
                 subject=rendered.subject,
                 text=rendered.text,
                 html=rendered.html,
-                images=rendered.images,
+                images=(*rendered.images, *enclosed.images),
+                files=enclosed.files,
                 message_id=row.message_id,
                 in_reply_to=thread[-1] if thread else None,
                 references=thread,

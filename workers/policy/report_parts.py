@@ -22,7 +22,6 @@ REPORT_WORDS: Mapping[str, tuple[str, str]] = {
     "on_working_days": ("on working days only", "仅工作日发送"),
     "to": ("to", "收件人"),
     "attach": ("attached", "附件"),
-    "compare_from": ("compared from so many cases", "达到件数才比较"),
     "readers": ("for", "个人设置"),
     "send": ("reports wanted", "接收的报告"),
     "quality": ("quality staff", "质检"),
@@ -79,8 +78,7 @@ class ReportsFor(Part):
 class ReportsPart(Part):
     """`[reports]`: each report tells of the last week, month or quarter that is over.
 
-    Without `locale` everybody reads their own language, or the team's. A comparison with the period before
-    needs `compare_from` cases in both.
+    Without `locale` everybody reads their own language, or the team's.
     """
 
     weekly: OnWeekday = "mon 08:30"
@@ -90,7 +88,6 @@ class ReportsPart(Part):
     to: tuple[Reader, ...] = ("supervisor", "quality", "administrator")
     attach: Attached = "none"
     locale: Tongue = ""
-    compare_from: Annotated[int, Field(ge=2, le=10_000, strict=True)] = 10
     readers: Annotated[
         dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,23}$")], ReportsFor],
         Field(alias="for"),
