@@ -1,4 +1,4 @@
-"""`closeloop doctor`: what relays can do, which senders they let through; if chats and mailboxes work."""
+"""`closeloop doctor`: is all well here? And if asked: which senders relays let through, do chats work."""
 
 from __future__ import annotations
 
@@ -32,25 +32,28 @@ def doctor(
         bool,
         typer.Option("--mailbox", help="Look into the mailboxes that are fetched; changes nothing there."),
     ] = False,
+    nameserver: Annotated[
+        str, typer.Option("--nameserver", metavar="IP[:PORT]", help="Ask this one, not the system's.")
+    ] = "",
+    ntp: Annotated[str, typer.Option("--ntp", help="Compare the clock with this time server.")] = "",
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Examine the mail relays (connection, what they offer, which profile= fits), chat groups or mailboxes.
+    """Examine the installation: disk, keys, database, broker, clock, rows, relays, DNS. Sends nothing.
 
+    With --relay, --chat or --mailbox these alone are examined, in earnest: what relays offer and which
+    profile= fits (the only mails go to CLOSELOOP_ADMIN), a post to each chat group, a look into mailboxes.
     What calendars lack (a year without published holidays), gaps in the duty roster and what should have
-    been purged and was not are said each time.
-    The only mails go to CLOSELOOP_ADMIN. Exit code 1 when something does not take what it is configured for.
+    been purged and was not are said each time. Exit code 1 when something is bad.
     """
     from workers.cli.chat_probe import examine_chats
     from workers.cli.mailbox import examine_mailboxes
     from workers.cli.purging import examine_retention
-    from workers.errors import InvalidInput
 
-    if not (relay or chat or mailbox):
-        raise InvalidInput(
-            "nothing to examine was named", hint="closeloop doctor --relay, --chat, --mailbox or several"
-        )
     settings = find_settings(data)
+    whole = not (relay or chat or mailbox)
+    findings = _examine_all(settings, nameserver, ntp, quiet=as_json) if whole else []
+    mailbox = mailbox or (whole and bool(settings.imap_url))
     relays = _examine_relays(settings, quiet=as_json) if relay else []
     chats = examine_chats(settings, quiet=as_json) if chat else []
     boxes = examine_mailboxes(settings, quiet=as_json) if mailbox else []
@@ -58,12 +61,25 @@ def doctor(
     roster = _examine_roster(settings, quiet=as_json)
     retention = examine_retention(settings, quiet=as_json)
     good = all(one["ok"] for one in (*relays, *chats, *boxes))
+    good = good and all(one["result"] != "bad" for one in findings)
     if as_json:
         found = {"relays": relays, "chats": chats, "mailboxes": boxes, "calendar": calendar}
-        found["duty_roster"] = roster
+        found |= {"duty_roster": roster, "findings": findings}
         print_json({"ok": good, **found, "retention": retention})
     if not good:
         raise typer.Exit(1)
+
+
+def _examine_all(settings: Settings, nameserver: str, ntp: str, *, quiet: bool) -> list[dict[str, Any]]:
+    """What was found of each part, told one by one unless `quiet`."""
+    from workers.cli.examining import examine_all
+
+    found: list[dict[str, Any]] = []
+    for each in examine_all(settings, nameserver=nameserver, ntp=ntp):
+        found.append(each._asdict())
+        if not quiet:
+            verdict(each.result, f"{each.about}: {each.words}", each.hint)
+    return found
 
 
 def _examine_calendar(settings: Settings, *, quiet: bool) -> list[str]:
