@@ -14,6 +14,7 @@ from workers.rendering.environment import load_labels, shipped_folder
 
 CONSOLE = [
     "console_code",
+    "console_dashboard",
     "console_enter",
     "console_home",
     "console_knowledge",

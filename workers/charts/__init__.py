@@ -11,6 +11,6 @@ charts are drawn in a thread (`asyncio.to_thread`).
 
 from workers.charts.chart import Chart, Kind, Series, bars, histogram, lines
 from workers.charts.fonts import Fonts
-from workers.charts.units import Unit
+from workers.charts.units import Unit, words_of
 
-__all__ = ["Chart", "Fonts", "Kind", "Series", "Unit", "bars", "histogram", "lines"]
+__all__ = ["Chart", "Fonts", "Kind", "Series", "Unit", "bars", "histogram", "lines", "words_of"]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import TypedDict, Unpack
 
 from workers.charts.fonts import ANY, Fonts
 from workers.charts.units import Unit, words_of
@@ -45,7 +46,8 @@ class Chart:
 
     `unit` says what a figure is, `locale` in which language it is said. From `highlight` on a figure is
     marked (by a sign, not by colour alone) and a line stands there. `head` names what the labels are,
-    `summary` says in a sentence what there is to see; both for who reads the table or listens.
+    `summary` says in a sentence what there is to see; both for who reads the table or listens. `notes` are a
+    last column of the table alone, under `notes_head`: how many a figure was computed from.
     """
 
     kind: Kind
@@ -57,6 +59,8 @@ class Chart:
     highlight: float | None = None
     head: str = ""
     summary: str = ""
+    notes: Sequence[str] = ()
+    notes_head: str = ""
 
     @property
     def blank(self) -> bool:
@@ -78,13 +82,13 @@ class Chart:
     def table(self) -> list[list[str]]:
         """All figures in words: a row for each label, its name first; heads come from `heads`."""
         return [
-            [label, *(self.text(each, place) for each in self.series)]
+            [label, *(self.text(each, place) for each in self.series), *self.notes[place : place + 1]]
             for place, label in enumerate(self.labels)
         ]
 
     def heads(self) -> list[str]:
         """The heads of the table's columns."""
-        return [self.head, *(each.name for each in self.series)]
+        return [self.head, *(each.name for each in self.series), *([self.notes_head] if self.notes else [])]
 
     def to_svg(self, ident: str = "chart", width: int = 360) -> str:
         """The chart as an SVG element for a page of ours; "" where there is nothing to draw.
@@ -112,65 +116,37 @@ class Chart:
         return as_png(self, width, fonts)
 
 
-def bars(
-    title: str,
-    labels: Sequence[str],
-    series: Sequence[Series],
-    *,
-    unit: Unit = Unit.COUNT,
-    locale: str = "en",
-    highlight: float | None = None,
-    head: str = "",
-    summary: str = "",
-) -> Chart:
+class Said(TypedDict, total=False):
+    """What may be said of a chart beside its figures; see `Chart`."""
+
+    unit: Unit
+    locale: str
+    highlight: float | None
+    head: str
+    summary: str
+    notes: Sequence[str]
+    notes_head: str
+
+
+def bars(title: str, labels: Sequence[str], series: Sequence[Series], **said: Unpack[Said]) -> Chart:
     """Lying bars, for things that are compared: the first label on top, at most 30. Raises InvalidInput."""
-    return _chart(Kind.BARS, title, labels[:MOST_BARS], series, unit, locale, highlight, head, summary)
+    return _chart(Kind.BARS, title, labels[:MOST_BARS], series, said)
 
 
-def lines(
-    title: str,
-    labels: Sequence[str],
-    series: Sequence[Series],
-    *,
-    unit: Unit = Unit.COUNT,
-    locale: str = "en",
-    highlight: float | None = None,
-    head: str = "",
-    summary: str = "",
-) -> Chart:
+def lines(title: str, labels: Sequence[str], series: Sequence[Series], **said: Unpack[Said]) -> Chart:
     """Lines over time, at most 120 points, four lines; a gap where a value is None. Raises InvalidInput."""
-    return _chart(Kind.LINES, title, labels, series, unit, locale, highlight, head, summary)
+    return _chart(Kind.LINES, title, labels, series, said)
 
 
-def histogram(
-    title: str,
-    labels: Sequence[str],
-    series: Sequence[Series],
-    *,
-    unit: Unit = Unit.COUNT,
-    locale: str = "en",
-    highlight: float | None = None,
-    head: str = "",
-    summary: str = "",
-) -> Chart:
+def histogram(title: str, labels: Sequence[str], series: Sequence[Series], **said: Unpack[Said]) -> Chart:
     """How often each of some ranges (at most 30) occurred. Raises InvalidInput.
 
     Bars stand where there is room for their labels, else they lie.
     """
-    return _chart(Kind.HISTOGRAM, title, labels[:MOST_BARS], series, unit, locale, highlight, head, summary)
+    return _chart(Kind.HISTOGRAM, title, labels[:MOST_BARS], series, said)
 
 
-def _chart(
-    kind: Kind,
-    title: str,
-    labels: Sequence[str],
-    series: Sequence[Series],
-    unit: Unit,
-    locale: str,
-    highlight: float | None,
-    head: str,
-    summary: str,
-) -> Chart:
+def _chart(kind: Kind, title: str, labels: Sequence[str], series: Sequence[Series], said: Said) -> Chart:
     if len(labels) > MOST_LABELS or not 0 < len(series) <= MOST_SERIES:
         raise InvalidInput(
             "too much for one chart", hint=f"{MOST_LABELS} labels and {MOST_SERIES} series at most"
@@ -185,16 +161,14 @@ def _chart(
         )
         for each in series
     ]
-    return Chart(
-        kind=kind,
+    chart = Chart(kind=kind, title="", labels=(), series=kept, **said)
+    return replace(
+        chart,
         title=one_line(title, LONGEST),
         labels=tuple(one_line(label, LONGEST) for label in labels),
-        series=tuple(kept),
-        unit=unit,
-        locale=locale,
-        highlight=highlight,
-        head=one_line(head, LONGEST),
-        summary=one_line(summary, 4 * LONGEST),
+        head=one_line(chart.head, LONGEST),
+        summary=one_line(chart.summary, 4 * LONGEST),
+        notes=tuple(one_line(note, LONGEST) for note in chart.notes[: len(labels)]),
     )
 
 

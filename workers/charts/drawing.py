@@ -12,6 +12,7 @@ from xml.etree.ElementTree import Element
 
 from workers.charts.chart import Chart, Kind, Series
 from workers.charts.fonts import NARROW, fitting, width_of
+from workers.charts.library import pygal
 from workers.charts.units import SCORES, Unit, steps, words_of
 
 TEXT = 12
@@ -20,6 +21,8 @@ MARK = " !"
 """Stands after a figure that has reached the mark."""
 _GAP = 10
 _LABEL_SHARE = 0.4
+_WHOLE = 11
+"""Letters of a label that are kept under a line: a whole day. Rather fewer labels than cut ones."""
 _PYGAL = 0.6
 """pygal takes each character for this many heights wide."""
 
@@ -37,17 +40,20 @@ def draw(chart: Chart, width: int) -> Element:
 
 
 def _bars(chart: Chart, width: int) -> Any:
-    import pygal
-
     # Lying bars are counted from below.
     labels = [fitting(label, TEXT, width * _LABEL_SHARE) for label in reversed(chart.labels)]
-    texts = [_printed(chart, each, place) for each in chart.series for place in range(len(chart.labels))]
+    texts = [
+        _printed(chart, each, place)
+        for each in chart.series
+        for place, value in enumerate(each.values)
+        if value is not None  # others stand where there is no bar
+    ]
     left = max(width_of(label, TEXT) for label in labels)
     room = max(width - left - 4 * _GAP, TEXT)
     beside = min(max(width_of(text, TEXT) for text in texts) + _GAP, 0.6 * room)
     high = _highest(chart)
     thick = 22 if len(chart.series) == 1 else 18 * len(chart.series)
-    drawn = pygal.HorizontalBar(
+    drawn = pygal().HorizontalBar(
         **_config(chart, width, 2 * _GAP + TEXT + thick * len(labels) + _legend_height(chart)),
         x_labels=labels,
         range=(0, high / (1 - beside / room)),
@@ -63,9 +69,7 @@ def _bars(chart: Chart, width: int) -> Any:
 
 
 def _lines(chart: Chart, width: int) -> Any:
-    import pygal
-
-    drawn = pygal.Line(
+    drawn = pygal().Line(
         **_config(chart, width, 190 + _legend_height(chart)),
         **_thinned(chart.labels, width),
         range=SCORES if chart.unit is Unit.SCORE else (0, _highest(chart)),
@@ -81,14 +85,12 @@ def _lines(chart: Chart, width: int) -> Any:
 
 
 def _histogram(chart: Chart, width: int) -> Any:
-    import pygal
-
     high = _highest(chart)
     room = (width - 5 * _GAP) / max(len(chart.labels), 1)
     words = [*chart.labels, *(_printed(chart, chart.series[0], at) for at in range(len(chart.labels)))]
     if len(chart.series) > 1 or any(width_of(each, TEXT) + _GAP / 2 > room for each in words):
         return _bars(chart, width)
-    drawn = pygal.Bar(
+    drawn = pygal().Bar(
         **_config(chart, width, 190),
         x_labels=list(chart.labels),
         range=(0, high * 1.12),
@@ -104,9 +106,7 @@ def _histogram(chart: Chart, width: int) -> Any:
 
 def _config(chart: Chart, width: int, height: float) -> dict[str, Any]:
     """What all kinds have in common. Nothing of it comes from users but names."""
-    from pygal.style import Style
-
-    style = Style(
+    style = pygal().style.Style(
         label_font_size=TEXT, major_label_font_size=TEXT, value_font_size=TEXT, legend_font_size=TEXT
     )
     return {
@@ -189,7 +189,7 @@ def _beside_marks(chart: Chart) -> float:
 def _thinned(labels: Sequence[str], width: int) -> dict[str, Any]:
     """Labels under the figures; where they would touch only every other one is written, or fewer."""
     room = (width - 6 * _GAP) / max(len(labels), 1)
-    cut = [fitting(label, TEXT, max(room, 7 * TEXT * NARROW)) for label in labels]
+    cut = [fitting(label, TEXT, max(room, _WHOLE * TEXT * NARROW)) for label in labels]
     widest = max((width_of(label, TEXT) for label in cut), default=0) + _GAP / 2
     every = max(1, -(-int(widest) // max(int(room), 1)))
     return {"x_labels": [label if place % every == 0 else "" for place, label in enumerate(cut)]}

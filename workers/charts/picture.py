@@ -15,7 +15,7 @@ FINE = 2
 """Pixels for each unit: screens of phones have two or more for each point of a mail."""
 NARROWEST, WIDEST = 200, 1200
 CARD = "#ffffff"
-_LINES = ("#0f766e", "#8a6d1f", "#7a3e9d", "#1d4ed8")
+_LINES = ("#0f766e", "#74818e", "#7a3e9d", "#1d4ed8")
 _BAD, _INK, _QUIET, _LINE = "#b42318", "#15202b", "#566370", "#dfe5ea"
 
 

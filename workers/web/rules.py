@@ -223,6 +223,7 @@ _OF_PAGES: dict[str, Rule] = {
     "GET /console": Rule(ALL),
     "GET /console/live.js": Rule(ALL),
     "GET /console/live": Rule(ALL),
+    "GET /console/dashboard": Rule(ALL),
     "GET /console/communications": Rule(ALL),
     "GET /console/communications/export": Rule(ALL),
     "GET /console/communications/import": Rule(DECIDE),

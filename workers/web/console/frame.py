@@ -41,6 +41,7 @@ router = APIRouter(include_in_schema=False)
 NAV: tuple[tuple[str, str], ...] = (
     (HOME, "home"),
     ("/console/live", "live"),
+    ("/console/dashboard", "dashboard"),
     ("/console/tickets", "tickets"),
     ("/console/communications", "talks"),
     ("/console/search", "search"),

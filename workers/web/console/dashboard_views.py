@@ -1,0 +1,338 @@
+"""The parts of the dashboard: which measures each asks for, and the charts and tables that show them.
+
+Each part asks a handful of questions, at the same time, each in a session of its own that only reads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from workers.charts import Chart, Series, bars, histogram, lines
+from workers.charts import Unit as Drawn
+from workers.measures import (
+    CATALOGUE,
+    Figure,
+    Figures,
+    Group,
+    GroupFigures,
+    Period,
+    Viewer,
+    by_group,
+    figures,
+    worst_overdue,
+)
+from workers.text import duration_words
+from workers.unit_of_work import Workshop
+from workers.web.console.dashboard_asked import Asked
+from workers.web.console.dashboard_words import DRAWN, Words
+
+WORST = 50
+MUCH = 0.15
+"""The share of scores 1–2 from which it is highlighted (row D6)."""
+_DISTRIBUTION = "first_response_distribution"
+_FIRST = (
+    "requests",
+    "unanswered",
+    "first_response_mean",
+    "first_response_median",
+    "first_response_p90",
+    "overdue_first_response",
+    "resolution_mean",
+    "resolution_median",
+    "resolution_p90",
+    "overdue_resolution",
+    "one_contact",
+    "urgings",
+    "reopened",
+    "csat_overall",
+    "csat_speed",
+    "low_overall",
+    "answers",
+    "response_rate",
+)
+_GROUPED = (
+    "requests",
+    "first_response_median",
+    "first_response_p90",
+    "overdue_first_response",
+    "resolution_median",
+    "overdue_resolution",
+    "one_contact",
+)
+_SCORES = tuple(key for key, each in CATALOGUE.items() if each.family == "scores")
+_RATED = ("csat_overall", "low_overall", "answers")
+_TRENDS: tuple[tuple[str, ...], ...] = (
+    ("requests",),
+    ("first_response_median", "first_response_p90"),
+    ("resolution_median",),
+    ("overdue_first_response", "overdue_resolution"),
+    ("csat_overall",),
+    ("low_overall",),
+)
+_SECONDS = {"m": 60, "h": 3600, "d": 86_400}
+
+
+@dataclass(frozen=True)
+class Room:
+    """What all parts work with. `name_of(group, key, name)` gives the words for a group."""
+
+    workshop: Workshop
+    viewer: Viewer
+    asked: Asked
+    words: Words
+    name_of: Callable[[Group, str, str], str]
+
+    async def figures(self, period: Period, measures: Collection[str]) -> Figures:
+        """The figures of a period, by the filters that were asked for."""
+        async with self.workshop.read() as uow:
+            return await figures(uow, self.viewer, period, self.asked.narrowing, measures)
+
+    async def groups(self, period: Period, measures: Collection[str], group: Group) -> list[GroupFigures]:
+        """The same, told apart."""
+        async with self.workshop.read() as uow:
+            return await by_group(uow, self.viewer, period, self.asked.narrowing, measures, group)
+
+    def seen(self, measures: Sequence[str]) -> list[str]:
+        """Those of the measures that the viewer may see."""
+        return [key for key in measures if self.viewer.own is None or CATALOGUE[key].for_agents]
+
+    def title(self, key: str) -> str:
+        """A measure's name."""
+        return CATALOGUE[key].words(self.words.locale).name
+
+
+Facts = dict[str, Any]
+
+
+async def overview(room: Room) -> tuple[Facts, list[Chart]]:
+    """All main figures beside those of the period before, the distribution of first responses, the types."""
+    asked, wanted = room.asked, room.seen(_FIRST)
+    now, before, types, types_before = await asyncio.gather(
+        room.figures(asked.period, [*wanted, _DISTRIBUTION]),
+        room.figures(asked.period.before(), wanted),
+        room.groups(asked.period, ["requests"], Group.CATEGORY),
+        room.groups(asked.period.before(), ["requests"], Group.CATEGORY),
+    )
+    rows = [_row(room, now[key], before[key]) for key in wanted]
+    return (
+        {
+            "tiles": rows,
+            "changes": [each for each in rows if each["change"] and each["change"]["look"] != "plain"],
+            "special": [{"name": name, "count": count} for name, count in now.special.items()],
+        },
+        [_distribution(room, now[_DISTRIBUTION]), _types(room, types, types_before)],
+    )
+
+
+def _row(room: Room, now: Figure, before: Figure) -> Facts:
+    return {
+        "key": now.key,
+        "name": room.title(now.key),
+        "meaning": CATALOGUE[now.key].words(room.words.locale).meaning,
+        "value": room.words.value(now),
+        "silent": now.value is None,
+        "basis": room.words.basis(now),
+        "before": room.words.value(before),
+        "change": room.words.change(now, before),
+        "highlighted": now.highlighted,
+    }
+
+
+def _distribution(room: Room, figure: Figure) -> Chart:
+    words = room.words
+    return histogram(
+        room.title(_DISTRIBUTION),
+        [_bucket(words, part.key) for part in figure.parts],
+        [Series(words.label("requests"), [part.cases for part in figure.parts])],
+        locale=words.locale,
+        head=words.label("took"),
+        summary=words.label("distribution_summary", count=figure.cases),
+    )
+
+
+def _bucket(words: Words, code: str) -> str:
+    """The words for a bucket: up to 10 min; longer."""
+    seconds = _SECONDS.get(code[-1:]) if code[:-1].isdigit() else None
+    if seconds is None:
+        return str(words.label("longer"))
+    return f"≤ {duration_words(int(code[:-1]) * seconds, words.locale)}"
+
+
+def _types(room: Room, now: list[GroupFigures], before: list[GroupFigures]) -> Chart:
+    """How many requests of each type there were, the most frequent first, beside the period before."""
+    words, group = room.words, Group.CATEGORY
+    counts = {each.key: each["requests"].value or 0 for each in now}
+    earlier = {each.key: each["requests"].value or 0 for each in before}
+    keys = sorted({*counts, *earlier}, key=lambda key: (-counts.get(key, 0), key))
+    return bars(
+        words.label("types"),
+        [room.name_of(group, key, "") for key in keys],
+        [
+            Series(words.label("this_period"), [counts.get(key, 0) for key in keys]),
+            Series(words.label("before"), [earlier.get(key, 0) for key in keys]),
+        ],
+        locale=words.locale,
+        head=words.label("by_category"),
+        summary=words.label("types_summary"),
+    )
+
+
+async def trend(room: Room) -> tuple[Facts, list[Chart]]:
+    """How the main figures went, by day, week, month or quarter."""
+    asked = room.asked
+    wanted = [keys for keys in _TRENDS if room.seen(keys)]
+    parts = await room.groups(asked.period, [key for keys in wanted for key in keys], Group(asked.step.value))
+    return {}, [_trend(room, keys, parts) for keys in wanted]
+
+
+def _trend(room: Room, keys: Sequence[str], parts: list[GroupFigures]) -> Chart:
+    first = CATALOGUE[keys[0]]
+    return lines(
+        room.title(keys[0]) if len(keys) == 1 else room.words.label(f"trend_{first.family}"),
+        [each.name for each in parts],
+        [
+            Series(
+                room.title(key),
+                [each[key].value for each in parts],
+                [_told(room, each[key]) for each in parts],
+            )
+            for key in keys
+        ],
+        unit=DRAWN[first.unit],
+        locale=room.words.locale,
+        highlight=MUCH if keys[0].startswith("low_") else None,
+        head=room.words.label(f"by_{room.asked.step.value}"),
+        summary=room.words.label("trend_summary"),
+    )
+
+
+def _told(room: Room, figure: Figure) -> str:
+    return room.words.value(figure) if figure.value is None else ""
+
+
+async def groups(room: Room) -> tuple[Facts, list[Chart]]:
+    """Amount and times of each group."""
+    asked, words = room.asked, room.words
+    keys = room.seen(_GROUPED)
+    found = await room.groups(asked.period, keys, asked.by)
+    found.sort(key=lambda each: -(each["requests"].value or 0))
+    rows = [{"name": _name(room, each), "cells": [_cell(room, each[key]) for key in keys]} for each in found]
+    chart = bars(
+        room.title("requests"),
+        [_name(room, each) for each in found],
+        [Series(words.label("requests"), [each["requests"].value for each in found])],
+        locale=words.locale,
+        head=words.label(f"by_{asked.by.value}"),
+    )
+    return _table(room, rows, keys), [chart]
+
+
+def _table(room: Room, rows: list[Facts], keys: Sequence[str]) -> Facts:
+    heads = [room.words.label(f"by_{room.asked.by.value}"), *(room.title(key) for key in keys)]
+    return {"groups_table": {"heads": heads, "rows": rows}}
+
+
+def _cell(room: Room, figure: Figure) -> Facts:
+    return {
+        "value": room.words.value(figure),
+        "basis": room.words.basis(figure),
+        "highlighted": figure.highlighted,
+        "silent": figure.value is None,
+    }
+
+
+def _name(room: Room, each: GroupFigures) -> str:
+    return room.name_of(room.asked.by, each.key, each.name)
+
+
+async def ratings(room: Room) -> tuple[Facts, list[Chart]]:
+    """Scores by dimension, and of each group; groups with too few answers are not put in an order."""
+    asked, words = room.asked, room.words
+    now, found = await asyncio.gather(
+        room.figures(asked.period, _SCORES), room.groups(asked.period, _RATED, asked.by)
+    )
+    ranked = sorted(
+        (each for each in found if each["csat_overall"].ranked and each["csat_overall"].value is not None),
+        key=lambda each: -(each["csat_overall"].value or 0),
+    )
+    others = [each for each in found if each not in ranked]
+    rows = [
+        {
+            "name": _name(room, each),
+            "cells": [_cell(room, each[key]) for key in _RATED],
+            "few": each not in ranked,
+        }
+        for each in (*ranked, *others)
+    ]
+    dimensions = [key.removeprefix("low_") for key in _SCORES if key.startswith("low_")]
+    charts = [
+        _by_dimension(room, now, dimensions, "low_", Drawn.PERCENT),
+        _by_dimension(room, now, dimensions, "csat_", Drawn.SCORE),
+        bars(
+            room.title("csat_overall"),
+            [_name(room, each) for each in ranked],
+            [Series(words.label("mean"), [each["csat_overall"].value for each in ranked])],
+            unit=Drawn.SCORE,
+            locale=words.locale,
+            head=words.label(f"by_{asked.by.value}"),
+            summary=words.label("ranked_summary"),
+        ),
+    ]
+    return _table(room, rows, _RATED), charts
+
+
+def _by_dimension(room: Room, now: Figures, dimensions: Sequence[str], kind: str, unit: Drawn) -> Chart:
+    words = room.words
+    found = [now[f"{kind}{each}"] for each in dimensions]
+    return bars(
+        words.label(f"{kind}by_dimension"),
+        [words.label(each, "dimension") for each in dimensions],
+        [
+            Series(
+                words.label("share" if kind == "low_" else "mean"),
+                [each.value for each in found],
+                [words.value(each) if each.too_few else "" for each in found],
+            )
+        ],
+        unit=unit,
+        locale=words.locale,
+        highlight=MUCH if kind == "low_" else None,
+        head=words.label("dimension"),
+        summary=words.label(f"{kind}summary"),
+        notes=[words.basis(each) for each in found],
+        notes_head=words.label("basis"),
+    )
+
+
+async def overdue(room: Room) -> tuple[Facts, list[Chart]]:
+    """The limits that were missed by most, with the way to their tickets."""
+    async with room.workshop.read() as uow:
+        worst = await worst_overdue(uow, room.viewer, room.asked.period, room.asked.narrowing, WORST)
+    rows = [
+        {
+            "number": each.ticket,
+            "clock": each.clock,
+            "late": each.late,
+            "still": each.met_at is None,
+            "staff": each.staff,
+            "team": each.team,
+            "category": each.category,
+            "priority": each.priority,
+            "limit_at": each.limit_at.isoformat(),
+            "special": each.special_period or "",
+        }
+        for each in worst
+    ]
+    return {"worst": rows}, []
+
+
+VIEWS: Mapping[str, Callable[[Room], Awaitable[tuple[Facts, list[Chart]]]]] = {
+    "overview": overview,
+    "trend": trend,
+    "groups": groups,
+    "ratings": ratings,
+    "overdue": overdue,
+}
