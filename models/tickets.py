@@ -167,7 +167,7 @@ class NumberSeries(Base):
 
 
 class ImportedRow(Base):
-    """A row of a table that was taken in: the keyed hash of its number, or of all it says, and what it became.
+    """A row of a table that was taken in: the keyed hash of its number or of all it says, and what it became.
 
     `number` is that of the ticket or survey.
     """

@@ -34,6 +34,7 @@ from workers.cli import (
     search_commands,
     sending,
     survey_commands,
+    table_commands,
     verdicts,
     webhook_commands,
 )
@@ -112,6 +113,7 @@ def make_app() -> typer.Typer:
             communication_commands.COMMUNICATIONS,
         ),
         ("customer", "The customer master: export, import.", IN, customer_commands.CUSTOMER),
+        ("tables", "The four tables of the practices: export, import.", IN, table_commands.TABLES),
         ("survey", "Ratings: ask about what was resolved.", LOOK, survey_commands.SURVEY),
         ("intake", "What came in: read a file, list, show, run again.", IN, intake.INTAKE),
     ):

@@ -39,6 +39,8 @@ COMMANDS = frozenset(
         "policy apply",
         "policy promote",
         "policy stop",
+        "tables export",
+        "tables import",
         "communications export",
         "communications import",
         "customer export",
@@ -50,7 +52,7 @@ COMMANDS = frozenset(
     }
 )
 """Commands that change people, keys, policy or data, or show what customers said."""
-_SUBJECTS = ("number", "customer", "name", "wanted", "event")
+_SUBJECTS = ("number", "customer", "name", "wanted", "event", "table")
 
 
 def audited(name: str, command: Callable[..., Any]) -> Callable[..., Any]:

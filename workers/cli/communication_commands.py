@@ -35,10 +35,9 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Write all records as a table with their own columns; contacts and names are masked."""
-    from workers.errors import InvalidInput
+    from workers.cli.table_files import must_be_table
 
-    if file.suffix.lower() not in (".csv", ".xlsx"):
-        raise InvalidInput("the file's name says no format", hint="end it in .csv or .xlsx")
+    must_be_table(file)
     settings = find_settings(data)
     count = asyncio.run(_export(settings, file, since, until, locale or settings.locale))
     if as_json:
@@ -97,24 +96,14 @@ def _tell(file: Path, counts: Counter[str], results: list[RowResult], *, dry_run
 
 
 async def _export(settings: Settings, file: Path, since: str, until: str, locale: str) -> int:
-    from workers.communications import Wanted, Wording, csv_chunks, rows, xlsx_chunks
+    from workers.cli.table_files import write_table
+    from workers.communications import Wanted, Wording, rows
 
     wording = Wording(locale, settings.timezone)
     wanted = Wanted(since=_moment(settings, since), until=_moment(settings, until))
-    written = 0
-
-    async def counted(pages: Any) -> Any:
-        nonlocal written
-        async for page in pages:
-            written += len(page)
-            yield page
-
-    write = csv_chunks if file.suffix.lower() == ".csv" else xlsx_chunks
     async with workshop_of(settings) as workshop:
-        with file.open("wb") as out:
-            async for chunk in write(wording.titles(), counted(rows(workshop, wanted, None, wording))):
-                out.write(chunk)
-    return written
+        found = rows(workshop, wanted, None, wording)
+        return await write_table(file, wording.titles(), found, lambda _: None)
 
 
 def _moment(settings: Settings, text: str) -> Any:

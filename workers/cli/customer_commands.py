@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from workers.settings import Settings
 
 WRONG = 2
-PRIVATE = 0o600
 
 
 def export(
@@ -37,14 +36,11 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Write the customer master as a table that an import understands; masked, unless --clear is given."""
+    from workers.cli.table_files import must_be_table
     from workers.customers import Wanted, Wording
-    from workers.errors import InvalidInput
 
-    if file.suffix.lower() not in (".csv", ".xlsx"):
-        raise InvalidInput("the file's name says no format", hint="end it in .csv or .xlsx")
+    must_be_table(file)
     settings = find_settings(data)
-    file.touch()
-    file.chmod(PRIVATE)  # one that was there keeps its rights otherwise
     wording = Wording(locale or settings.locale, settings.timezone, clear)
     count = asyncio.run(_export(settings, file, Wanted(level=level or None, group=group or None), wording))
     if as_json:
@@ -115,23 +111,12 @@ def _tell(file: Path, counts: Counter[str], results: list[RowResult], *, dry_run
 
 
 async def _export(settings: Settings, file: Path, wanted: Any, wording: Any) -> int:
+    from workers.cli.table_files import write_table
     from workers.customers import rows
-    from workers.tables import csv_chunks, xlsx_chunks
 
-    written = 0
-
-    async def counted(pages: Any) -> Any:
-        nonlocal written
-        async for page in pages:
-            written += len(page)
-            yield page
-
-    write = csv_chunks if file.suffix.lower() == ".csv" else xlsx_chunks
     async with workshop_of(settings) as workshop:
-        with file.open("wb") as out:
-            async for chunk in write(wording.titles(), counted(rows(workshop, wanted, None, wording))):
-                out.write(chunk)
-    return written
+        found = rows(workshop, wanted, None, wording)
+        return await write_table(file, wording.titles(), found, lambda _: None)
 
 
 async def _import(

@@ -2,7 +2,7 @@
 
 from workers.communications.changing import change, close, may_change, reopen
 from workers.communications.finding import Wanted, matching, record_by_number
-from workers.communications.importing import RowResult, import_rows
+from workers.communications.importing import import_rows, imported
 from workers.communications.recording import (
     CHANNELS,
     Recorded,
@@ -12,9 +12,10 @@ from workers.communications.recording import (
 )
 from workers.communications.reminding import NEXT, SHARE, remind_of_next, remind_to_share
 from workers.communications.sharing import share
-from workers.communications.table import Wording, rows
+from workers.communications.table import TITLES, Wording, rows
 from workers.communications.times import read_moment
 from workers.communications.words import ENTRY_PLACE, masked, masked_code, masked_words, name_of, own_words
+from workers.importing import RowResult
 from workers.tables import csv_chunks, read_table, xlsx_chunks
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "ENTRY_PLACE",
     "NEXT",
     "SHARE",
+    "TITLES",
     "Recorded",
     "RowResult",
     "Talk",
@@ -32,6 +34,7 @@ __all__ = [
     "close",
     "csv_chunks",
     "import_rows",
+    "imported",
     "masked",
     "masked_code",
     "masked_words",

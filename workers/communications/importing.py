@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC
-from itertools import islice
 
 from sqlalchemy import select
 
@@ -15,7 +14,6 @@ from models.tickets import Ticket
 from models.vocabulary import CommunicationState, Medium
 from workers.communications.recording import Talk, by_row_key, check, record_talk
 from workers.communications.table import CHANNEL_WORDS, STATE_WORDS, TITLES
-from workers.communications.times import read_moment
 from workers.directory import (
     Contact,
     find_or_make_customer,
@@ -25,26 +23,21 @@ from workers.directory import (
     staff_by_number,
 )
 from workers.errors import CloseloopError, InvalidInput
+from workers.importing import Columns, RowResult, in_batches, read_moment, told_of
 from workers.tickets import ticket_by_number
 from workers.unit_of_work import UnitOfWork, Workshop
 
-BATCH = 100
-NEEDED = ("happened_at", "channel", "description", "handler")
+COLUMNS = Columns(
+    TITLES,
+    needed=("happened_at", "channel", "description", "handler"),
+    one_of=(("customer", "ticket"),),
+    fits="closeloop communications export writes a table that fits",
+)
 _CHANNELS = {
     word.lower(): medium for medium, words in CHANNEL_WORDS.items() for word in (*words, medium.value)
 }
 _CHANNELS |= {"call": Medium.PHONE, "email": Medium.EMAIL, "邮箱": Medium.EMAIL, "在线": Medium.CHAT}
 _STATES = {word.lower(): state for state, words in STATE_WORDS.items() for word in (*words, state.value)}
-
-
-@dataclass(frozen=True, slots=True)
-class RowResult:
-    """What became of one row: `added`, `known` (it is there already) or `wrong`; `words` say why."""
-
-    line: int
-    outcome: str
-    number: str = ""
-    words: str = ""
 
 
 @dataclass(slots=True)
@@ -62,47 +55,35 @@ async def import_rows(
     *,
     dry_run: bool,
     tick: Callable[[int], None],
-) -> Iterable[RowResult]:
+) -> list[RowResult]:
+    """As `imported`, all answers together: for a table that a page or a call can hold."""
+    return [each async for each in imported(workshop, table, dry_run=dry_run, tick=tick)]
+
+
+async def imported(
+    workshop: Workshop,
+    table: Iterable[tuple[int, list[str]]],
+    *,
+    dry_run: bool,
+    tick: Callable[[int], None],
+) -> AsyncIterator[RowResult]:
     """Record each row of `table` (line number and cells; the first row has the titles), a hundred at a time.
 
     Imported again, the same file adds nothing: a row is known by its record ID, or by all it says. `tick`
     hears how many rows are done. Raises InvalidInput when the titles do not fit.
     """
     rows = iter(table)
-    places = places_of(next(rows, (1, []))[1])
-    run, results = _Run(dry_run), []
-    while batch := list(islice(rows, BATCH)):
-        results.extend(await _batch(workshop, run, list(_named(batch, places))))
-        tick(len(results))
-    return results
+    places = COLUMNS.find(next(rows, (1, []))[1])
+    run = _Run(dry_run)
 
-
-def places_of(titles: list[str]) -> dict[str, int]:
-    """Where which column stands, by titles in Chinese or English or the API's names. Raises InvalidInput."""
-    known = {word.lower(): name for name, words in TITLES.items() for word in (*words, name)}
-    found: dict[str, int] = {}
-    for place, title in enumerate(titles):
-        name = known.get(title.strip().lower())
-        if name is not None:
-            found.setdefault(name, place)
-    lacking = [name for name in NEEDED if name not in found]
-    if "customer" not in found and "ticket" not in found:
-        lacking.append("customer")
-    if lacking:
-        told = ", ".join(f"{TITLES[name][0]} ({TITLES[name][1]})" for name in lacking)
-        raise InvalidInput(
-            f"the first row lacks {told}", hint="closeloop communications export writes a table that fits"
+    async def work(batch: list[tuple[int, list[str]]]) -> list[RowResult]:
+        blank = dict.fromkeys(TITLES, "")
+        return await _batch(
+            workshop, run, [(line, {**blank, **places.named(cells)}) for line, cells in batch]
         )
-    return found
 
-
-def _named(
-    batch: Iterable[tuple[int, list[str]]], places: Mapping[str, int]
-) -> Iterator[tuple[int, dict[str, str]]]:
-    for line, cells in batch:
-        row = dict.fromkeys(TITLES, "")
-        row.update({name: cells[place] for name, place in places.items() if place < len(cells)})
-        yield line, row
+    async for each in in_batches(rows, work, tick):
+        yield each
 
 
 async def _batch(workshop: Workshop, run: _Run, batch: list[tuple[int, dict[str, str]]]) -> list[RowResult]:
@@ -138,7 +119,7 @@ async def _row(uow: UnitOfWork, run: _Run, line: int, row: dict[str, str]) -> Ro
             in_bulk=True,
         )
     except CloseloopError as error:
-        return RowResult(line, "wrong", words=f"{error.message}" + (f" ({error.hint})" if error.hint else ""))
+        return RowResult(line, "wrong", words=told_of(error))
     return RowResult(line, "added" if made.new else "known", made.row.number, ", ".join(made.warnings))
 
 

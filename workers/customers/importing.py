@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any
 
 from sqlalchemy import ColumnElement, select
@@ -25,9 +24,14 @@ from workers.customers.changing import (
 from workers.customers.story import orders_of
 from workers.customers.table import CHANNEL_WORDS, LOCALE_WORDS, TITLES
 from workers.errors import CloseloopError, Conflict, InvalidInput
+from workers.importing import Columns, in_batches, told_of
 from workers.unit_of_work import UnitOfWork, Workshop
 
-BATCH = 100
+COLUMNS = Columns(
+    TITLES,
+    one_of=(("code", "email", "phone"),),
+    fits="closeloop customer export writes a table that fits",
+)
 _SEPARATED = re.compile(r"[;,；，、\s]+")
 _CHANNELS = {
     word.lower(): medium for medium, words in CHANNEL_WORDS.items() for word in (*words, medium.value)
@@ -80,36 +84,13 @@ async def import_rows(
     Raises InvalidInput when the titles do not fit.
     """
     rows = iter(table)
-    places = places_of(next(rows, (1, []))[1])
+    places = COLUMNS.find(next(rows, (1, []))[1])
     run = _Run(by, dry_run)
-    results: list[RowResult] = []
-    while batch := list(islice(rows, BATCH)):
-        results.extend(await _batch(workshop, run, list(_named(batch, places))))
-        tick(len(results))
-    return results
 
+    async def work(batch: list[tuple[int, list[str]]]) -> list[RowResult]:
+        return await _batch(workshop, run, [(line, places.named(cells)) for line, cells in batch])
 
-def places_of(titles: list[str]) -> dict[str, int]:
-    """Where which column stands, by its title in Chinese or English. Raises InvalidInput."""
-    known = {word.lower(): name for name, words in TITLES.items() for word in (*words, name)}
-    found: dict[str, int] = {}
-    for place, title in enumerate(titles):
-        name = known.get(title.strip().lower())
-        if name is not None:
-            found.setdefault(name, place)
-    if not found.keys() & {"code", "email", "phone"}:
-        raise InvalidInput(
-            "the first row has neither customer IDs nor contacts",
-            hint="closeloop customer export writes a table that fits",
-        )
-    return found
-
-
-def _named(
-    batch: Iterable[tuple[int, list[str]]], places: Mapping[str, int]
-) -> Iterator[tuple[int, dict[str, str]]]:
-    for line, cells in batch:
-        yield line, {name: cells[place].strip() for name, place in places.items() if place < len(cells)}
+    return [each async for each in in_batches(rows, work, tick)]
 
 
 async def _batch(workshop: Workshop, run: _Run, batch: list[tuple[int, dict[str, str]]]) -> list[RowResult]:
@@ -140,7 +121,7 @@ async def _alone(workshop: Workshop, run: _Run, row: _Row) -> RowResult:
             async with workshop.begin() as uow:
                 return await _write(uow, run, row)
         except CloseloopError as error:
-            return RowResult(row.line, "wrong", row.code or "", _told(error))
+            return RowResult(row.line, "wrong", row.code or "", told_of(error))
         except DBAPIError:
             if last:
                 raise
@@ -174,7 +155,7 @@ async def _planned(uow: UnitOfWork, run: _Run, line: int, cells: dict[str, str])
         must_stand(customer)
         return _Row(line, given, customer.code, await _other(uow, customer, kept))
     except CloseloopError as error:
-        return RowResult(line, "wrong", words=_told(error))
+        return RowResult(line, "wrong", words=told_of(error))
 
 
 def _given(cells: Mapping[str, str]) -> dict[str, Any]:
@@ -244,7 +225,3 @@ async def _other(uow: UnitOfWork, row: Customer, kept: Mapping[str, Any]) -> tup
         if not same:
             fields.append(name)
     return tuple(sorted(fields))
-
-
-def _told(error: CloseloopError) -> str:
-    return f"{error.message}" + (f" ({error.hint})" if error.hint else "")

@@ -31,6 +31,7 @@ from workers.policy.asking_parts import RETURN_VISIT, Touchpoint
 from workers.surveys.asked import asked_by
 from workers.surveys.ways import order_for, way_to
 from workers.tickets import (
+    IMPORTED,
     confirmation_links,
     outcome_link,
     service_of,
@@ -61,7 +62,7 @@ async def ask(uow: UnitOfWork, ticket: Ticket, touchpoint: Touchpoint | None = N
     The fatigue cap and the customer's wishes hold as ever; who was left out by a rule or a sample is asked
     now. Raises Conflict when the ticket has no result, or was asked about it already.
     """
-    if ticket.resolved_at is None:
+    if ticket.resolved_at is None or ticket.close_reason == IMPORTED:
         raise Conflict(f"ticket {ticket.number} has no result to ask about")
     asked = select(Survey).where(Survey.ticket_id == ticket.id, Survey.opening == ticket.opening)
     survey = await uow.session.scalar(asked)

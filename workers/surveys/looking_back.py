@@ -16,6 +16,7 @@ from workers.errors import Conflict, InvalidInput, NotFound
 from workers.locks import held
 from workers.policy.asking_parts import Touchpoint
 from workers.surveys.asking import LEFT_OUT, ask
+from workers.tickets import IMPORTED
 from workers.unit_of_work import UnitOfWork
 
 
@@ -42,6 +43,7 @@ async def not_asked_yet(uow: UnitOfWork, wanted: Wanted) -> list[UUID]:
         select(Ticket.id)
         .outerjoin(Survey, and_(Survey.ticket_id == Ticket.id, Survey.opening == Ticket.opening))
         .where(Ticket.resolved_at >= now - wanted.within, Ticket.rated_at.is_(None))
+        .where(or_(Ticket.close_reason.is_(None), Ticket.close_reason != IMPORTED))
         .where(or_(Survey.id.is_(None), Survey.reason.in_(LEFT_OUT)))
         .order_by(Ticket.resolved_at, Ticket.id)
     )

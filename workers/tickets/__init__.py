@@ -48,11 +48,14 @@ from workers.tickets.responding import (
 from workers.tickets.retiming import follow_case
 from workers.tickets.served import service_of
 from workers.tickets.shifts import Shift
+from workers.tickets.taking_in import IMPORTED, Past, take_in
 from workers.tickets.waiting import resume, wait, waiting_alarm
 
 __all__ = [
+    "IMPORTED",
     "Applied",
     "NotComplete",
+    "Past",
     "Replanned",
     "Request",
     "Shift",
@@ -106,6 +109,7 @@ __all__ = [
     "service_of",
     "split",
     "take_back",
+    "take_in",
     "tell_commands",
     "tell_not_sent",
     "ticket_by_id",
