@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -28,6 +28,7 @@ from workers.keeping.reading import names, open_sqlite, plain_engine
 from workers.keeping.writing import copy_rows
 
 BATCH = 5000
+PATIENCE_MS = 5000
 PROGRESS = "closeloop_move"
 ABANDON = "closeloop move --abandon lets processes work on the old database again"
 
@@ -62,8 +63,7 @@ async def move(source: str, to: str, now: datetime, *, told_rows: Told | None = 
         )
     resumed = await _prepare(source, to)
     shown = make_url(to).render_as_string(hide_password=True)
-    await asyncio.to_thread(_mark, source, shown, now)
-    with _frozen(source) as connection:
+    with _frozen(source, shown, now) as connection:
         await _copy_all(connection, to, told_rows)
         before, after = await tallies(source), await tallies(to)
     if wrong := differing(before, after):
@@ -94,22 +94,19 @@ async def count_rows(source: str) -> int:
     return await asyncio.to_thread(count)
 
 
-def _mark(source: str, to: str, now: datetime) -> None:
-    """From now on no process starts on the source."""
-    with contextlib.closing(open_sqlite(source, "rw")) as connection:
-        connection.execute(
-            "INSERT INTO chores (name, tried_at, failures, facts) VALUES (?, ?, 0, json_object('to', ?))"
-            " ON CONFLICT (name) DO UPDATE SET tried_at = excluded.tried_at, facts = excluded.facts",
-            (MOVE, now.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f"), to),
-        )
-
-
 @contextlib.contextmanager
-def _frozen(source: str) -> Any:
-    """Nobody writes into the source: this transaction holds the one place of a writer."""
+def _frozen(source: str, to: str, now: datetime) -> Iterator[sqlite3.Connection]:
+    """From now on no process starts on the source, and as long as this lasts nobody writes into it: its
+    transaction holds the one place of a writer. Raises Conflict when somebody else does.
+    """
     with contextlib.closing(open_sqlite(source, "rw")) as connection:
+        connection.execute(f"PRAGMA busy_timeout = {PATIENCE_MS}")
         try:
-            connection.execute("PRAGMA busy_timeout = 5000")
+            connection.execute(
+                "INSERT INTO chores (name, tried_at, failures, facts) VALUES (?, ?, 0, json_object('to', ?))"
+                " ON CONFLICT (name) DO UPDATE SET tried_at = excluded.tried_at, facts = excluded.facts",
+                (MOVE, now.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f"), to),
+            )
             connection.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as error:
             raise Conflict("somebody writes into the old database", hint="stop all processes") from error

@@ -38,7 +38,7 @@ async def settle(filled: Target, tables: Collection[str], *, held: bool) -> tupl
             f"UPDATE notifications SET state = 'held', reason = '{RESTORED}', due_at = NULL, free_at = NULL,"  # noqa: S608 - a word of our own
             " lease_token = NULL WHERE due_at IS NOT NULL"
         )
-    for name in sorted(set(tables) & _leased()):
+    for name in sorted(set(tables) & leased()):
         await filled.run(
             f"UPDATE {name} SET lease_token = NULL, free_at = NULL WHERE lease_token IS NOT NULL"  # noqa: S608 - own names
         )
@@ -49,7 +49,7 @@ async def settle(filled: Target, tables: Collection[str], *, held: bool) -> tupl
     return under_way, count
 
 
-def _leased() -> set[str]:
+def leased() -> set[str]:
     """Tables of promised rows."""
     return {
         name
