@@ -22,6 +22,7 @@ from workers.cli import (
     intake,
     key_commands,
     knowledge_commands,
+    loop_commands,
     moving,
     policy_commands,
     preview,
@@ -36,6 +37,7 @@ from workers.cli import (
     survey_commands,
     table_commands,
     verdicts,
+    weak_link_commands,
     webhook_commands,
 )
 from workers.cli.audited import audited
@@ -102,8 +104,14 @@ def make_app() -> typer.Typer:
             "report",
             "Figures about a period.",
             LOOK,
-            {**report_commands.REPORT, "problems": search_commands.problems},
+            {
+                **report_commands.REPORT,
+                **weak_link_commands.WEAK_LINKS,
+                "problems": search_commands.problems,
+            },
         ),
+        ("targets", "From X to Y by a day: list, add, progress, withdraw.", LOOK, loop_commands.TARGETS),
+        ("improvements", "Improvement measures 改进措施: list, due.", LOOK, loop_commands.IMPROVEMENTS),
         ("index", "The index by which words are found: rebuild.", RUN, search_commands.INDEX),
         ("knowledge", "Knowledge entries: export, import.", IN, knowledge_commands.KNOWLEDGE),
         (

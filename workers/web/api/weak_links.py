@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Annotated
 
@@ -13,7 +14,7 @@ from workers import weak_links as links
 from workers.errors import InvalidInput
 from workers.people import team_exactly
 from workers.search import Problem
-from workers.weak_links import CategoryLinks, Phase
+from workers.weak_links import CategoryLinks, Phase, WeakLinks
 from workers.web.api.common import Calling, Given, acting, picked, reader
 from workers.web.api.knowledge import EntryShown, entry_view
 from workers.web.api.resource import Resource
@@ -94,13 +95,7 @@ async def weak_links(
             await team_exactly(uow, team)
         found = await links.weak_links(uow, first, last, team=team)
         problems = await links.repeated_problems(uow, last)
-    return WeakLinksReport(
-        since=first,
-        until=last,
-        all=category_view(found.all),
-        categories=[category_view(each) for each in found.categories],
-        problems=[problem_view(each) for each in problems],
-    )
+    return report_view(found, problems)
 
 
 @router.post("/weak-links/draft", status_code=201, summary="Make a knowledge draft of a repeated problem")
@@ -111,8 +106,17 @@ async def draft(given: DraftGiven, parts: Parts, calling: Calling) -> EntryShown
         return await entry_view(uow, await links.draft_for(uow, by, given.tickets), by)
 
 
-def category_view(found: CategoryLinks) -> CategoryShown:
-    """The links of a category as they are shown."""
+def report_view(found: WeakLinks, problems: Sequence[Problem]) -> WeakLinksReport:
+    """The report as it is shown."""
+    return WeakLinksReport(
+        **picked(found, "since until"),
+        all=_category(found.all),
+        categories=[_category(each) for each in found.categories],
+        problems=[_problem(each) for each in problems],
+    )
+
+
+def _category(found: CategoryLinks) -> CategoryShown:
     return CategoryShown(
         **picked(found, "category tickets seconds transfers"),
         links=[
@@ -122,8 +126,7 @@ def category_view(found: CategoryLinks) -> CategoryShown:
     )
 
 
-def problem_view(found: Problem) -> ProblemShown:
-    """A repeated problem as it is shown."""
+def _problem(found: Problem) -> ProblemShown:
     return ProblemShown(
         **picked(found, "cases customers weeks category"),
         words=list(found.words),

@@ -14,12 +14,13 @@ from models.notifications import Notification
 from models.people import Staff
 from models.surveys import Followup, Survey
 from models.tickets import Ticket
-from models.vocabulary import DeadlineKind, DeadlineState
-from workers import communications
+from models.vocabulary import DeadlineKind, DeadlineState, Role
+from workers import communications, improvements
 from workers.access.seeing import TELL_OF_RATINGS
 from workers.tickets import ticket_by_number
 from workers.unit_of_work import UnitOfWork
 from workers.web.api.communication_views import shown_records
+from workers.web.api.improvement_views import list_view
 from workers.web.api.survey_record import may_see
 from workers.web.api.ticket_models import DeadlineShown, EntryShown
 from workers.web.api.ticket_views import full_view, staff_by_ids
@@ -32,6 +33,7 @@ from workers.web.parts import Parts
 
 router = APIRouter(include_in_schema=False)
 
+IMPROVE = "/console/improvements/new"
 MOST_MESSAGES = 60
 MOST_TALKS = 20
 MOST_LINES = 300
@@ -115,6 +117,8 @@ async def page_facts(
         "talks": await _talks(uow, row, person),
         "surveys": [_survey(each) for each in surveys],
         "followup": None if rated else await _followup(uow, row),
+        "improvements": await _improvements(uow, row, person),
+        "improve_url": None if person.role is Role.AGENT else f"{IMPROVE}?ticket={row.number}",
         "merged": await _merged(uow, row),
         "acts": await offers(uow, row, person, whole),
         **await similar_facts(uow, row, person, person.locale or uow.settings.locale),
@@ -241,6 +245,12 @@ async def _followup(uow: UnitOfWork, row: Ticket) -> dict[str, Any] | None:
         "start_by": found.start_by.isoformat(),
         "owner": owner.name if owner else None,
     }
+
+
+async def _improvements(uow: UnitOfWork, row: Ticket, person: Staff) -> list[dict[str, Any]]:
+    """The improvement measures that this ticket has led to, as far as this person may see them."""
+    found = await improvements.improvements_of(uow, person, ticket_id=row.id)
+    return [each.model_dump(mode="json") for each in await list_view(uow, found)]
 
 
 async def _merged(uow: UnitOfWork, row: Ticket) -> dict[str, Any]:
