@@ -40,6 +40,8 @@ PAGES = (
     "/blocked-senders",
     "/deadlines",
     "/reports/overdue",
+    "/reports/figures?by=staff",
+    "/reports/worst-overdue",
     "/audit",
     "/erasures",
     "/customers",

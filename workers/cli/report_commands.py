@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from workers.cli.figure_commands import FIGURES
 from workers.cli.opening import find_settings, workshop_of
 from workers.cli.output import DataOption, JsonOption, print_json, print_table
 
@@ -49,7 +50,7 @@ def report_overdue(
         print_table(titles, rows, "no limit passed unmet in this time")
 
 
-REPORT: Mapping[str, Callable[..., Any]] = {"overdue": report_overdue}
+REPORT: Mapping[str, Callable[..., Any]] = {"overdue": report_overdue, **FIGURES}
 
 
 def _plain(cell: object) -> object:

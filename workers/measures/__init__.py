@@ -15,7 +15,7 @@ from workers.measures.narrowing import (
     narrowing_of,
     viewer_of,
 )
-from workers.measures.period import USUAL, Named, Period, Step, days_between, named_period
+from workers.measures.period import USUAL, Named, Period, Step, asked_period, days_between, named_period
 
 __all__ = [
     "ALL",
@@ -42,6 +42,7 @@ __all__ = [
     "Unit",
     "Viewer",
     "Words",
+    "asked_period",
     "by_group",
     "days_between",
     "figures",

@@ -64,7 +64,7 @@ class Measure:
 
     def words(self, locale: str) -> Words:
         """What people read of it, in English unless there is a translation for `locale`."""
-        return Words(**_words(locale)[self.key])
+        return Words(**_words(locale if locale in _LOCALES else _LOCALES[0])[self.key])
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +81,7 @@ _LOCALES = ("en", "zh_CN")
 
 @cache
 def _words(locale: str) -> Mapping[str, Any]:
-    chosen = locale if locale in _LOCALES else "en"
-    text = resources.files("templates").joinpath(f"measures.{chosen}.json").read_text("utf-8")
+    text = resources.files("templates").joinpath(f"measures.{locale}.json").read_text("utf-8")
     words: Mapping[str, Any] = json.loads(text)
     return words
 

@@ -12,6 +12,8 @@ from workers.errors import InvalidInput
 
 DAY = timedelta(days=1)
 LONGEST_YEARS = 20
+MOST_PARTS = 370
+"""Into so many parts a period may be cut: the days of a year."""
 
 
 class Named(StrEnum):
@@ -71,9 +73,18 @@ class Period:
         return Period(self.first_day - days, self.first_day - DAY, self.zone)
 
     def cut(self, step: Step) -> tuple[Period, ...]:
-        """Its days, weeks (from Monday), months or quarters in order; those at its ends may be cut."""
-        parts, day = [], self.first_day
+        """Its days, weeks (from Monday), months or quarters in order; those at its ends may be cut.
+
+        Raises InvalidInput when there would be too many.
+        """
+        parts: list[Period] = []
+        day = self.first_day
         while day <= self.last_day:
+            if len(parts) == MOST_PARTS:
+                raise InvalidInput(
+                    f"the period has more than {MOST_PARTS} of these parts",
+                    hint="ask for a shorter period, or for longer parts",
+                )
             following = _FOLLOWING[step](day)
             parts.append(Period(day, min(following - DAY, self.last_day), self.zone))
             day = following
@@ -100,6 +111,20 @@ def named_period(name: str, now: datetime, zone: ZoneInfo) -> Period:
     if is_last:
         return Period(_START[kind](first - DAY), first - DAY, zone, which.value)
     return Period(first, _FOLLOWING[kind](first) - DAY, zone, which.value)
+
+
+def asked_period(
+    now: datetime, zone: ZoneInfo, *, name: str = "", first: date | None = None, last: date | None = None
+) -> Period:
+    """What somebody asks for by a name, or by days (both included; until today, as long as the usual one); by
+    neither, the usual one. Raises InvalidInput for both, and for what is none.
+    """
+    if name and (first or last):
+        raise InvalidInput("a period has a name or days, not both")
+    if not first and not last:
+        return named_period(name or USUAL, now, zone)
+    until = last or now.astimezone(zone).date()
+    return days_between(first or months_later(until, -3) + DAY, until, zone)
 
 
 def days_between(first_day: date, last_day: date, zone: ZoneInfo) -> Period:

@@ -34,6 +34,7 @@ PLAIN = frozenset(
     {
         *(API + path for path in ("/staff", "/staff/{number}", "/staff/{number}/absences", "/duties")),
         *(API + path for path in ("/teams", "/teams/{name}", "/policy", "/reports/overdue")),
+        *(API + path for path in ("/reports/catalogue", "/reports/figures", "/reports/worst-overdue")),
         "/console/live.js",
         "/console/sessions",
     }
