@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 from sqlalchemy import update
 
@@ -27,15 +28,19 @@ from tests.house import House, open_house, text_of
 from tests.servers import PostgresServer
 from tests.workbench import settings_on
 from workers import keeping
+from workers.attention import What, look_around
 from workers.errors import Conflict, InvalidInput
 from workers.keeping.archive import Broken, Kept
 from workers.keeping.belongings import put_back
 from workers.keeping.envelope import sealed_to, sealed_with
 from workers.keeping.schedule import Backups
+from workers.metrics import Metrics
 from workers.privacy.erasing import erase
+from workers.rendering import Renderer
 from workers.settings import Settings
 from workers.tickets import ticket_by_number
 from workers.unit_of_work import Workshop
+from workers.web.app import WebParts, make_app
 
 pytestmark = pytest.mark.anyio
 LI_NA = "li.na@shop.example"
@@ -105,12 +110,9 @@ async def test_a_backup_under_load_is_restored_and_the_loop_goes_on(
     moved = elsewhere(settings, bare, data=tmp_path / "second")
     found = await keeping.restore(moved, made.path, NOW)
     assert found.rows == made.rows
-    # The restored one, backed up again, is the same but for the note that it was restored.
+    # The restored one, backed up again, is the same.
     again = await keeping.make_backup(moved, tmp_path / "again", NOW)
-    assert {**keeping.verify(again.path).tables, "chores": 0} == {
-        **keeping.verify(made.path).tables,
-        "chores": 0,
-    }
+    assert keeping.verify(again.path).tables == keeping.verify(made.path).tables
     keys = {"secret_keys": settings.secret_keys}
     async with open_house(bare, settings=keys, furnished=True) as house:
         assert await words_of(house.workshop, number) == before
@@ -263,11 +265,27 @@ async def test_a_backup_that_fails_is_noted_and_tried_again(backend: Backend, tm
             await backups.round()
         (chore,) = await all_of(workshop, Chore, Chore.name == "backup")
         assert (chore.fault, chore.failures, chore.done_at) == ("folder_refused", 1, None)
+        assert await told(workshop) == (["folder_refused"], b"closeloop_backup_failures 1.0")
         clock.advance(timedelta(hours=1))
         kept.unlink()
         await backups.round()
         (chore,) = await all_of(workshop, Chore, Chore.name == "backup")
         assert (chore.fault, chore.failing_since, chore.failures) == (None, None, 0)
+        assert await told(workshop) == ([], b"closeloop_backup_failures 0.0")
+        clock.advance(timedelta(days=3))
+        assert (await told(workshop))[0] == ["backup_late"]
+
+
+async def told(workshop: Workshop) -> tuple[list[str | None], bytes]:
+    """Why people should look after backups, and what Prometheus is told."""
+    async with workshop.read() as uow:
+        _, items = await look_around(uow, None, 5, [What.BACKUP])
+    parts = WebParts(workshop, Renderer(), workshop.settings, Metrics())
+    transport = httpx.ASGITransport(make_app(parts))
+    async with httpx.AsyncClient(transport=transport, base_url="http://inside") as web:
+        lines = (await web.get("/metrics")).content.splitlines()
+    figure = next(line for line in lines if line.startswith(b"closeloop_backup_failures"))
+    return [item.reason for item in items], figure
 
 
 @pytest.mark.parametrize("backend", ["sqlite-inprocess"], indirect=True)

@@ -34,9 +34,12 @@ class What(StrEnum):
     KEY_MISSING = "key_missing"
     STUCK_DEADLINE = "stuck_deadline"
     WEBHOOK = "webhook"
+    BACKUP = "backup"
 
 
-OF_THE_HOUSE = frozenset({What.POISON_EVENT, What.FORWARD_CONFIRMATION, What.MAILBOX, What.WEBHOOK})
+OF_THE_HOUSE = frozenset(
+    {What.POISON_EVENT, What.FORWARD_CONFIRMATION, What.MAILBOX, What.WEBHOOK, What.BACKUP}
+)
 """Kinds that belong to no ticket: no agent is shown them."""
 
 

@@ -25,6 +25,7 @@ LOOKS: Mapping[What, Callable[[Look], Awaitable[Looked]]] = {
     What.FORWARD_CONFIRMATION: of_the_house.confirmations,
     What.MAILBOX: of_the_house.mailboxes,
     What.WEBHOOK: of_the_house.endpoints,
+    What.BACKUP: of_the_house.backups,
 }
 
 

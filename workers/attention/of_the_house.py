@@ -5,11 +5,13 @@ providers, endpoints of other systems.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
+from uuid import NAMESPACE_URL, uuid5
 
 from sqlalchemy import ColumnElement, and_, func, literal_column, or_, select
 
 from models.intake import IntakeEvent
+from models.keeping import Chore
 from models.mailboxes import Mailbox
 from models.tickets import Ticket
 from models.webhooks import WebhookEndpoint
@@ -20,6 +22,8 @@ CONFIRMABLE = timedelta(days=7)
 
 FAILING = timedelta(hours=1)
 """How long an endpoint of another system may fail before somebody should look at it."""
+BACKUP = uuid5(NAMESPACE_URL, "closeloop:backup")
+"""What a chore is known by, which has a name instead of an id."""
 LASTING = ("authentication_failed", "folder_refused", "tls_failed")
 
 
@@ -90,3 +94,16 @@ async def endpoints(look: Look) -> Looked:
         )
         for row in rows[: look.limit]
     ]
+
+
+async def backups(look: Look) -> Looked:
+    """Backups that fail, or were due long ago and nobody takes: no scheduler runs, or it cannot."""
+    row = await look.uow.session.get(Chore, "backup")
+    if row is None:
+        return 0, []
+    since = row.done_at or datetime.fromisoformat(row.facts.get("since", "9999-12-31T00:00:00+00:00"))
+    late = since + 2 * timedelta(hours=look.uow.settings.backup_hours) < look.uow.clock.machine()
+    if not late and row.fault is None:
+        return 0, []
+    began = row.failing_since or since
+    return 1, [Item(what=What.BACKUP, since=began, id=BACKUP, reason=row.fault or "backup_late")]

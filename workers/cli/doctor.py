@@ -47,6 +47,7 @@ def doctor(
     been purged and was not are said each time. Exit code 1 when something is bad.
     """
     from workers.cli.chat_probe import examine_chats
+    from workers.cli.kept import examine_backups
     from workers.cli.mailbox import examine_mailboxes
     from workers.cli.purging import examine_retention
 
@@ -60,12 +61,13 @@ def doctor(
     calendar = _examine_calendar(settings, quiet=as_json)
     roster = _examine_roster(settings, quiet=as_json)
     retention = examine_retention(settings, quiet=as_json)
+    backups = examine_backups(settings, quiet=as_json)
     good = all(one["ok"] for one in (*relays, *chats, *boxes))
     good = good and all(one["result"] != "bad" for one in findings)
     if as_json:
         found = {"relays": relays, "chats": chats, "mailboxes": boxes, "calendar": calendar}
         found |= {"duty_roster": roster, "findings": findings}
-        print_json({"ok": good, **found, "retention": retention})
+        print_json({"ok": good, **found, "retention": retention, "backups": backups})
     if not good:
         raise typer.Exit(1)
 

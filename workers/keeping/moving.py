@@ -242,9 +242,7 @@ def _batch(
 
 
 async def _finish(to: str) -> None:
-    """The progress goes, and the note of the move, which is the source's; statistics are made."""
+    """The progress goes; statistics are made."""
     async with _driver(to) as driver:
-        async with driver.transaction():
-            await driver.execute("DELETE FROM chores WHERE name = $1", MOVE)
-            await driver.execute(f"DROP TABLE {PROGRESS}")
+        await driver.execute(f"DROP TABLE {PROGRESS}")
         await driver.execute("ANALYZE")

@@ -25,8 +25,8 @@ PlainRow = Sequence[Any]
 STAMP = 26
 """Letters of a moment with its microseconds."""
 WIDE = 1 << 128
-NOT_KEPT = frozenset({"processes"})
-"""Tables whose rows are about the running processes only."""
+NOT_KEPT = frozenset({"chores", "processes"})
+"""Tables whose rows are about this one database and what runs on it."""
 
 
 @dataclass(frozen=True, slots=True)

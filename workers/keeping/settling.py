@@ -44,8 +44,6 @@ async def settle(filled: Target, tables: Collection[str], *, held: bool) -> tupl
         )
     if "mailboxes" in tables:
         await filled.run("UPDATE mailboxes SET lease_token = NULL, leased_until = NULL")
-    if "chores" in tables:
-        await filled.run("DELETE FROM chores")
     return under_way, count
 
 

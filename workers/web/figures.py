@@ -19,6 +19,7 @@ from models.webhooks import WebhookDelivery
 from workers.clock import Clock
 from workers.promises import Backlog, backlog
 from workers.unit_of_work import Workshop
+from workers.web.backups import count_backups
 from workers.web.mailboxes import count_mailboxes
 
 SCRAPE_PATIENCE = 2.0
@@ -85,6 +86,7 @@ async def _count(connection: AsyncConnection, gauges: WholeGauges, clock: Clock)
     poison = select(func.count()).select_from(IntakeEvent).where(IntakeEvent.state == EventState.POISON)
     gauges.poison.set(await connection.scalar(poison) or 0)
     await count_mailboxes(connection, gauges.registry, clock.machine())
+    await count_backups(connection, gauges.registry)
 
 
 async def _count_desk(

@@ -23,7 +23,9 @@ OF_MESSAGES = frozenset(
     {What.BROKEN_RUNG, What.UNKNOWN_SMS, What.DELAYED_MESSAGE, What.HELD_MESSAGE, What.KEY_MISSING}
 )
 OF_EVENTS = frozenset({What.POISON_EVENT, What.FORWARD_CONFIRMATION})
-REASONED = frozenset({*OF_MESSAGES, What.STUCK_DEADLINE, What.MAILBOX, What.NOBODY_TO_TELL, What.WEBHOOK})
+REASONED = frozenset(
+    {*OF_MESSAGES, What.STUCK_DEADLINE, What.MAILBOX, What.NOBODY_TO_TELL, What.WEBHOOK, What.BACKUP}
+)
 HEADS = ("since", "ticket", "about", "why", "do")
 
 
@@ -123,7 +125,7 @@ def _place(item: Item) -> str:
         return f"/console/messages/{item.id.hex}"
     if item.what is What.MAILBOX:
         return "/console/intake"
-    if item.what is What.WEBHOOK:
+    if item.what in (What.WEBHOOK, What.BACKUP):
         return f"{ATTENTION}?what={item.what.value}"
     return f"/console/tickets/{item.ticket}"
 
@@ -134,6 +136,8 @@ def _act(item: Item) -> Word:
         if item.what in OF_MESSAGES
         else "look_event"
         if item.what in OF_EVENTS
+        else "look_backup"
+        if item.what is What.BACKUP
         else "look_webhook"
         if item.what is What.WEBHOOK
         else "look_mailbox"
