@@ -102,10 +102,15 @@ def _drawn(charts: Sequence[Chart]) -> list[dict[str, Any]]:
             "title": chart.title,
             "svg": Markup(chart.to_svg(f"chart-{number}", WIDE)),  # noqa: S704 - made by us, its words escaped
             "heads": chart.heads(),
-            "rows": chart.table(),
+            "rows": _told(chart.table()),
         }
         for number, chart in enumerate(charts, 1)
     ]
+
+
+def _told(rows: list[list[str]]) -> list[list[str]]:
+    """The rows of a table, unless none says anything."""
+    return rows if any(any(cells[1:]) for cells in rows) else []
 
 
 async def _choices(uow: UnitOfWork, person: Staff, teams: list[str]) -> dict[str, Any]:
