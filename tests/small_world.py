@@ -19,6 +19,7 @@ from models.webhooks import WebhookDelivery
 from tests.conftest import Backend
 from tests.factories import HOOK_TOKEN, PUBLIC, Desk, all_of, make_desk, make_survey, make_ticket
 from workers.access import Scope, open_session
+from workers.reports import send_report, wish
 
 HIS, HERS = "CS001", "CS002"
 COOKIE = "__Host-closeloop-session"
@@ -72,6 +73,7 @@ PLACES = {
     "webhooks": "webhook",
     "targets": "target",
     "improvements": "improvement",
+    "reports": "report",
 }
 """The kind of thing that an address names after this part of it."""
 _MAIL = (
@@ -176,11 +178,19 @@ async def _common(desk: Desk, his: Mapping[str, str]) -> dict[str, str]:
         "target": await _made(desk, "/targets", TARGET),
         "improvement": await _made(desk, "/improvements", IMPROVEMENT),
     }
+    made["report"] = await _report(desk)
     headers = {"Authorization": f"Bearer {HOOK_TOKEN}", "X-Envelope-To": "support@help.example"}
     answer = await desk.web.post("/hooks/email/raw", content=_MAIL, headers=headers)
     assert answer.status_code == 200
     made["intake"] = (await desk.api("GET", "/intake?state=received")).json()["items"][0]["id"]
     return made
+
+
+async def _report(desk: Desk) -> str:
+    async with desk.workshop.begin() as uow:
+        asked = await wish(uow, "weekly")
+        sent = await send_report(uow, await asked.made(uow), asked.scope)
+        return sent.report.id.hex
 
 
 async def _made(desk: Desk, path: str, body: Mapping[str, Any]) -> str:

@@ -23,6 +23,8 @@ CONSOLE = [
     "console_link_over",
     "console_live",
     "console_pass_on",
+    "console_report",
+    "console_reports",
     "console_search",
     "console_sessions",
     "console_sheet",

@@ -29,6 +29,7 @@ from workers.cli import (
     processes,
     purging,
     report_commands,
+    report_periods,
     restoring,
     ring_commands,
     roster_commands,
@@ -106,6 +107,7 @@ def make_app() -> typer.Typer:
             LOOK,
             {
                 **report_commands.REPORT,
+                **report_periods.PERIODS,
                 **weak_link_commands.WEAK_LINKS,
                 "problems": search_commands.problems,
             },

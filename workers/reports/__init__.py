@@ -4,6 +4,7 @@ A report of a week, month or quarter is a document of figures and codes (`make_r
 sent once (`send_report`); `Saying` puts it into words, `workbook` and `pdf` into files.
 """
 
+from workers.reports.asking import Wish, wish
 from workers.reports.document import Report, as_json, from_json
 from workers.reports.enclosing import FONTS, Press
 from workers.reports.making import make_report
@@ -34,6 +35,7 @@ __all__ = [
     "Saying",
     "Scope",
     "Sent",
+    "Wish",
     "as_json",
     "ensure_reports",
     "from_json",
@@ -47,4 +49,5 @@ __all__ = [
     "report_day",
     "scopes",
     "send_report",
+    "wish",
 ]

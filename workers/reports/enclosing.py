@@ -22,7 +22,7 @@ PDF_TYPE = "application/pdf"
 XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 LARGEST_PICTURES = 300_000
 """Bytes of all pictures of one mail; further charts are left out, their tables stay."""
-CHART_WIDTH = 520
+CHART_WIDTH = 400
 NO_FONT = "no_font"
 FONTS = "fonts"
 """The folder below the data folder in which an operator may put fonts."""

@@ -103,7 +103,7 @@ class _Sheet:
         self._pdf.set_draw_color(*LINE)
         aligned = tuple("RIGHT" if head["number"] else "LEFT" for head in table["heads"])
         with self._pdf.table(
-            text_align=aligned, borders_layout="HORIZONTAL_LINES", line_height=5.2, padding=0.7,
+            text_align=aligned, borders_layout="HORIZONTAL_LINES", line_height=5.2, padding=(0.7, 2),
             col_widths=_widths(table),
         ) as grid:  # fmt: skip
             grid.row([head["text"] for head in table["heads"]])

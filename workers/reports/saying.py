@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
@@ -16,17 +17,20 @@ from workers.text import duration_words
 Word = Callable[[str, str, str], str]
 """The words for a code, of a group of labels, in a locale."""
 NOTHING = "–"
+CHINESE = re.compile(r"[\u2e80-\u9fff]+")
 BRIEF: Mapping[str, frozenset[str]] = {
     "figures": frozenset({"measure", "now", "before", "verdict"}),
-    "missed": frozenset({"ticket", "clock", "late", "handler"}),
+    "missed": frozenset({"ticket", "clock", "late"}),
     "types": frozenset({"category", "requests", "before", "median"}),
-    "weak_links": frozenset({"phase", "share_of_time", "mean_time", "worst_ticket"}),
+    "weak_links": frozenset({"phase", "share_of_time", "mean_time"}),
     "overdue_people": frozenset({"name", "missed", "first_responses", "resolutions"}),
     "reevaluations": frozenset({"number", "owner", "due", "state"}),
     "targets": frozenset({"target", "now", "goal", "standing"}),
     "csat_staff": frozenset({"name", "answers", "mean_score", "low_share"}),
 }
 """The columns that a mail shows of a table, for there is room for four on a phone; all of any other table."""
+BESIDE = {"ticket": "handler", "phase": "worst_ticket"}
+"""What a mail says in small letters below another value, since a fourth column is too many for a phone."""
 MAIN = ("figures", "response_times", "missed", "weak_links")
 """The tables that a mail shows of each of several teams."""
 MOST_BRIEF = 8
@@ -113,11 +117,16 @@ class Saying:
         if kind is Kind.CODE:
             return self.word(value, group)
         if kind is Kind.MEASURE:
-            return CATALOGUE[value].words(self.locale).name if value in CATALOGUE else value
+            return self._measure(value)
         if kind is Kind.MOMENT:
             local = datetime.fromisoformat(value).astimezone(self._zone)
             return f"{self._day(local.date())} {local:%H:%M}"
         return self._day(date.fromisoformat(value)) if kind is Kind.DAY else value
+
+    def _measure(self, key: str) -> str:
+        """A measure's name; the English one without its Chinese term, which Latin fonts do not have."""
+        name = CATALOGUE[key].words(self.locale).name if key in CATALOGUE else key
+        return name if self.chinese else " ".join(CHINESE.sub("", name).split())
 
     def _day(self, day: date) -> str:
         return f"{day.month}月{day.day}日" if self.chinese else f"{day.day} {MONTHS[day.month - 1]}"
@@ -180,6 +189,7 @@ class Saying:
     def _cells(self, table: Table, row: Sequence[Plain]) -> list[dict[str, Any]]:
         values = {column.code: value for column, value in zip(table.columns, row, strict=True)}
         ends = [self.value(values[each], Kind.SCORE) for each in ENDS if values.get(each) is not None]
+        beside = {"mean_score": "–".join(ends), **{at: values.get(what) for at, what in BESIDE.items()}}
         cells = []
         for column in table.columns:
             value = values[column.code]
@@ -189,7 +199,7 @@ class Saying:
                     "text": self.value(value, kind_in(column, row), column.group),
                     "number": column.kind in NUMBERS,
                     "brief": is_brief(table, column),
-                    "aside": "–".join(ends) if column.code == "mean_score" else "",
+                    "aside": beside.get(column.code) or "",
                     "url": self.address(page),
                     "page": page,
                 }

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from workers.audit import Noted
 from workers.audit.entries import subject_of
+from workers.policy.report_parts import KINDS
 from workers.web.attempts import caller_of
 from workers.web.parts import WebParts
 from workers.web.rules import API
@@ -34,6 +35,8 @@ PLAIN = frozenset(
     {
         *(API + path for path in ("/staff", "/staff/{number}", "/staff/{number}/absences", "/duties")),
         *(API + path for path in ("/teams", "/teams/{name}", "/policy", "/reports/overdue")),
+        *(f"{API}/reports/{kind}" for kind in KINDS),
+        *(f"/console/reports{path}" for path in ("", "/now", "/{ident}")),
         *(API + path for path in ("/reports/catalogue", "/reports/figures", "/reports/worst-overdue")),
         "/console/live.js",
         "/console/sessions",

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from models.vocabulary import Role
 from workers.access import Scope
+from workers.policy.report_parts import KINDS
 from workers.web.loop_rules import BY_ALL, BY_LEADS, ON_ALL_PAGES, ON_LEADS_PAGES, READ_BY_ALL, REPORTED
 from workers.web.open_routes import OPEN
 from workers.web.webhook_rules import ON_PAGES, WEBHOOKS
@@ -160,6 +161,7 @@ _OF_API: dict[str, Rule] = {
     "PATCH /teams/{name}": Rule(ADMIN, Scope.ADMINISTER),
     "GET /policy": Rule(ALL, _READ),
     "GET /reports/overdue": Rule(ALL, Scope.REPORTS),
+    **{f"GET /reports/{kind}": Rule(LEAD, Scope.REPORTS) for kind in KINDS},
     "GET /reports/catalogue": Rule(ALL, Scope.REPORTS),
     "GET /reports/figures": Rule(ALL, Scope.REPORTS),
     "GET /reports/worst-overdue": Rule(ALL, Scope.REPORTS),
@@ -227,6 +229,7 @@ _OF_PAGES: dict[str, Rule] = {
     "GET /console/live.js": Rule(ALL),
     "GET /console/live": Rule(ALL),
     "GET /console/dashboard": Rule(ALL),
+    **dict.fromkeys((f"GET /console/reports{path}" for path in ("", "/now", "/{ident}")), Rule(LEAD)),
     "GET /console/communications": Rule(ALL),
     "GET /console/communications/export": Rule(ALL),
     "GET /console/communications/import": Rule(DECIDE),

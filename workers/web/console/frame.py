@@ -42,6 +42,7 @@ NAV: tuple[tuple[str, str], ...] = (
     (HOME, "home"),
     ("/console/live", "live"),
     ("/console/dashboard", "dashboard"),
+    ("/console/reports", "reports"),
     ("/console/tickets", "tickets"),
     ("/console/communications", "talks"),
     ("/console/search", "search"),
