@@ -79,7 +79,6 @@ RABBITMQ = Program(
     ("rabbitmq-server",),
     ("usr/lib/rabbitmq/bin/rabbitmq-server", "usr/lib/erlang/bin/erl"),  # says no version without starting
 )
-FAKETIME = Program("faketime", ("libfaketime",), ("usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1",))
 PROMETHEUS = Program(
     "prometheus",
     ("prometheus",),
