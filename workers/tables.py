@@ -126,15 +126,18 @@ def _read_xlsx(path: Path) -> Iterator[tuple[int, list[str]]]:
     with zipfile.ZipFile(path) as packed:
         if sum(each.file_size for each in packed.infolist()) > LARGEST_UNPACKED:
             raise TooLarge("the file unpacks to more than a gigabyte", hint="split it")
+    file = path.open("rb")  # by its path, a workbook whose name does not end in .xlsx is refused
     try:
-        book = load_workbook(path, read_only=True, data_only=True)
+        book = load_workbook(file, read_only=True, data_only=True)
     except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
+        file.close()
         raise InvalidInput("the file is no XLSX workbook", hint="save it as XLSX or CSV UTF-8") from error
     try:
         for line, cells in enumerate(book.worksheets[0].iter_rows(values_only=True), start=1):
             yield line, [_text(cell) for cell in cells]
     finally:
         book.close()
+        file.close()
 
 
 def _text(cell: object) -> str:

@@ -53,6 +53,7 @@ NAV: tuple[tuple[str, str], ...] = (
     ("/console/targets", "targets"),
     ("/console/weak-links", "weak_links"),
     ("/console/customers", "customers"),
+    ("/console/tables", "tables"),
     ("/console/messages", "messages"),
     ("/console/suppressions", "suppressions"),
     ("/console/blocked-senders", "blocked"),

@@ -29,6 +29,7 @@ from workers.web.console import (
     similar_page,
     staff_pages,
     suppression_pages,
+    table_pages,
     talk_pages,
     talks,
     target_pages,
@@ -71,5 +72,6 @@ ROOMS: tuple[APIRouter, ...] = (
     roster_pages.router,
     staff_pages.router,
     suppression_pages.router,
+    table_pages.router,
     webhook_pages.router,
 )
