@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.vocabulary import Priority
+from tests.architecture.tree import ROOT
 from workers.calendars import Calendar
 from workers.errors import InvalidInput
 from workers.measures import (
@@ -186,3 +187,15 @@ def test_each_measure_has_its_words(locale: str) -> None:
 def test_a_period_without_a_name_is_compared_with_as_many_days() -> None:
     period = Period(date(2026, 3, 10), date(2026, 3, 19), BERLIN)
     assert (period.before().first_day, period.before().last_day) == (date(2026, 2, 28), date(2026, 3, 9))
+
+
+def test_the_page_of_measures_is_the_catalogue() -> None:
+    page = (ROOT / "ops" / "docs" / "measures.md").read_text("utf-8")
+    lines = [line for line in page.splitlines() if line.startswith("| `")]
+    assert [line.split("`")[1] for line in lines] == list(CATALOGUE)
+    for line, measure in zip(lines, CATALOGUE.values(), strict=True):
+        english, chinese = measure.words("en"), measure.words("zh_CN")
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        assert cells[1:5] == [english.name, chinese.name, english.meaning, english.formula]
+        marks = {"lower": "↓", "higher": "↑", "neither": ""}
+        assert cells[5].split()[1:] == [mark for mark in (marks[measure.better.value],) if mark]
