@@ -6,7 +6,7 @@ Each is an errand. One of an earlier round, or of a time that was changed, says 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
@@ -27,6 +27,8 @@ from workers.unit_of_work import UnitOfWork
 IMPROVEMENT = "improvement"
 DUE, VERIFY, OVERDUE = "due", "verify", "overdue"
 REPORT, REPORT_DUE = "report", "report_due"
+BEFORE = timedelta(days=1)
+"""So long before a measure is to be carried out its owner is reminded, in opening hours."""
 LATE = 3
 """Working days after which a verification that nobody made is said to be late."""
 _TO_LEADS = (VERIFY, OVERDUE, REPORT_DUE)
@@ -38,7 +40,8 @@ async def arm(uow: UnitOfWork, row: Improvement) -> None:
     calendar = uow.policy.calendar
     if row.state is ImprovementState.TO_VERIFY:
         if row.done_at is None:
-            await _promise(uow, row, DUE, calendar.next_opening(row.due_at))
+            soon = calendar.next_opening(row.due_at - BEFORE)
+            await _promise(uow, row, DUE, soon if soon > uow.clock.now() else row.due_at)
         await _promise(uow, row, VERIFY, row.verify_at)
         await _promise(uow, row, OVERDUE, calendar.opening_of_working_day(row.verify_at, LATE))
     elif row.state is ImprovementState.NOT_MET and row.report_by is not None:
