@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -104,6 +105,23 @@ def reference(target: str, *, use_alter: bool = False) -> ForeignKey:
     SQLAlchemy would find the order itself.
     """
     return ForeignKey(target, use_alter=use_alter, deferrable=True, initially="DEFERRED")
+
+
+TRACE: ContextVar[str | None] = ContextVar("closeloop_trace", default=None)
+"""The trace that the work at hand belongs to (W3C traceparent), while traces are wanted."""
+
+
+def _trace_at_hand() -> str | None:
+    return TRACE.get()
+
+
+class Traced:
+    """A row that takes over the trace of the work by which it came about, and hands it on.
+
+    `trace` is a W3C traceparent: random numbers, which tell nothing of anybody.
+    """
+
+    trace: Mapped[str | None] = mapped_column(String(55), default=_trace_at_hand)
 
 
 class Promised:

@@ -6,11 +6,11 @@ from uuid import UUID
 from sqlalchemy import Index, LargeBinary, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, Promised, enum_column, new_id, reference
+from models.base import Base, Promised, Traced, enum_column, new_id, reference
 from models.vocabulary import EventState
 
 
-class IntakeEvent(Promised, Base):
+class IntakeEvent(Promised, Traced, Base):
     """One event from a mailbox, webhook or the API. `source` + `external_id` outlive the body's purge.
 
     `group_hash` is the same in all parts of one long SMS.

@@ -7,14 +7,14 @@ from uuid import UUID
 from sqlalchemy import JSON, Index, LargeBinary, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, Promised, enum_column, new_id, reference
+from models.base import Base, Promised, Traced, enum_column, new_id, reference
 from models.vocabulary import Medium, NotificationState
 
 RARE = "state IN ('bounced', 'complained', 'expired', 'failed', 'held', 'unknown')"
 """What the index over rare states holds."""
 
 
-class Notification(Promised, Base):
+class Notification(Promised, Traced, Base):
     """One message to one person by one channel, a row before it is sent.
 
     `key` = kind : fact : generation : rung : recipient : channel makes it happen once per reason.

@@ -7,11 +7,11 @@ from uuid import UUID
 from sqlalchemy import JSON, Index, LargeBinary, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, enum_column, new_id, reference
+from models.base import Base, Traced, enum_column, new_id, reference
 from models.vocabulary import Category, Medium, Priority, TicketState
 
 
-class Ticket(Base):
+class Ticket(Traced, Base):
     """One customer request from received to closed. All `*_at` are promise time in UTC.
 
     `opening` counts how often it was opened (1, then +1 per re-open): it is the generation of everything
