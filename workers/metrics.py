@@ -23,6 +23,8 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from workers.storage import Storage
+
 LATENESS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 1800.0, 7200.0)
 """From what nobody notices to what breaks a promise, in seconds."""
 DURATION = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -58,6 +60,10 @@ class Metrics:
         self.clock_parted = self._gauge(
             "clock_parted", "1 while wall and monotonic clock disagree and firing is stopped"
         )
+        self.cannot_store = self._gauge(
+            "cannot_store", "1 while the database takes no changes: its disk is full, or it is read-only"
+        )
+        self.storage = Storage(self.cannot_store)
         self.clock_jump = self._gauge(
             "clock_jump_seconds", "By how much the wall clock is ahead of where it ought to be"
         )

@@ -264,8 +264,14 @@ class Workshop:
             session = await stack.enter_async_context(
                 AsyncSession(self._write, sync_session_class=Writing, expire_on_commit=False)
             )
-            await stack.enter_async_context(session.begin())
-            yield session
+            storage = self.metrics.storage
+            try:
+                async with session.begin():
+                    yield session
+            except Exception as error:
+                storage.failed(error)
+                raise
+            storage.stored()
 
     def _ring_all(self, bells: frozenset[Bell]) -> None:
         if not bells:

@@ -35,10 +35,11 @@ class What(StrEnum):
     STUCK_DEADLINE = "stuck_deadline"
     WEBHOOK = "webhook"
     BACKUP = "backup"
+    STORAGE = "storage"
 
 
 OF_THE_HOUSE = frozenset(
-    {What.POISON_EVENT, What.FORWARD_CONFIRMATION, What.MAILBOX, What.WEBHOOK, What.BACKUP}
+    {What.POISON_EVENT, What.FORWARD_CONFIRMATION, What.MAILBOX, What.WEBHOOK, What.BACKUP, What.STORAGE}
 )
 """Kinds that belong to no ticket: no agent is shown them."""
 

@@ -26,6 +26,7 @@ LOOKS: Mapping[What, Callable[[Look], Awaitable[Looked]]] = {
     What.MAILBOX: of_the_house.mailboxes,
     What.WEBHOOK: of_the_house.endpoints,
     What.BACKUP: of_the_house.backups,
+    What.STORAGE: of_the_house.storage,
 }
 
 

@@ -23,7 +23,8 @@ CONFIRMABLE = timedelta(days=7)
 FAILING = timedelta(hours=1)
 """How long an endpoint of another system may fail before somebody should look at it."""
 BACKUP = uuid5(NAMESPACE_URL, "closeloop:backup")
-"""What a chore is known by, which has a name instead of an id."""
+STORAGE = uuid5(NAMESPACE_URL, "closeloop:storage")
+"""What is known by a name instead of an id."""
 LASTING = ("authentication_failed", "folder_refused", "tls_failed")
 
 
@@ -107,3 +108,12 @@ async def backups(look: Look) -> Looked:
         return 0, []
     began = row.failing_since or since
     return 1, [Item(what=What.BACKUP, since=began, id=BACKUP, reason=row.fault or "backup_late")]
+
+
+async def storage(look: Look) -> Looked:
+    """The database takes no changes, as this process has seen: it cannot be noted there."""
+    seen = look.uow.metrics.storage
+    if seen.trouble is None:
+        return 0, []
+    since = seen.since or look.uow.clock.machine()
+    return 1, [Item(what=What.STORAGE, since=since, id=STORAGE, reason=seen.trouble)]

@@ -10,11 +10,15 @@ from typing import Any
 
 import structlog
 
+from workers.storage import Once
+
 QUIET = ("mail.log", "mail.debug", "httpx", "httpcore", "aiosqlite", "sqlalchemy", "alembic", "asyncio")
 """Libraries whose finer logs name senders, recipients or statements: only their warnings are written."""
 ENGINES = ("uvicorn", "dramatiq")
 """What they tell of their starting and stopping is for debugging."""
 FRAMES = 8
+TOLD = Once()
+"""A disk that is full hinders everybody each second, and is told once a minute."""
 
 
 def set_up_logs(level: str, *, people: bool | None = None) -> None:
@@ -73,6 +77,8 @@ def tell_error(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMappi
     error = sys.exc_info()[1] if info is True else info[1] if isinstance(info, tuple) else info
     if not isinstance(error, BaseException):
         return event
+    if TOLD.hinders(error):
+        raise structlog.DropEvent
     event["error"] = " < ".join(type(each).__name__ for each in _causes(error))
     if isinstance(error, CloseloopError):
         event["message"] = str(error)

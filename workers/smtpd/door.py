@@ -17,6 +17,7 @@ from workers.smtpd.addresses import is_own, own_addresses
 from workers.smtpd.certificate import certificate_of
 from workers.smtpd.connection import Connection, Limits
 from workers.smtpd.peers import Peers
+from workers.storage import trouble_of
 from workers.unit_of_work import Workshop
 
 MOST_RECIPIENTS = 50
@@ -148,7 +149,8 @@ class SmtpIntake:
         except CloseloopError as error:
             return TROUBLE if error.retryable else f"554 5.6.0 {error.message}"
         except Exception as error:  # whatever it is, the mail is not stored: the sender must keep it
-            log.error("smtp_not_stored", error=type(error).__name__)  # noqa: TRY400 - its words may be personal
+            if trouble_of(error) is None:  # else it is in the log already, once for all mails
+                log.error("smtp_not_stored", error=type(error).__name__)  # noqa: TRY400 - its words may be personal
             return TROUBLE
 
     async def handle_exception(self, error: Exception) -> str:

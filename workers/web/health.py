@@ -42,6 +42,7 @@ async def readyz(parts: Parts) -> Response:
         "schema": await _checked(_schema, parts),
         "broker": await _checked(_broker, parts),
         "clock": _clock(parts),
+        "storage": _storage(parts),
     }
     ready = all(found == GOOD for found in checks.values())
     # Told, not counted: what fails behind the doors is no reason to turn away what can be taken in.
@@ -99,6 +100,12 @@ async def _broker(parts: WebParts) -> str:
     if parts.broker_alive is None or await parts.broker_alive():
         return GOOD
     return "does not answer (nothing is lost: the sweep makes up for bells)"
+
+
+def _storage(parts: WebParts) -> str:
+    """Whether the database takes changes, as this process has last seen; it tries again all the time."""
+    trouble = parts.workshop.metrics.storage.trouble
+    return GOOD if trouble is None else f"takes nothing more: {trouble}"
 
 
 def _clock(parts: WebParts) -> str:

@@ -28,6 +28,7 @@ from workers.errors import (
     Unavailable,
     UnreadableMail,
 )
+from workers.storage import HINTS, trouble_of
 from workers.tickets import NotComplete
 
 MEDIA_TYPE = "application/problem+json"
@@ -96,6 +97,8 @@ def problem_of(error: Exception, where: str) -> Problem:
     if isinstance(error, IntegrityError):
         return Problem(409, "something with this name, number or address exists already")
     if _database_trouble(error):
+        if trouble := trouble_of(error):  # which is in the log already, once for all requests
+            return _later("nothing can be stored now", HINTS[trouble])
         log.error("database_trouble", route=where, error=_kinds(error))
         return _later("the database does not answer now")
     reference = uuid4().hex[:12]

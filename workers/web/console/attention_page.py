@@ -24,7 +24,15 @@ OF_MESSAGES = frozenset(
 )
 OF_EVENTS = frozenset({What.POISON_EVENT, What.FORWARD_CONFIRMATION})
 REASONED = frozenset(
-    {*OF_MESSAGES, What.STUCK_DEADLINE, What.MAILBOX, What.NOBODY_TO_TELL, What.WEBHOOK, What.BACKUP}
+    {
+        *OF_MESSAGES,
+        What.STUCK_DEADLINE,
+        What.MAILBOX,
+        What.NOBODY_TO_TELL,
+        What.WEBHOOK,
+        What.BACKUP,
+        What.STORAGE,
+    }
 )
 HEADS = ("since", "ticket", "about", "why", "do")
 
@@ -125,7 +133,7 @@ def _place(item: Item) -> str:
         return f"/console/messages/{item.id.hex}"
     if item.what is What.MAILBOX:
         return "/console/intake"
-    if item.what in (What.WEBHOOK, What.BACKUP):
+    if item.what in (What.WEBHOOK, What.BACKUP, What.STORAGE):
         return f"{ATTENTION}?what={item.what.value}"
     return f"/console/tickets/{item.ticket}"
 
@@ -137,7 +145,7 @@ def _act(item: Item) -> Word:
         else "look_event"
         if item.what in OF_EVENTS
         else "look_backup"
-        if item.what is What.BACKUP
+        if item.what in (What.BACKUP, What.STORAGE)
         else "look_webhook"
         if item.what is What.WEBHOOK
         else "look_mailbox"
