@@ -18,7 +18,7 @@ LABEL = "IMP"
 _EMAIL = re.compile(r"[^\s,;，；<>（）()]+@[^\s,;，；<>（）()]+\.[A-Za-z]{2,}")
 _PHONE = re.compile(r"\+?\d[\d\s-]{6,18}\d")
 _CODE = re.compile(r"[A-Za-z]{1,5}\d{3,14}")
-_HAN = re.compile(r"(?<!\*)[\u3400-\u9fff·]+")
+_HAN = re.compile(r"(?<![*\u3400-\u9fff])[\u3400-\u9fff·]+")
 """Chinese words; what stands behind an asterisk was masked already."""
 _NO_NAMES = frozenset({"尾号", "手机", "手机尾号", "电话", "客户", "客户尾号", "会员", "邮箱", "微信"})
 _DIGITS = 10
