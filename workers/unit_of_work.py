@@ -28,6 +28,7 @@ from workers.rows import Rows
 from workers.series import Series
 from workers.sessions import ReadOnly, Writing
 from workers.settings import Settings
+from workers.tracing import Tracer
 from workers.vault import Vault
 
 __all__ = ["SLOT", "Bell", "Ring", "UnitOfWork", "Vault", "Workshop", "slot_of"]
@@ -55,6 +56,7 @@ class UnitOfWork(Rows):
         self.vault = workshop.vault
         self.settings = workshop.settings
         self.metrics = workshop.metrics
+        self.tracer = workshop.tracer
         self.policy = policy
         self.policy_version_id = policy_version_id
         self.happened: list[tuple[Base, Base]] = []
@@ -171,7 +173,9 @@ class Workshop:
         policy: Policy,
         ring: Ring,
         metrics: Metrics | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
+        self.tracer = tracer or Tracer()
         self.metrics = metrics or Metrics()
         self.metrics.pools.watch(engine.pool)
         self.engine = engine
@@ -187,12 +191,17 @@ class Workshop:
         self.numbers = Series(engine, embedded=gate is not None)
         self._log = structlog.get_logger(__name__)
 
+    @property
+    def alone(self) -> bool:
+        """Whether the database is a file, which no other machine works on."""
+        return self._gate is not None
+
     async def compare_clocks(self, watch: ClockWatch) -> None:
         """Tell `watch` how far this machine's clock is from the database's, if it was not told for a while.
 
         Nothing to do for a database in a file: it has no other clock. An answer that took long says nothing.
         """
-        if self._gate is not None or not watch.to_be_compared:
+        if self.alone or not watch.to_be_compared:
             return
         async with self._reading.connect() as connection:
             asked = time.time()

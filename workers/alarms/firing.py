@@ -82,7 +82,12 @@ async def _hear_all(uow: UnitOfWork, taken: Sequence[UUID], handlers: Mapping[De
     for row in rows:
         if row.due_at is not None:
             uow.metrics.alarm_lateness.labels(row.lane.value).observe((now - row.due_at).total_seconds())
-        await _hear(uow, row, handlers[row.kind])
+        if not uow.tracer.on:
+            await _hear(uow, row, handlers[row.kind])
+            continue
+        ticket = await uow.the(Ticket, row.ticket_id)
+        with uow.tracer.span("alarm", ticket.trace, deadline=row.kind.value):
+            await _hear(uow, row, handlers[row.kind])
 
 
 async def _fire_alone(workshop: Workshop, one: UUID, handlers: Mapping[DeadlineKind, Handler]) -> None:

@@ -14,6 +14,7 @@ import structlog
 
 from models.session import make_engine, make_gate, migrate
 from models.vocabulary import Lane, Medium
+from workers import __version__
 from workers.actors import DESKS, Bench, register
 from workers.bells import Ring
 from workers.broker import Ringer, is_alive, let_go, make_broker, make_workers
@@ -45,6 +46,7 @@ from workers.reports import MAIL as REPORT_MAIL
 from workers.scheduler import Scheduler
 from workers.settings import Settings
 from workers.settings.broker_url import is_redis
+from workers.tracing import make_tracer
 from workers.unit_of_work import Vault, Workshop
 from workers.webhooks import push_targets
 
@@ -82,6 +84,7 @@ class Installation:
         self.policy = policy or load_policy(settings.policy, zone=settings.timezone, locale=settings.locale)
         self.other_policy = ""
         self.metrics = Metrics()
+        self.tracer = make_tracer(settings.otel, __version__)
         self.renderer = Renderer(_overrides(settings))
         self.press = Press(self.renderer, settings.public_url, (settings.data / FONTS,))
         self.broker = make_broker(settings.broker_url)
@@ -110,6 +113,7 @@ class Installation:
             self.policy,
             ring or self.ring,
             self.metrics,
+            self.tracer,
         )
 
     def channels(self, workshop: Workshop) -> dict[Medium, Channel]:
@@ -166,6 +170,7 @@ class Installation:
     def close(self) -> None:
         """Stop ringing and let go of the broker; call after workers and loops have ended."""
         self.ring.close()
+        self.tracer.close()
         let_go(self.broker)
 
     def _bench(self) -> Bench:

@@ -177,6 +177,14 @@ class Courier:
         host = outcome.host if row.channel in (Medium.EMAIL, Medium.SMS) else ""
         metrics.attempts.labels(medium, host, outcome.verdict.value).inc()
         metrics.attempt_seconds.labels(medium).observe(outcome.seconds)
+        if self._workshop.tracer.on:
+            facts = {
+                "channel": medium,
+                "verdict": outcome.verdict.value,
+                "host": host,
+                "code": outcome.code or 0,
+            }
+            self._workshop.tracer.past("send", row.trace, outcome.seconds, message=row.kind, **facts)
         if outcome.verdict is Verdict.SENT and row.due_at is not None:
             late = (self._workshop.clock.now() - row.due_at).total_seconds()
             metrics.delivery_lateness.labels(medium, row.lane.value).observe(max(0.0, late))

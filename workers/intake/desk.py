@@ -131,11 +131,13 @@ async def _may_be_tried(workshop: Workshop, ident: UUID, token: UUID | None) -> 
 async def _handle(workshop: Workshop, outside: Outside, ident: UUID, token: UUID | None) -> None:
     try:
         event, mail = await _read(workshop, outside, ident)
-        async with workshop.begin() as uow:
-            await hold_message(uow, event)
-            row = await _ours(uow, ident, token)
-            if row is not None:
-                file_event(uow, row, await _route(uow, row, event, mail))
+        trace = await _trace_of(workshop, ident)
+        with workshop.tracer.span("intake", trace, source=event.source if event else OWN_SOURCE):
+            async with workshop.begin() as uow:
+                await hold_message(uow, event)
+                row = await _ours(uow, ident, token)
+                if row is not None:
+                    file_event(uow, row, await _route(uow, row, event, mail))
     except TooSlow as error:
         if not await _put_behind(workshop, ident, token):
             await _fail(workshop, ident, token, error.message, again=False)
@@ -149,6 +151,14 @@ async def _handle(workshop: Workshop, outside: Outside, ident: UUID, token: UUID
     except Exception as error:
         log.exception("event_failed", event_id=str(ident))
         await _fail(workshop, ident, token, type(error).__name__, again=True)
+
+
+async def _trace_of(workshop: Workshop, ident: UUID) -> str | None:
+    """The trace that an event came in by; not asked for while nobody wants traces."""
+    if not workshop.tracer.on:
+        return None
+    async with workshop.read() as uow:
+        return await uow.session.scalar(select(IntakeEvent.trace).where(IntakeEvent.id == ident))
 
 
 async def _read(workshop: Workshop, outside: Outside, ident: UUID) -> tuple[Event | None, InboundMail | None]:

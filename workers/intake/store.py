@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import insert
 from sqlalchemy.dialects import postgresql, sqlite
 
-from models.base import new_id
+from models.base import TRACE, new_id
 from models.crypto import Sealer
 from models.intake import IntakeBody, IntakeEvent
 from models.keys import DataKey
@@ -29,7 +29,7 @@ class Event:
 
     `kind` is mail, sms or receipt. `envelope` holds what came beside the bytes (from, to, params …).
     `group` names the long SMS that it is a part of. `wanted`: staff have said that it is a request, whatever
-    calls it junk.
+    calls it junk. `trace` is that of whoever made this, be it stored by another task.
     """
 
     source: str
@@ -39,6 +39,7 @@ class Event:
     envelope: dict[str, Any] = field(default_factory=dict)
     group: str = ""
     wanted: bool = False
+    trace: str | None = field(default_factory=TRACE.get, compare=False)
 
 
 def content_id(raw: bytes, recipient: str) -> str:
@@ -67,6 +68,7 @@ async def store(
         group_hash=uow.vault.lookup("sms-group", f"{event.source}\0{event.group}") if event.group else None,
         lane=Lane.NORMAL,
         due_at=None if poison else now,
+        trace=event.trace,
     )
     if not await uow.insert_new(row):
         return False
@@ -133,6 +135,7 @@ def _make(uow: UnitOfWork, event: Event, now: datetime) -> _Made:
         "lane": Lane.NORMAL,
         "due_at": now,
         "tries": 0,
+        "trace": event.trace,
     }
     body = {
         "event_id": ident,

@@ -71,7 +71,8 @@ async def file_together(workshop: Workshop, outside: Outside, claimed: Sequence[
             for number, row in enumerate(rows):
                 uow.ahead.left = len(rows) - number
                 read = plain[row.id]
-                file_event(uow, row, await mail_in(uow, row, read.event, read.mail))
+                with workshop.tracer.span("intake", row.trace, source=row.source):
+                    file_event(uow, row, await mail_in(uow, row, read.event, read.mail))
     except Exception as error:
         log.warning("mails_one_by_one", events=len(claimed), error=type(error).__name__)
         return set()

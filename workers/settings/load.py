@@ -86,6 +86,7 @@ class Settings:
     """What was set, by name, as it was written: for a backup of the settings themselves."""
     metrics: tuple[str, int] | None = None
     heartbeat_url: str = field(default="", repr=False)
+    otel: str = field(default="", repr=False)
 
 
 def load_settings(environ: Mapping[str, str], data: Path | None = None) -> Settings:
@@ -102,6 +103,7 @@ class _Reader:
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = {name: value for name, value in environ.items() if name.startswith(PREFIX)}
+        self._collector = environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "")
         self._mistakes: list[str] = []
         self._texts: dict[str, str] = {}
 
@@ -163,6 +165,7 @@ class _Reader:
             "backup_key": self._parsed("BACKUP_KEY", "", backups.public_key),
             "metrics": self._parsed("METRICS", "", values.host_and_port),
             "heartbeat_url": self._parsed("HEARTBEAT_URL", "", values.heartbeat_url),
+            "otel": self._parsed("OTEL", self._collector, values.collector_url),
         }
         self._check_together(found)
         if self._mistakes:

@@ -126,6 +126,14 @@ def heartbeat_url(text: str) -> str:
     return text
 
 
+def collector_url(text: str) -> str:
+    """Where traces go, OTLP by HTTP; or empty."""
+    parts = _split(text)
+    if text and (parts.scheme not in ("http", "https") or not parts.hostname):
+        raise ValueError("must look like http://collector:4318")
+    return text
+
+
 def address(text: str) -> str:
     """A mail address in lower case, or empty."""
     if text and not MAIL_ADDRESS.fullmatch(text):

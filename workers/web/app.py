@@ -77,7 +77,7 @@ def make_app(parts: WebParts) -> FastAPI:
     app.add_middleware(LastNet, answer=_answer)
     app.add_middleware(AuditSeam, parts=parts)
     app.add_middleware(SafeHeaders, https=parts.settings.public_url.startswith("https:"))
-    app.add_middleware(Counted, metrics=parts.metrics, areas=_areas())
+    app.add_middleware(Counted, metrics=parts.metrics, tracer=parts.workshop.tracer, areas=_areas())
     for router in ROUTERS:
         # Not `include_router`: it builds all routes anew for each application, and looks for one twice or
         # thrice per request. None of these routers needs more than it says itself.

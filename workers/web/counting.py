@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection
+from contextlib import AbstractContextManager, nullcontext
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from workers.metrics import Metrics
+from workers.tracing import Tracer
 
 OTHER = "other"
+WATCHED = frozenset({"healthz", "readyz", "metrics"})
+NO_TRACE: AbstractContextManager[None] = nullcontext()
 
 
 class Counted:
@@ -17,8 +21,9 @@ class Counted:
     routes; whatever else somebody may ask for counts as one, so that nobody can invent labels.
     """
 
-    def __init__(self, app: ASGIApp, *, metrics: Metrics, areas: Collection[str]) -> None:
+    def __init__(self, app: ASGIApp, *, metrics: Metrics, tracer: Tracer, areas: Collection[str]) -> None:
         self._app = app
+        self._tracer = tracer
         self._metrics = metrics
         self._areas = frozenset(areas)
 
@@ -35,11 +40,14 @@ class Counted:
                 status = message["status"]
             await send(message)
 
+        area = first_segment(scope["path"].removeprefix(scope.get("root_path", "")))
+        known = area if area in self._areas else OTHER
+        # What callers say of traces is not believed: anybody could make us keep theirs.
+        trace = self._tracer.span("http", area=known) if known not in WATCHED else NO_TRACE
         try:
-            await self._app(scope, receive, watch)
+            with trace:
+                await self._app(scope, receive, watch)
         finally:
-            area = first_segment(scope["path"].removeprefix(scope.get("root_path", "")))
-            known = area if area in self._areas else OTHER
             series = self._metrics.requests.labels(known, f"{status // 100}xx")
             series.observe(time.monotonic() - began)
 
