@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 
 from workers.reports.document import Chapter, Column, Finding, Kind, Plain, Report, Table, Value
-from workers.reports.tables import ANSWERS, CASES, PERSON, TICKET
+from workers.reports.ratings import ANSWERS
+from workers.reports.tables import CASES, PERSON, TICKET
 
 LOW = 0.24
 LATE = 9_840.0

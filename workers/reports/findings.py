@@ -13,7 +13,8 @@ from workers.improvements.due import Reevaluation
 from workers.measures import CATALOGUE, Figure, Overdue
 from workers.reports.document import Finding, Kind, Value
 from workers.reports.overdue import OverdueCount
-from workers.reports.tables import COMPARED, DIMENSIONS, started_of, state_of
+from workers.reports.ratings import DIMENSIONS
+from workers.reports.tables import COMPARED, started_of, state_of
 from workers.targets import Stand, Standing
 from workers.weak_links import CategoryLinks, Link, Phase
 

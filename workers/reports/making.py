@@ -27,6 +27,7 @@ from workers.reports.counting import sends
 from workers.reports.document import Chapter, Column, Kind, Report
 from workers.reports.findings import Counted, changed, todo, verdicts, worst
 from workers.reports.overdue import overdue_counts
+from workers.reports.ratings import DIMENSIONS, RATED, dimensions_table, ratings_by
 from workers.reports.readers import Scope
 from workers.targets import Standing, running_standings, titles_of
 from workers.unit_of_work import UnitOfWork
@@ -44,7 +45,7 @@ KEYS = tuple(
             "answers",
             "followups",
             "followups_in_time",
-            *(f"{kind}_{name}" for name in tables.DIMENSIONS for kind in ("csat", "low")),
+            *(f"{kind}_{name}" for name in DIMENSIONS for kind in ("csat", "low")),
         )
     )
 )
@@ -118,9 +119,9 @@ async def _chapter(
         ),
         tables.links_table(counted.links),
         tables.people_table(counted.people),
-        tables.dimensions_table(now.items),
+        dimensions_table(now.items),
         *[
-            tables.ratings_by(code, heads, await _grouped(uow, period, wanted, tables.RATED, group))
+            ratings_by(code, heads, await _grouped(uow, period, wanted, RATED, group))
             for code, heads, group in _RATED_BY
         ],
         tables.started_table(now.items),

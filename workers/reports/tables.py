@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from models.vocabulary import Dimension
 from workers.improvements.due import Reevaluation
-from workers.measures import Figure, GroupFigures, Overdue, Silence
+from workers.measures import Figure, GroupFigures, Overdue
 from workers.reports.document import Column, Kind, Plain, Table
 from workers.reports.overdue import OverdueCount
 from workers.targets import Standing
@@ -32,16 +31,7 @@ COMPARED = (
     "low_overall",
 )
 """What is compared with the period before."""
-RATED = ("csat_overall", "low_overall")
-DIMENSIONS = tuple(each.value for each in Dimension)
 CASES = Column("cases", Kind.COUNT)
-ANSWERS = (
-    Column("answers", Kind.COUNT),
-    Column("mean_score", Kind.SCORE),
-    Column("from", Kind.SCORE),
-    Column("to", Kind.SCORE),
-    Column("low_share", Kind.SHARE),
-)
 
 
 def figures_table(now: Mapping[str, Figure], before: Mapping[str, Figure], said: Mapping[str, str]) -> Table:
@@ -170,43 +160,6 @@ def people_table(counts: Sequence[OverdueCount]) -> Table:
     ]
     found = _table("overdue_people", columns, rows, empty="none_missed")
     return replace(found, more=max(0, len(counts) - MOST))
-
-
-def dimensions_table(now: Mapping[str, Figure]) -> Table:
-    """Ratings by dimension."""
-    columns = (Column("dimension", Kind.CODE, "dimension"), *ANSWERS)
-    rated = [(name, (now[f"csat_{name}"], now[f"low_{name}"])) for name in DIMENSIONS]
-    return _ratings("csat_dimensions", columns, rated)
-
-
-def ratings_by(code: str, first: Sequence[Column], rows: Sequence[GroupFigures]) -> Table:
-    """Ratings by type, group of customers or member of staff (their number and name)."""
-    rated = []
-    for row in rows:
-        key: tuple[Plain, ...] = (row.key, row.name) if len(first) > 1 else (row.key,)
-        if row.key:
-            rated.append((key, (row["csat_overall"], row["low_overall"])))
-    return _ratings(code, (*first, *ANSWERS), rated)
-
-
-def _ratings(
-    code: str,
-    columns: Sequence[Column],
-    rated: Sequence[tuple[Plain | tuple[Plain, ...], tuple[Figure, Figure]]],
-) -> Table:
-    told: list[tuple[Plain, ...]] = []
-    marked: list[int] = []
-    few = 0
-    for key, (mean, low) in rated:
-        few += Silence.TOO_FEW in (mean.silence, low.silence)
-        if mean.value is None:
-            continue
-        if low.highlighted:
-            marked.append(len(told))
-        first = key if isinstance(key, tuple) else (key,)
-        told.append((*first, mean.cases, mean.value, mean.low, mean.high, low.value))
-    note = "some_too_few" if few and told else "too_few_answers" if few else ""
-    return Table(code, columns, told, note=note if told or few else "no_answers", marked=marked)
 
 
 @dataclass(frozen=True, slots=True)
