@@ -18,14 +18,22 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from ops.faults.installations import BOTH, CREWS, installation
+from ops.faults.partition import play_hosts
 from ops.faults.rounds import Plan, play
+from tests.conftest import POSTGRESQL_REDIS
 
 
 def main(words: list[str] | None = None) -> int:
     """Play on the chosen installations; 0 if nothing was lost and nothing doubled unsaid."""
     chosen = _arguments(words)
+    if chosen.what == "hosts":
+        return _tell([_played_hosts(chosen)], chosen)
     kinds = list(BOTH) if chosen.backend == "both" else [chosen.backend]
     reports = [_played(kind, chosen) for kind in kinds]
+    return _tell(reports, chosen)
+
+
+def _tell(reports: list[dict[str, Any]], chosen: argparse.Namespace) -> int:
     if chosen.json:
         json.dump({"faults": reports}, sys.stdout, indent=2, ensure_ascii=False)
         print()
@@ -36,6 +44,13 @@ def main(words: list[str] | None = None) -> int:
 
 def _arguments(words: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="ops/faults/run", description="kills workers at random moments")
+    parser.add_argument(
+        "what",
+        nargs="?",
+        choices=["kills", "hosts"],
+        default="kills",
+        help="kills: of workers, at random; hosts: one of two is cut off, frozen, has a wrong clock",
+    )
     parser.add_argument("--rounds", type=int, default=100, help="kills on each installation (100)")
     parser.add_argument("--mails", type=int, default=6, help="requests that come in before each kill (6)")
     parser.add_argument("--seed", type=int, default=None, help="repeats the dice of an earlier run")
@@ -51,6 +66,13 @@ def _played(kind: str, chosen: argparse.Namespace) -> dict[str, Any]:
         folder = Path(name)
         with installation(kind, folder) as (backend, meanwhile):
             return asyncio.run(play(backend, plan, folder, tick=tick, meanwhile=meanwhile))
+
+
+def _played_hosts(chosen: argparse.Namespace) -> dict[str, Any]:
+    seed = chosen.seed if chosen.seed is not None else secrets.randbelow(1_000_000)
+    said = Console(stderr=True)
+    with tempfile.TemporaryDirectory() as name, installation(POSTGRESQL_REDIS, Path(name)) as (backend, _):
+        return asyncio.run(play_hosts(backend, Path(name), seed=seed, tick=said.print))
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from models.tickets import Ticket, TicketEntry
 from models.vocabulary import Medium, NotificationState
 from ops.faults.judge_sms import SmsBooks
 from tests.fakes_smtp import CaughtMail
+from workers.delivery.outcome import WORKER_LOST
 from workers.unit_of_work import Workshop
 
 
@@ -51,13 +52,23 @@ class Books:
         ]
 
     def booked_twice(self) -> list[str]:
-        """Messages that two attempts claim to have sent: the second did not know of the first."""
-        sent = Counter(row.notification_id for row in self.attempts if row.outcome == "sent")
+        """Messages that two attempts claim to have sent, none of which was taken for lost before."""
+        sent = Counter(
+            row.notification_id
+            for row in self.attempts
+            if row.outcome == "sent" and row.reason != WORKER_LOST
+        )
         return [f"{ident} was sent {count} times" for ident, count in sent.items() if count > 1]
 
     def unsaid(self) -> list[str]:
-        """What arrived more often than the ledger admits: one `unknown` attempt for each further time."""
-        admitted = Counter(row.notification_id for row in self.attempts if row.outcome == "unknown")
+        """What arrived more often than the ledger admits: for each further time one attempt that is
+        `unknown`, or that was taken for lost before its end became known.
+        """
+        admitted = Counter(
+            row.notification_id
+            for row in self.attempts
+            if row.outcome == "unknown" or row.reason == WORKER_LOST
+        )
         notes = {row.message_id: row.id for row in self.notifications}
         times = Counter(mail.message_id for mail in self.mails)
         return [

@@ -86,7 +86,7 @@ async def play(
             for number in range(PROVIDERS)
         ]
         urls = (" ".join(each.url for each in each_kind) for each_kind in (relays, phones))
-        environ = _environment(backend, *urls)
+        environ = environment(backend, *urls)
         installation = Installation(load_settings(environ))
         await installation.prepare()
         workshop = installation.workshop()
@@ -139,7 +139,7 @@ async def _war(
         await asyncio.to_thread(meanwhile, number)
         await _a_while(relays, dice.randrange(plan.furthest), dice.uniform(0.05, plan.longest))
         crew.kill(dice.choice(crew.alive))
-        open_ones |= await _under_way(workshop)
+        open_ones |= await under_way(workshop)
         tick()
     return len(open_ones)
 
@@ -189,7 +189,8 @@ async def _send_again(workshop: Workshop, phones: Sequence[MoodyTwilio]) -> None
             await ledger.retry(uow, await ledger.hold(uow, each.id), by, confirm=True)
 
 
-async def _under_way(workshop: Workshop) -> set[Any]:
+async def under_way(workshop: Workshop) -> set[Any]:
+    """The attempts that have begun and not ended."""
     async with workshop.read() as uow:
         return set(
             await uow.session.scalars(select(DeliveryAttempt.id).where(DeliveryAttempt.finished_at.is_(None)))
@@ -204,12 +205,12 @@ async def _peace(workshop: Workshop, crew: Crew, plan: Plan) -> float:
         await crew.start()
     began = time.monotonic()
     async with asyncio.timeout(plan.peace):
-        while await _promised(workshop):  # noqa: ASYNC110 - a database has no event
+        while await promised(workshop):  # noqa: ASYNC110 - a database has no event
             await asyncio.sleep(0.2)
     return time.monotonic() - began
 
 
-async def _promised(workshop: Workshop) -> int:
+async def promised(workshop: Workshop) -> int:
     """How many promises are due and not kept."""
     count = 0
     async with workshop.read() as uow:
@@ -219,7 +220,8 @@ async def _promised(workshop: Workshop) -> int:
     return count
 
 
-def _environment(backend: Backend, smtp_url: str, sms_url: str) -> Mapping[str, str]:
+def environment(backend: Backend, smtp_url: str, sms_url: str) -> Mapping[str, str]:
+    """Settings of an installation that is played on."""
     return {
         "CLOSELOOP_SECRET_KEYS": f"fault:{base64.b64encode(os.urandom(32)).decode()}",
         "CLOSELOOP_DATABASE_URL": backend.database_url,

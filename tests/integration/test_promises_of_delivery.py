@@ -190,6 +190,52 @@ async def test_no_attempt_begins_that_its_lease_would_not_outlast(backend: Backe
             assert outcomes <= {"sent", "not_started"}
 
 
+class CutOff:
+    """Takes a mail, and comes back with the answer when `back` is set: its machine was cut off meanwhile."""
+
+    name, batch_size, timeout = "cut-off", 100, 1.0
+
+    def __init__(self, back: asyncio.Event) -> None:
+        self.back, self.begun = back, asyncio.Event()
+
+    async def deliver(self, batch: Sequence[Outgoing], report: Report, *, until: float) -> None:
+        """Says in the end that all was taken."""
+        self.begun.set()
+        await self.back.wait()
+        for item in batch:
+            code, at = 250, datetime.now(UTC)
+            await report(Outcome(item.id, Verdict.SENT, "accepted", code, "", "", True, None, at, 0.4))
+
+    async def aclose(self) -> None:
+        """Holds nothing."""
+
+
+async def test_who_was_taken_for_lost_and_had_sent_says_both(backend: Backend) -> None:
+    async with open_house(backend) as house:
+        await _later(house, Contact(email=LILEI))
+        house.clock.advance(timedelta(hours=1))
+        back, at_once = asyncio.Event(), asyncio.Event()
+        at_once.set()
+        lost, other = CutOff(back), CutOff(at_once)
+        couriers = [
+            Courier(house.workshop, house.installation.renderer, {Medium.EMAIL: channel}, lease=lease)
+            for channel, lease in ((lost, timedelta(seconds=10)), (other, timedelta(seconds=60)))
+        ]
+        cut_off = asyncio.create_task(couriers[0].deliver(Lane.BULK))
+        await lost.begun.wait()
+        async with house.workshop.begin() as uow:
+            over = uow.clock.machine() - timedelta(seconds=1)  # the lease, as another machine sees it
+            await uow.session.execute(update(Notification).values(free_at=over))
+        assert await couriers[1].deliver(Lane.BULK) == 1
+        back.set()
+        await cut_off
+        (note,) = await house.notifications("receipt")
+        async with house.workshop.read() as uow:
+            rows = await uow.session.execute(select(DeliveryAttempt.outcome, DeliveryAttempt.reason))
+            assert {tuple(row) for row in rows} == {("sent", "worker_lost"), ("sent", "accepted")}
+        assert note.state is NotificationState.SENT
+
+
 async def _keep_delivering(house: House, courier: Courier) -> None:
     """As a worker does, until all SMS are on their way or given up."""
     async with asyncio.timeout(40):

@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from models.base import Base, new_id
 from models.bulk import update_many
@@ -22,6 +22,7 @@ from models.intake import IntakeEvent
 from models.notifications import DeliveryAttempt, Notification
 from models.vocabulary import HUMAN_MESSAGES, RESENT, EventState, Lane, Medium, NotificationState
 from workers.channels.port import Outcome, Verdict
+from workers.clock import MAY_DIFFER
 from workers.delivery.prepare import SURVEY_KINDS
 from workers.promises import retry_pause
 from workers.suppressions import reason_for
@@ -57,6 +58,7 @@ async def record_outcomes(
 ) -> None:
     """Write a group of outcomes in bulk; a row whose lease was lost keeps what its new holder gives it."""
     now = uow.clock.now()
+    late = await _given_up(uow, sendings, outcomes)
     attempts: list[dict[str, Any]] = []
     states: list[dict[str, Any]] = []
     news: list[IntakeEvent] = []
@@ -65,7 +67,7 @@ async def record_outcomes(
     for outcome in ordered:
         sending = sendings[outcome.id]
         values = _next_state(uow, sending.notification, outcome)
-        attempts.append(_attempt_values(outcome, now))
+        attempts.append(_attempt_values(outcome, now, late=sending.attempt_id in late))
         states.append(values)
         event = _news(sending, values, now)
         if event is not None:
@@ -85,11 +87,28 @@ def _by_id(outcome: Outcome) -> UUID:
     return outcome.id
 
 
-def _attempt_values(outcome: Outcome, now: datetime) -> dict[str, Any]:
+async def _given_up(
+    uow: UnitOfWork, sendings: Mapping[UUID, Sending], outcomes: Sequence[Outcome]
+) -> set[UUID]:
+    """The attempts among these that somebody took for lost meanwhile. Asked only where that may have been."""
+    soon = uow.clock.machine() + timedelta(seconds=MAY_DIFFER)
+    sent = [sendings[outcome.id] for outcome in outcomes]
+    late = [one.attempt_id for one in sent if (one.notification.free_at or soon) <= soon]
+    if not late:
+        return set()
+    said = select(DeliveryAttempt.id).where(
+        DeliveryAttempt.id.in_(late), DeliveryAttempt.outcome == Verdict.UNKNOWN.value
+    )
+    return set(await uow.session.scalars(said))
+
+
+def _attempt_values(outcome: Outcome, now: datetime, *, late: bool) -> dict[str, Any]:
+    """What is known of an attempt. That it was taken for lost stays on record: so there was another one."""
+    reason = WORKER_LOST if late and outcome.verdict is Verdict.SENT else outcome.reason
     return {
         "finished_at": outcome.accepted_at or now,
         "outcome": outcome.verdict.value,
-        "reason": outcome.reason[:48],
+        "reason": reason[:48],
         "code": outcome.code,
         "text": outcome.text[:500],
         "host": outcome.host[:128],
@@ -215,6 +234,7 @@ def delivery_event(
         data_key_id=row.data_key_id,
         lane=Lane.URGENT,
         due_at=now,
+        trace=row.trace,
     )
 
 

@@ -18,6 +18,7 @@ from workers import unit_of_work
 from workers.actors import DESKS, Bench
 from workers.clock import ClockWatch
 from workers.delivery.courier import Courier
+from workers.intake.store import Event, store
 from workers.metrics import Metrics
 from workers.rendering import Renderer
 from workers.scheduler import Scheduler
@@ -103,6 +104,8 @@ async def test_a_machine_whose_clock_is_not_the_databases_begins_nothing(
     async with make_desk(backend) as desk:
         await make_ticket(desk.workshop)
         messages = await all_of(desk.workshop, Notification)
+        async with desk.workshop.begin() as uow:
+            await store(uow, Event("raw", "one", "mail", b"From: li@x.example\r\n\r\nHelp\r\n", {}))
         watch, rung = ClockWatch(), list[object]()
         courier = Courier(desk.workshop, Renderer(), {}, lease=timedelta(seconds=60))
         bench = Bench(desk.workshop, courier, lambda bells: None, watch=watch)
@@ -111,6 +114,7 @@ async def test_a_machine_whose_clock_is_not_the_databases_begins_nothing(
         transport = httpx.ASGITransport(make_app(parts))
         async with httpx.AsyncClient(transport=transport, base_url="http://inside") as web:
             assert await bench.hear("delivery", Lane.NORMAL) == 0
+            assert await bench.hear("intake", Lane.NORMAL) == 0, "others may take it in"
             await scheduler.round()
             assert (rung, scheduler.parted) == ([], True)
             answer = await web.get("/readyz")
@@ -119,6 +123,7 @@ async def test_a_machine_whose_clock_is_not_the_databases_begins_nothing(
             off[0] = 1.0  # somebody put it right
             assert (await web.get("/readyz")).json()["checks"]["clock"] == "ok"
             assert await bench.hear("delivery", Lane.NORMAL) == len(messages)
+            assert await bench.hear("intake", Lane.NORMAL) == 1
             await scheduler.round()
             assert not scheduler.parted
 
