@@ -12,7 +12,7 @@ from tests.house import House, open_house
 from workers.policy import load_policy, parse_policy
 from workers.weak_links import Phase, weak_links
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
 
 MINUTES = timedelta(minutes=1)
 OFTEN = """
