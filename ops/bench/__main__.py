@@ -9,7 +9,19 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ops.bench import blast, console, deadlines, delivery, intake, ledger, loop, search, surveys, verdicts
+from ops.bench import (
+    blast,
+    console,
+    deadlines,
+    delivery,
+    intake,
+    ledger,
+    loop,
+    operate,
+    search,
+    surveys,
+    verdicts,
+)
 from ops.bench.machine import describe
 from ops.bench.report import table
 
@@ -26,6 +38,7 @@ OPTIONS: Mapping[str, Callable[[argparse.ArgumentParser], None]] = {
     "console": console.options,
     "loop": loop.options,
     "idle": loop.options,
+    "operate": operate.options,
 }
 
 BENCHMARKS: Mapping[str, tuple[Benchmark, str]] = {
@@ -40,6 +53,7 @@ BENCHMARKS: Mapping[str, tuple[Benchmark, str]] = {
     "intake": (intake.run, "webhooks, mails to tickets beside a peer, the parser alone"),
     "loop": (loop.run, "webhook to accepted receipt; start, memory and CPU at rest"),
     "idle": (loop.run_idle, "start, memory and CPU of an embedded process at rest"),
+    "operate": (operate.run, "a clone to its demo, --help, rest, 1, 2 and 4 workers, a rolling restart"),
 }
 
 

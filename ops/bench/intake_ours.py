@@ -81,22 +81,24 @@ def webhook(
         }
 
 
-def tickets(arena: Arena, mails: Sequence[bytes]) -> dict[str, Any]:
-    """One worker. All events are stored; the time runs from the bell to the commit of the last event."""
+def tickets(arena: Arena, mails: Sequence[bytes], *, workers: int = 1) -> dict[str, Any]:
+    """One worker, or several. All events are stored; time runs from the bell to the last commit."""
     with arena.empty_database(DATABASE) as database, ExitStack() as stack:
         environ = environment(arena, database)
         migrate(environ["CLOSELOOP_DATABASE_URL"])
         asyncio.run(_fill(environ, arena.folder, mails))
         arena.make_lasting(database)
         command: list[str | Path] = [CLOSELOOP.parent / "python", "-m", DEAF, arena.folder]
-        worker = stack.enter_context(started(command, arena.folder / "worker.log", environ))
+        log = arena.folder / "worker.log"
+        working = [stack.enter_context(started(command, log, environ)) for _ in range(workers)]
         bell = stack.enter_context(ringer(arena))
-        settle([worker.pid])
-        arena.must_live(worker)
-        meter = Meter(arena, [worker.pid])
+        pids = [worker.pid for worker in working]
+        settle(pids)
+        arena.must_live(*working)
+        meter = Meter(arena, pids)
         began = datetime.now(UTC)
         bell({Bell("intake", Lane.NORMAL, slot_of(SystemClock().now()))})
-        arena.await_end(database, worker, DONE, each=meter.look)
+        arena.await_end(database, working[0], DONE, each=meter.look)
         meter.stop()
         result = arena.postgres.rows(database, RESULT)[0]
         for name in ("events", "tickets", "timed", "receipts", "assignments"):

@@ -50,7 +50,7 @@ class Ground:
 
 def run(chosen: argparse.Namespace) -> dict[str, Any]:
     """Both: the embedded process, and web, worker and scheduler on PostgreSQL and Redis."""
-    with _ground() as ground:
+    with ground_for() as ground:
         return {
             "embedded": _embedded(ground, chosen, with_mails=True),
             "separate": _separate(ground, chosen),
@@ -59,7 +59,7 @@ def run(chosen: argparse.Namespace) -> dict[str, Any]:
 
 def run_idle(chosen: argparse.Namespace) -> dict[str, Any]:
     """The embedded process at rest, no mail at all."""
-    with _ground() as ground:
+    with ground_for() as ground:
         return {"embedded": _embedded(ground, chosen, with_mails=False)}
 
 
@@ -69,10 +69,10 @@ def _embedded(ground: Ground, chosen: argparse.Namespace, *, with_mails: bool) -
     for number in range(chosen.starts):
         data = ground.folder / f"data{number}"
         for found in (fresh, again):
-            with _up(ground, data) as (pid, seconds, _):
+            with up(ground, data) as (pid, seconds, _):
                 found.append({"seconds": round(seconds, 3), "cpu_seconds": round(cpu_seconds(pid), 3)})
                 say(f"embedded: ready after {seconds:.2f} s, of these {found[-1]['cpu_seconds']:.2f} s CPU")
-    with _up(ground, data) as (pid, _, port):
+    with up(ground, data) as (pid, _, port):
         figures: dict[str, Any] = {"ready_fresh": fresh, "ready_again": again, "rest": rest([pid])}
         if with_mails:
             figures["webhook_to_receipt"] = send_and_watch(port, ground.times, chosen.mails, chosen.every)
@@ -81,14 +81,14 @@ def _embedded(ground: Ground, chosen: argparse.Namespace, *, with_mails: bool) -
 
 
 @contextmanager
-def _up(ground: Ground, data: Path) -> Iterator[tuple[int, float, int]]:
+def up(ground: Ground, data: Path) -> Iterator[tuple[int, float, int]]:
     """An embedded installation: (pid, seconds until /readyz said yes, HTTP port)."""
     port = free_port()
     environ = ground.settings(f"sqlite:///{data}/closeloop.db")
     command: list[str | Path] = [CLOSELOOP, "up", "--http", f"127.0.0.1:{port}", "--data", data]
     began = time.monotonic()
     with started(command, ground.folder / "up.log", environ) as process:
-        _await_ready(port, ground.folder / "up.log")
+        await_ready(port, ground.folder / "up.log")
         yield process.pid, time.monotonic() - began, port
 
 
@@ -106,7 +106,7 @@ def _separate(ground: Ground, chosen: argparse.Namespace) -> dict[str, Any]:
             command: list[str | Path] = [CLOSELOOP, role, *words, "--data", ground.folder / "separate"]
             log = ground.folder / f"{role}.log"
             pids[role] = stack.enter_context(started(command, log, environ)).pid
-        _await_ready(port, ground.folder / "web.log")
+        await_ready(port, ground.folder / "web.log")
         say("separate processes are ready")
         return {
             "postgresql": database.version,
@@ -131,7 +131,9 @@ def rest(pids: list[int], *, settle: float = SETTLE_SECONDS, seconds: float = RE
     }
 
 
-def _await_ready(port: int, log: Path) -> None:
+def await_ready(port: int, log: Path) -> None:
+    """Return when the process behind `port` is ready. Raises TimeoutError and shows its `log`."""
+
     def ready() -> bool:
         try:
             return httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=2, trust_env=False).status_code == 200
@@ -146,7 +148,8 @@ def _await_ready(port: int, log: Path) -> None:
 
 
 @contextmanager
-def _ground() -> Iterator[Ground]:
+def ground_for() -> Iterator[Ground]:
+    """A folder, a sink and a key for as long as the context lasts."""
     with tempfile.TemporaryDirectory(prefix="closeloop-bench-") as name:
         folder = Path(name)
         times = folder / "times"

@@ -20,10 +20,10 @@ HOOK_TOKEN = "bench-hook-token-0123456789abcdef"
 WORKERS = 2
 
 
-def race(arena: Arena, count: int, template: str | None = None) -> dict[str, Any]:
+def race(arena: Arena, count: int, template: str | None = None, *, workers: int = WORKERS) -> dict[str, Any]:
     """One round. The time runs from the moment the bell is rung to the commit of the last outcome.
 
-    `template` is another database than the seeded one to start from a copy of.
+    `template` is another database than the seeded one to start from a copy of; `workers`: processes.
     """
     with arena.database(count, template) as database, ExitStack() as stack:
         environ = live_settings(
@@ -35,14 +35,14 @@ def race(arena: Arena, count: int, template: str | None = None) -> dict[str, Any
         log = arena.folder / "closeloop.log"
         processes = [
             stack.enter_context(started([CLOSELOOP, role, "--data", arena.folder], log, environ))
-            for role in ["worker"] * WORKERS + ["scheduler"]
+            for role in ["worker"] * workers + ["scheduler"]
         ]
         bell = stack.enter_context(ringer(arena))
         pids = [process.pid for process in processes]
         settle(pids)
         arena.must_live(*processes)
         arena.promise(database)
-        meter = Meter(arena, pids[:WORKERS], pids[WORKERS:])
+        meter = Meter(arena, pids[:workers], pids[workers:])
         began = datetime.now(UTC)
         clock = SystemClock()
         bell({Bell("delivery", Lane.NORMAL, slot_of(clock.now()))})

@@ -26,6 +26,7 @@ from ops.bench.dialects import django, nunjucks, write_nunjucks
 from ops.bench.escalating import Plan
 from ops.bench.memory import slope, summary
 from ops.bench.old_rows import statements
+from ops.bench.operate import goals_met
 from ops.bench.peer_tools import NotMeasured, install_node
 from ops.bench.report import percentile, table
 from ops.bench.sink import SinkProtocol
@@ -280,3 +281,10 @@ def test_a_mail_that_did_not_leave_is_no_second_one_and_an_unknown_may_be() -> N
     for doubtful in ({**again, "not_left": 0}, {**again, "attempts": 11}, {**again, "sent": 9}):
         with pytest.raises(AssertionError, match="instead of 10 each; attempts: 10 sent accepted"):
             checked(doubtful, 10)
+
+
+def test_a_goal_is_judged_only_where_it_was_measured() -> None:
+    found = {"help": {"median_seconds": 0.41}, "rest": {"resident_mb": 171.0, "cpu_percent": 0.2}}
+    told = goals_met(found)
+    assert set(told) == {"help_seconds", "rest_mb", "rest_cpu_percent"}
+    assert [goal for goal, one in told.items() if not one["met"]] == ["rest_mb"]
