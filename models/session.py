@@ -9,16 +9,19 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, event, inspect, make_url, text
+from sqlalchemy import Connection, event, make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool, PoolProxiedConnection
 
 from models.gate import WriteGate
+from models.revisions import MIGRATIONS, newest
+from models.upgrading import build_indexes, current_revision, facts_of, upgrade
 
 __all__ = [
+    "MIGRATIONS",
     "WRITE",
     "WriteGate",
     "async_url",
@@ -27,17 +30,18 @@ __all__ = [
     "make_engine",
     "make_gate",
     "migrate",
+    "schema_needs",
     "schema_revision",
 ]
 
-MIGRATIONS = Path(__file__).parent / "migrations"
 DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
 WRITE = "closeloop_write"
 BUSY_MS = 10_000
 RESTING_SINCE = "closeloop_resting_since"
 DOUBTFUL_AFTER = 5.0
 """Seconds of rest after which a connection to PostgreSQL must answer before it is used again."""
-MIGRATION_LOCK = 0x636C6F6F70  # any number that only this program asks PostgreSQL to lock
+LOCK_TRIES = 6
+LOCK_PAUSE = 2.0
 
 T = TypeVar("T")
 
@@ -167,51 +171,55 @@ def migrate(url: str | URL, revision: str = "head") -> None:
     if is_sqlite(target):
         Path(str(target.database)).parent.mkdir(parents=True, exist_ok=True)
     wanted = head_revision() if revision == "head" else revision
-    if schema_revision(target) != wanted:
-        _on_connection(target, lambda connection: _upgrade(connection, wanted), write=True)
+    found = schema_revision(target)
+    if found is not None and found > wanted:
+        return  # a newer version was here: whether this one fits is not for the migrations to say
+    if found != wanted:
+        _give_way(
+            lambda: _on_connection(
+                target, lambda connection: upgrade(connection, wanted, MIGRATIONS), write=True
+            )
+        )
+    if not is_sqlite(target) and _on_connection(target, facts_of, write=False).get("indexes"):
+        _on_connection(target, build_indexes, write=True, autocommit=True)
+
+
+def _give_way(work: Callable[[], None]) -> None:
+    """Try again when somebody holds a table for long; at last the error tells (55P03, lock_not_available)."""
+    for left in range(LOCK_TRIES - 1, -1, -1):
+        try:
+            return work()
+        except DBAPIError as error:
+            if not left or getattr(error.orig, "sqlstate", None) != "55P03":
+                raise
+            time.sleep(LOCK_PAUSE)
+    return None
 
 
 def schema_revision(url: str | URL) -> str | None:
     """The revision the database is at; None when it has never been migrated."""
-    return _on_connection(async_url(url), _current_revision, write=False)
+    return _on_connection(async_url(url), current_revision, write=False)
 
 
 def head_revision() -> str:
-    """The newest revision this program knows; files of migrations are named by their revision, in order."""
-    # By their names, since Alembic's own way costs 0.4 s at each start and each command.
-    names = [path.name for path in (MIGRATIONS / "versions").glob("[0-9]*_*.py")]
-    if not names:
-        raise RuntimeError(f"no migrations in {MIGRATIONS}")
-    return max(names).partition("_")[0]
+    """The newest revision this program knows."""
+    return newest()
 
 
-def _upgrade(connection: Connection, revision: str) -> None:
-    from alembic import command  # 0.2 s that only a change of the schema needs
-    from alembic.config import Config
-
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    config.attributes["connection"] = connection
-    command.upgrade(config, revision)
+def schema_needs(url: str | URL) -> str | None:
+    """From which revision on a program must be to work on the database; None: nothing was taken away yet."""
+    return _on_connection(async_url(url), lambda connection: facts_of(connection).get("needs"), write=False)
 
 
-def _current_revision(connection: Connection) -> str | None:
-    if not inspect(connection).has_table("alembic_version"):
-        return None
-    revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
-    return revision
-
-
-def _on_connection(url: URL, work: Callable[[Connection], T], *, write: bool) -> T:
+def _on_connection(url: URL, work: Callable[[Connection], T], *, write: bool, autocommit: bool = False) -> T:
     async def visit() -> T:
         waiting: dict[str, Any] = (
             {"busy_ms": 60_000} if is_sqlite(url) else {"server_settings": {"statement_timeout": "0"}}
         )
         engine = make_engine(url, poolclass=NullPool, **waiting)
+        options: dict[str, Any] = {"isolation_level": "AUTOCOMMIT"} if autocommit else {}
         try:
-            async with engine.execution_options(**{WRITE: write}).begin() as connection:
+            async with engine.execution_options(**{WRITE: write}, **options).begin() as connection:
                 return await connection.run_sync(work)
         finally:
             await engine.dispose()

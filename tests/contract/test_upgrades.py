@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -13,34 +13,19 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import (
-    Column,
-    Connection,
-    DateTime,
-    Float,
-    Integer,
-    LargeBinary,
-    MetaData,
-    Numeric,
-    Table,
-    insert,
-    text,
-)
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.types import JSON, Boolean, Uuid
 
-from models.base import new_id
+from models import revisions
 from models.session import MIGRATIONS, head_revision, make_engine, migrate, schema_revision
 from models.tables import Base
 from tests.conftest import Backend
+from tests.filled import ROWS, fill, rows_of
 from tests.servers import PostgresServer
 
 pytestmark = pytest.mark.anyio
 
 EARLIER = "0008"
-ROWS = 3
-WHEN = datetime(2026, 3, 2, 4, tzinfo=UTC)
-FIXED = {"state": "unknown", "lane": "normal"}
 
 
 @pytest.fixture
@@ -73,51 +58,8 @@ def _upgrade(connection: Connection, revision: str) -> None:
     command.upgrade(config, revision)
 
 
-def _value(table: Table, column: Column[Any], number: int, keys: Mapping[str, Any]) -> Any:
-    """Something that fits, and differs from row to row where it must be unique."""
-    for key in column.foreign_keys:
-        return keys[key.column.table.name][number]
-    kind = column.type
-    if column.name == "id":
-        return number if isinstance(kind, Integer) else keys[table.name][number]
-    if column.name in FIXED:
-        return FIXED[column.name]
-    for types, value in (
-        (Uuid, keys[table.name][number]),
-        (Boolean, False),
-        ((Integer, Numeric, Float), number),
-        (DateTime, WHEN),
-        (LargeBinary, bytes([number]) * 32),
-        (JSON, {}),
-    ):
-        if isinstance(kind, types):
-            return value
-    return f"v{number}"
-
-
-def _fill(connection: Connection) -> dict[str, tuple[list[str], list[str]]]:
-    """Rows in each table, all columns filled: by table its columns, and what stands in them."""
-    metadata = MetaData()
-    metadata.reflect(connection)
-    tables = {name: table for name, table in metadata.tables.items() if name != "alembic_version"}
-    textual = connection.dialect.name == "sqlite"
-    keys = {name: [new_id().hex if textual else new_id() for _ in range(ROWS)] for name in tables}
-    connection.execute(text("PRAGMA defer_foreign_keys=ON" if textual else "SET CONSTRAINTS ALL DEFERRED"))
-    for table in tables.values():
-        for number in range(ROWS):
-            values = {column.name: _value(table, column, number, keys) for column in table.columns}
-            connection.execute(insert(table), values)
-    columns = {name: [column.name for column in table.columns] for name, table in tables.items()}
-    return {name: (columns[name], _rows(connection, name, columns[name])) for name in tables}
-
-
-def _rows(connection: Connection, table: str, columns: Sequence[str]) -> list[str]:
-    quoted = ", ".join(f'"{column}"' for column in columns)
-    return sorted(repr(tuple(row)) for row in connection.execute(text(f'SELECT {quoted} FROM "{table}"')))
-
-
 async def test_what_an_earlier_version_left_stays_as_it_was_and_the_schema_is_todays(earlier: str) -> None:
-    before = await _on(earlier, _fill)
+    before = await _on(earlier, fill)
     assert all(len(rows) == ROWS for _, rows in before.values())
     migrate(earlier)
     assert schema_revision(earlier) == head_revision()
@@ -125,7 +67,7 @@ async def test_what_an_earlier_version_left_stays_as_it_was_and_the_schema_is_to
     def look(connection: Connection) -> tuple[list[Any], dict[str, Any], int]:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         differences = list(compare_metadata(context, Base.metadata))
-        after = {name: (columns, _rows(connection, name, columns)) for name, (columns, _) in before.items()}
+        after = {name: (columns, rows_of(connection, name, columns)) for name, (columns, _) in before.items()}
         waiting = connection.scalar(text("SELECT count(*) FROM notifications WHERE state = 'unknown'"))
         return differences, after, int(waiting or 0)
 
@@ -138,7 +80,7 @@ async def test_what_an_earlier_version_left_stays_as_it_was_and_the_schema_is_to
 async def test_beginnings_of_answers_wait_apart_and_none_stays_of_an_anonymous_one(earlier: str) -> None:
     def fill(connection: Connection) -> None:
         _upgrade(connection, "0024")
-        _fill(connection)
+        fill(connection)
         first, second, _ = connection.scalars(text("SELECT survey_id FROM survey_answers ORDER BY version"))
         for change, ident in (("state = 'invited'", first), ("anonymous = true", second)):
             connection.execute(text(f"UPDATE surveys SET {change} WHERE id = :id"), {"id": ident})
@@ -152,3 +94,40 @@ async def test_beginnings_of_answers_wait_apart_and_none_stays_of_an_anonymous_o
     assert await _on(earlier, look) == (1, [2])
     with pytest.raises(DBAPIError, match="never changed or deleted"):
         await _on(earlier, lambda connection: connection.execute(text("DELETE FROM survey_answers")))
+
+
+STATIONS = ("0001", "0004", "0012", "0018", "0024", "0030", "0034")
+"""Where a walk through all revisions puts rows into every table."""
+
+
+async def test_rows_of_every_time_go_through_all_revisions(backend: Backend, bare: str) -> None:
+    """Each migration runs over tables that have rows; what an earlier one wrote stays."""
+    for place, station in enumerate(STATIONS):
+        await _on(bare, partial(_go_on, station, 10 * place))
+    for one in revisions.after(STATIONS[-1]):
+        await _on(bare, partial(_go_on, one.number, None))
+    assert schema_revision(bare) == head_revision()
+    differences = await _on(
+        bare,
+        lambda connection: compare_metadata(
+            MigrationContext.configure(connection, opts={"compare_type": True}), Base.metadata
+        ),
+    )
+    assert list(differences) == []
+
+
+@pytest.fixture
+async def bare(backend: Backend, tmp_path: Path, request: pytest.FixtureRequest) -> str:
+    """The URL of a database without any table."""
+    if not backend.broker_url:
+        return f"sqlite+aiosqlite:///{tmp_path / 'bare.db'}"
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    name = f"bare_{uuid4().hex}"
+    server.create(name)
+    return server.url(name)
+
+
+def _go_on(revision: str, first: int | None, connection: Connection) -> None:
+    _upgrade(connection, revision)
+    if first is not None:
+        fill(connection, first=first)

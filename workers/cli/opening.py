@@ -85,12 +85,19 @@ def must_be_migrated(settings: Settings) -> None:
     """Raises SettingsError unless the database has the tables of this program's version."""
     from sqlalchemy import make_url
 
-    from models.session import head_revision, is_sqlite, schema_revision
+    from models.revisions import tolerated
+    from models.session import head_revision, is_sqlite, schema_needs, schema_revision
     from workers.errors import SettingsError
 
     url = settings.database_url
     missing = is_sqlite(url) and not Path(str(make_url(url).database)).exists()
-    if missing or schema_revision(url) != head_revision():
+    found = None if missing else schema_revision(url)
+    if found is not None and found > head_revision() and not tolerated(found, schema_needs(url)):
+        raise SettingsError(
+            f"the database is at {found} and changed for versions newer than this one ({head_revision()})",
+            hint="run the newer version; to go back, restore a backup",
+        )
+    if not tolerated(found, None):
         raise SettingsError(
             "the database has not the tables of this version of closeloop"
             + (f": there is none in {settings.data}" if missing else ""),

@@ -49,6 +49,7 @@ def up(
     from models.session import migrate as bring_up_to_date
 
     bring_up_to_date(settings.database_url)
+    must_be_migrated(settings)  # it may be that of a newer version
     from workers.boot import run_up
 
     installation = _installation(settings)
@@ -127,26 +128,6 @@ def scheduler(data: DataOption = None) -> None:
     from workers.boot import run_scheduler
 
     asyncio.run(run_scheduler(_installation(settings)))
-
-
-def migrate(data: DataOption = None, as_json: JsonOption = False) -> None:
-    """Bring the database to the newest schema; does nothing when it is there."""
-    from sqlalchemy import make_url
-
-    from models.session import head_revision, is_sqlite, schema_revision
-    from models.session import migrate as bring_up_to_date
-
-    settings = make_settings(data)
-    url = settings.database_url
-    there = not is_sqlite(url) or Path(str(make_url(url).database)).exists()
-    before = schema_revision(url) if there else None
-    bring_up_to_date(url)
-    after = head_revision()
-    if as_json:
-        print_json({"before": before, "after": after, "changed": before != after})
-        return
-    words = f"the database is at {after}" + ("" if before == after else f" (it was at {before or 'nothing'})")
-    console().print(words)
 
 
 def _set_up(settings: Settings) -> None:

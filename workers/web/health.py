@@ -8,9 +8,11 @@ from functools import cache
 
 import structlog
 from fastapi import APIRouter
-from sqlalchemy import text
+from sqlalchemy import select, text
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
+from models.keeping import Chore
+from models.revisions import tolerated
 from models.session import head_revision
 from workers.promises import backlog
 from workers.web.figures import DESKS, whole_figures
@@ -86,8 +88,16 @@ async def _database(parts: WebParts) -> str:
 async def _schema(parts: WebParts) -> str:
     async with parts.workshop.engine.connect() as connection:
         found = await connection.scalar(text("SELECT version_num FROM alembic_version"))
-    wanted = await asyncio.to_thread(_head)
-    return GOOD if found == wanted else f"at {found}, needs {wanted}: run `closeloop migrate`"
+        wanted = await asyncio.to_thread(_head)
+        newer, needs = found is not None and found > wanted, None
+        if newer:
+            kept = await connection.scalar(select(Chore.facts).where(Chore.name == "schema"))
+            needs = (kept or {}).get("needs")
+    if tolerated(found, needs, wanted):
+        return GOOD
+    if newer:
+        return f"at {found}, changed for newer versions than this one ({wanted}): run the newer one"
+    return f"at {found}, needs {wanted}: run `closeloop migrate`"
 
 
 @cache
