@@ -4,6 +4,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from models.vocabulary import Role
+from workers.metrics import Metrics
 from workers.web.app import ROUTERS, make_app
 from workers.web.rules import ANYBODY, RULES, Owns, rule_of
 
@@ -12,7 +13,11 @@ NO_PROOF = ("/api/", "/console")
 
 def routes() -> set[str]:
     """Method and path of all there are, HEAD only where nothing else stands at its path."""
-    parts: Any = SimpleNamespace(settings=SimpleNamespace(public_url="https://help.example", api_key="k"))
+    parts: Any = SimpleNamespace(
+        settings=SimpleNamespace(public_url="https://help.example", api_key="k"),
+        metrics=Metrics(),
+        workshop=SimpleNamespace(tracer=None),
+    )
     described = make_app(parts).openapi()["paths"]
     found = {f"{method.upper()} {path}" for path, ways in described.items() for method in ways}
     for router in ROUTERS:
