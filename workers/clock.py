@@ -81,7 +81,12 @@ class ClockWatch:
         return jump
 
     def compared(self, differs: float) -> None:
-        """This machine's clock is `differs` seconds ahead of the database's (negative: behind)."""
+        """This machine's clock is `differs` seconds ahead of the database's (negative: behind).
+
+        One that differed and agrees now was put right: that is no jump, even if it was wrong from the start.
+        """
+        if abs(self._differs) > MAY_DIFFER >= abs(differs):
+            self._apart = self._wall() - self._steady()
         self._differs = differs
         self._compared_at = time.monotonic()
 

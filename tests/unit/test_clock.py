@@ -61,3 +61,16 @@ def test_a_clock_that_is_not_the_databases_is_wrong_until_the_two_agree() -> Non
         assert watch.wrong_by() == far
     watch.compared(0.2)
     assert not watch.parted()
+
+
+def test_a_process_that_was_started_on_a_wrong_clock_goes_on_when_it_is_put_right() -> None:
+    wall, steady = [1e9 + 3600], [100.0]
+    watch = ClockWatch(lambda: wall[0], lambda: steady[0])
+    watch.compared(3600.0)
+    wall[0] -= 3600
+    assert watch.parted(), "as long as nobody says that this is the true time"
+    watch.compared(0.1)
+    assert not watch.parted()
+    wall[0] += 600
+    watch.compared(0.1)
+    assert watch.parted(), "a database on the same machine jumps along, and vouches for nothing"
