@@ -175,10 +175,10 @@ def _deadlines(past: Past, ticket: Ticket) -> list[Base]:
     kinds = (DeadlineKind.FIRST_RESPONSE, DeadlineKind.PLAN, DeadlineKind.RESOLUTION, DeadlineKind.SURVEY)
     for kind in kinds:
         limit = ticket.received_at
-        for generation in range(1, past.dice.choice((1, 2, 2, 3))):
+        for generation in range(1, past.dice.choice((1, 2, 3, 3))):
             limit = _after(past, limit, 60)
             state = past.dice.choice(
-                (DeadlineState.MET, DeadlineState.MET, DeadlineState.BREACHED, DeadlineState.WITHDRAWN)
+                (DeadlineState.MET, DeadlineState.BREACHED, DeadlineState.BREACHED, DeadlineState.WITHDRAWN)
             )
             late = _maybe(past, 0.5, _after(past, limit, 90))
             rows.append(

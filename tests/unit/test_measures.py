@@ -160,7 +160,9 @@ def test_sums_of_working_time_say_what_the_calendar_says(a: datetime, b: datetim
     start, end = min(a, b), max(a, b)
     calendar = _calendars()[zone]
     sums = Sums(calendar, start, end)
-    assert sums.between(start, end) == pytest.approx(calendar.between(start, end).total_seconds(), abs=1e-3)
+    assert sums.between(start.timestamp(), end.timestamp()) == pytest.approx(
+        calendar.between(start, end).total_seconds(), abs=1e-3
+    )
 
 
 _KNOWN: dict[str, Calendar] = {}

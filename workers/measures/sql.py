@@ -35,6 +35,11 @@ def seconds_between(session: AsyncSession, start: Any, end: Any) -> ColumnElemen
     return _unix(end) - _unix(start)
 
 
+def unix_time(session: AsyncSession, column: Any) -> ColumnElement[float]:
+    """A column of moments as seconds since 1970."""
+    return cast(extract("epoch", column), Float(53)) if on_postgresql(session) else _unix(column)
+
+
 def _unix(column: Any) -> ColumnElement[float]:
     """SQLite keeps moments as text with six digits after the point, of which strftime knows three."""
     whole = cast(func.strftime(literal_column("'%s'"), column), Integer)

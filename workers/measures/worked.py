@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from uuid import UUID
 
 from workers.calendars import Calendar
 from workers.measures.period import DAY
 from workers.policy import Case, Policy
-from workers.unit_of_work import UnitOfWork
 
 AROUND = 90 * DAY
 """How far beyond what is asked for a sum is drawn up, so that it seldom has to be drawn up anew."""
@@ -19,12 +19,13 @@ class Sums:
     """The working time of one calendar up to each of its openings, from `first` to `last` (UTC)."""
 
     def __init__(self, calendar: Calendar, first: datetime, last: datetime) -> None:
-        self.first, self.last = first - AROUND, last + AROUND
+        begin, over = first - AROUND, last + AROUND
+        self.first, self.last = begin.timestamp(), over.timestamp()
         self._opens: list[float] = []
         self._closes: list[float] = []
         self._before: list[float] = []
-        total, at = 0.0, self.first
-        while at < self.last:
+        total, at = 0.0, begin
+        while at < over:
             opens = calendar.next_opening(at)
             at = calendar.next_closing(opens)
             start, end = opens.timestamp(), at.timestamp()
@@ -33,9 +34,9 @@ class Sums:
             self._before.append(total)
             total += end - start
 
-    def between(self, start: datetime, end: datetime) -> float:
-        """Seconds of working time from `start` to `end`, both within what it was drawn up for."""
-        return self._until(end.timestamp()) - self._until(start.timestamp())
+    def between(self, start: float, end: float) -> float:
+        """Seconds of working time between two moments (Unix time) within what it was drawn up for."""
+        return self._until(end) - self._until(start)
 
     def _until(self, at: float) -> float:
         place = bisect_right(self._opens, at) - 1
@@ -47,40 +48,31 @@ class Sums:
 class Ruler:
     """Measures durations by the policies that judged; keeps the sums of the calendars it has met."""
 
-    def __init__(self, uow: UnitOfWork) -> None:
-        self._uow = uow
-        self._policies: dict[UUID, Policy] = {}
-        self._calendars: dict[tuple[UUID, Case], Calendar | None] = {}
+    def __init__(self, policies: Mapping[UUID, Policy]) -> None:
+        self._policies = policies
         self._sums: dict[int, Sums] = {}
 
-    async def know(self, version: UUID) -> Policy:
-        """The policy of a version; must have been asked for before something is measured by it."""
-        if version not in self._policies:
-            self._policies[version] = await self._uow.policy_of(version)
-        return self._policies[version]
-
-    def between(self, version: UUID, case: Case, start: datetime, end: datetime) -> float:
-        """Seconds of working time from `start` to `end` for a request of this kind; on the clock where its
-        priority is served around the clock.
+    def calendar(self, version: UUID, case: Case) -> Calendar | None:
+        """The calendar by which a request of this kind is judged; None: its priority is served around the
+        clock.
         """
-        key = (version, case)
-        if key not in self._calendars:
-            own = self._policies[version].for_case(case)
-            around = own.around_the_clock(case.priority)
-            self._calendars[key] = None if around else own.calendar
-        calendar = self._calendars[key]
-        if calendar is None:
-            return (end - start).total_seconds()
-        return self._covering(calendar, start, end).between(start, end)
+        own = self._policies[version].for_case(case)
+        return None if own.around_the_clock(case.priority) else own.calendar
 
-    def _covering(self, calendar: Calendar, start: datetime, end: datetime) -> Sums:
+    def between(self, calendar: Calendar | None, start: float, end: float) -> float:
+        """Seconds of working time from `start` to `end` (Unix time); on the clock without a calendar."""
+        if calendar is None:
+            return end - start
         known = self._sums.get(id(calendar))
-        if known is None:
-            known = self._sums[id(calendar)] = Sums(calendar, start, end)
-        elif start < known.first or known.last < end:
-            first, last = min(start, known.first), max(end, known.last)
-            known = self._sums[id(calendar)] = Sums(calendar, first, last)
-        return known
+        if known is None or start < known.first or known.last < end:
+            known = self._sums[id(calendar)] = _wider(calendar, known, start, end)
+        return known.between(start, end)
+
+
+def _wider(calendar: Calendar, known: Sums | None, start: float, end: float) -> Sums:
+    first = min(start, known.first) if known else start
+    last = max(end, known.last) if known else end
+    return Sums(calendar, datetime.fromtimestamp(first, UTC), datetime.fromtimestamp(last, UTC))
 
 
 def spread(values: list[float]) -> tuple[int, float, float, float]:

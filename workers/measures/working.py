@@ -1,6 +1,6 @@
 """The same durations in working time: by the calendar and the policy version that judged each request.
 
-Requests are read in batches, each by a statement of its own, and only their durations kept (8 bytes each).
+Requests are read day by day, each by a statement of its own, and only their durations kept (8 bytes each).
 """
 
 from __future__ import annotations
@@ -10,16 +10,22 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Row, or_, select
+from sqlalchemy import Row, String, select, type_coerce
 
+from models.keys import PolicyVersion
 from models.people import Customer, Team
 from models.tickets import Ticket
+from models.vocabulary import Priority
+from workers.calendars import Calendar
 from workers.measures.asking import Question
+from workers.measures.period import DAY
+from workers.measures.sql import unix_time
 from workers.measures.times import BUCKETS, Found, distribution, ends_of, spread_figures
 from workers.measures.worked import Ruler, spread
 from workers.policy import Case, Policy
 
-BATCH = 5_000
+SLICES = 100
+"""Statements that read a period, at most: one a day of a shorter one."""
 
 
 async def first_response(asked: Question, wanted: Collection[str]) -> Found:
@@ -55,61 +61,59 @@ def _counts(clock: str, values: Sequence[float]) -> list[int]:
 
 
 async def _durations(asked: Question, clock: str) -> dict[Any, array[float]]:
-    ruler = Ruler(asked.uow)
+    versions = await asked.uow.session.scalars(select(PolicyVersion.id))
+    policies = {version: await asked.uow.policy_of(version) for version in versions}
     teams = dict((await asked.uow.session.execute(select(Team.id, Team.name))).all())
+    ruler = Ruler(policies)
+    simple = not any(policy.document.calendar_for for policy in policies.values())
+    calendars: dict[Any, Calendar | None] = {}
     by_group: dict[Any, array[float]] = defaultdict(lambda: array("d"))
-    async for rows in _batches(asked, clock):
+    grouped = asked.group is not None
+    async for rows in _slices(asked, clock, simple):
         for row in rows:
-            policy = await ruler.know(row.policy_version_id)
-            case = _case(policy, row, teams)
-            worked = ruler.between(row.policy_version_id, case, row.received_at, row.ended_at)
-            by_group[row.grp if asked.group is not None else None].append(worked)
+            told: tuple[Any, ...] = tuple(row)
+            group, values = (told[0], told[1:]) if grouped else (None, told)
+            start, end, key = values[0], values[1], values[2:]
+            if key not in calendars:
+                calendars[key] = ruler.calendar(key[0], _case(policies[key[0]], key, teams))
+            by_group[group].append(ruler.between(calendars[key], start, end))
     return by_group
 
 
-async def _batches(asked: Question, clock: str) -> AsyncIterator[Sequence[Row[Any]]]:
-    """The requests in order of the moment by which they belong to the period, so many at once."""
+async def _slices(asked: Question, clock: str, simple: bool) -> AsyncIterator[Sequence[Row[Any]]]:
+    """Begin and end in Unix time, and of what kind a request is, a day of the period after the other (of a
+    longer one some days at once). Priorities are read as words: enums of so many rows would take their time.
+    """
     moment, end = ends_of(clock)
-    query = asked.tickets(
-        moment,
-        Ticket.id,
-        moment.label("moment"),
-        Ticket.received_at,
-        end.label("ended_at"),
-        Ticket.policy_version_id,
-        Ticket.priority,
-        Ticket.category,
-        Ticket.subkind,
-        Ticket.channel,
-        Ticket.team_id,
-        Customer.level,
-        Customer.customer_group,
-        customers=True,
-    )
-    query = query.where(end.is_not(None)).order_by(moment, Ticket.id).limit(BATCH)
-    rows = (await asked.uow.session.execute(query)).all()
-    while rows:
-        yield rows
-        if len(rows) < BATCH:
-            return
-        last = rows[-1]
-        after = query.where(moment >= last.moment, or_(moment > last.moment, Ticket.id > last.id))
-        rows = (await asked.uow.session.execute(after)).all()
+    kind: list[Any] = [Ticket.policy_version_id, type_coerce(Ticket.priority, String)]
+    if not simple:
+        kind += [Ticket.category, Ticket.subkind, Ticket.channel, Ticket.team_id]
+        kind += [Customer.level, Customer.customer_group]
+    session = asked.uow.session
+    moments = unix_time(session, Ticket.received_at), unix_time(session, end)
+    query = asked.tickets(moment, *moments, *kind, customers=not simple).where(end.is_not(None))
+    begin, last = asked.period.first, asked.period.last
+    width = max(DAY, (last - begin) / SLICES)
+    while begin < last:
+        until = min(begin + width, last)
+        yield (await session.execute(query.where(moment >= begin, moment < until))).all()
+        begin = until
 
 
-def _case(policy: Policy, row: Row[Any], teams: dict[Any, str]) -> Case:
-    """What the calendar of a request depends on; nothing but its priority where the policy has only one."""
+def _case(policy: Policy, kind: Sequence[Any], teams: dict[Any, str]) -> Case:
+    """What the calendar of a request depends on; nothing but its priority where no policy has several."""
+    priority = Priority(kind[1])
     if not policy.document.calendar_for:
-        return Case(row.priority)
-    team = teams.get(row.team_id)
+        return Case(priority)
+    category, subkind, channel, team_id, level, group = kind[2:]
+    team = teams.get(team_id)
     if team is None:
-        facts = (row.category, row.subkind, row.level, row.priority, row.channel)
-        team = policy.assignment(*facts).team
+        team = policy.assignment(category, subkind, level, priority, channel).team
     return Case(
-        priority=row.priority,
-        category=row.category,
-        customer_level=row.level,
-        customer_group=row.customer_group,
+        priority=priority,
+        category=category,
+        customer_level=level,
+        customer_group=group,
         team=team,
-        channel=row.channel,
+        channel=channel,
     )
