@@ -60,11 +60,11 @@ def run(chosen: argparse.Namespace) -> dict[str, Any]:
         began = time.monotonic()
         fill(arena, settings, DATABASE, chosen.tickets, chosen.messages, chosen.records)
         made = round(time.monotonic() - began, 1)
-        cookies = asyncio.run(_sign_in(settings))
+        cookies = asyncio.run(sign_in(settings))
         port = free_port()
         command: list[str | Path] = [CLOSELOOP, "web", "--http", f"127.0.0.1:{port}", "--data", arena.folder]
         web = stack.enter_context(started(command, arena.folder / "web.log", environ))
-        wait_until(lambda: _listens(port), "the web process", seconds=60)
+        wait_until(lambda: listens(port), "the web process", seconds=60)
         settle([web.pid])
         arena.must_live(web)
         pages = {
@@ -83,12 +83,13 @@ def run(chosen: argparse.Namespace) -> dict[str, Any]:
         }
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
+    """Whether somebody answers there."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-async def _sign_in(settings: Settings) -> Mapping[str, str]:
+async def sign_in(settings: Settings) -> Mapping[str, str]:
     """A session of a supervisor and of an agent: the cookie of each."""
     found = {}
     async with bare_workshop(settings) as workshop, workshop.begin() as uow:
