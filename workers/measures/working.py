@@ -24,8 +24,9 @@ from workers.measures.times import BUCKETS, Found, distribution, ends_of, spread
 from workers.measures.worked import Ruler, spread
 from workers.policy import Case, Policy
 
-SLICES = 100
-"""Statements that read a period, at most: one a day of a shorter one."""
+SLICES = 30
+"""So many statements read a period, one a day of a shorter one; more where each would read of more than:"""
+WIDEST = 14 * DAY
 
 
 async def first_response(asked: Question, wanted: Collection[str]) -> Found:
@@ -93,7 +94,7 @@ async def _slices(asked: Question, clock: str, simple: bool) -> AsyncIterator[Se
     moments = unix_time(session, Ticket.received_at), unix_time(session, end)
     query = asked.tickets(moment, *moments, *kind, customers=not simple).where(end.is_not(None))
     begin, last = asked.period.first, asked.period.last
-    width = max(DAY, (last - begin) / SLICES)
+    width = min(max(DAY, (last - begin) / SLICES), WIDEST)
     while begin < last:
         until = min(begin + width, last)
         yield (await session.execute(query.where(moment >= begin, moment < until))).all()
