@@ -35,8 +35,8 @@ STAFF = [
     "followup_due", "followup_monthly", "followup_overdue", "followup_reminder", "followup_unreached",
     "improvement_due",
     "knowledge_weekly", "knowledge_write_up", "low_score_alert", "other_channel",
-    "period_report", "phone_task", "pilot_summary", "plan_warning", "praise", "problems_repeated", "progress_wanted",
-    "reply_not_sent",
+    "period_report", "phone_task", "pilot_summary", "plan_warning", "praise", "problems_repeated",
+    "progress_wanted", "reply_not_sent",
     "reply_on_hold", "resolution_warning", "resolved_elsewhere", "review_reminder", "score_flagged",
     "sign_in", "survey_task", "target_standing", "transfer", "unassigned", "waiting_over", "webhook_disabled",
 ]  # fmt: skip

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workers.cli.output import Finding
 
 if TYPE_CHECKING:
-    import dramatiq
-
     from workers.settings import Settings
 
 OWN_LIMITS = "set CLOSELOOP_LIMITS_URL to a Redis, or divide them by the number of worker processes"
@@ -29,7 +27,7 @@ def broker_findings(settings: Settings) -> Iterator[Finding]:
     try:
         if is_alive(broker):
             yield Finding("broker", "good", f"{kind} answers")
-            yield from _memory_findings(broker)
+            yield from _memory_findings(getattr(broker, "client", None))
         else:
             yield Finding("broker", "bad", f"{kind} does not answer", "is CLOSELOOP_BROKER_URL right?")
     finally:
@@ -37,9 +35,8 @@ def broker_findings(settings: Settings) -> Iterator[Finding]:
     yield from _limit_findings(settings)
 
 
-def _memory_findings(broker: dramatiq.Broker) -> Iterator[Finding]:
-    """Whether a Redis that is full would rather refuse than forget."""
-    client = getattr(broker, "client", None)
+def _memory_findings(client: Any) -> Iterator[Finding]:
+    """Whether a Redis (None: the broker is another) that is full would rather refuse than forget."""
     policy = client.info("memory").get("maxmemory_policy", "") if client is not None else ""
     if policy not in ("", "noeviction"):
         yield Finding("broker", "warning", f"Redis has maxmemory-policy {policy}", MEMORY)

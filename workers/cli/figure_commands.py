@@ -48,7 +48,7 @@ def report_figures(
     by: Annotated[
         str,
         typer.Option(
-            help="Also by team, staff, category, priority, channel, customer_group, day, week, month, quarter."
+            help="By team, staff, category, priority, channel, customer_group, day, week, month, quarter."
         ),
     ] = "",
     measure: Annotated[

@@ -35,9 +35,9 @@ PLAIN = frozenset(
     {
         *(API + path for path in ("/staff", "/staff/{number}", "/staff/{number}/absences", "/duties")),
         *(API + path for path in ("/teams", "/teams/{name}", "/policy", "/reports/overdue")),
+        *(API + path for path in ("/reports/catalogue", "/reports/figures", "/reports/worst-overdue")),
         *(f"{API}/reports/{kind}" for kind in KINDS),
         *(f"/console/reports{path}" for path in ("", "/now", "/{ident}")),
-        *(API + path for path in ("/reports/catalogue", "/reports/figures", "/reports/worst-overdue")),
         "/console/live.js",
         "/console/sessions",
     }

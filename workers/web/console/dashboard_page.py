@@ -22,7 +22,8 @@ from workers.measures import Group, Named, Special, Step, viewer_of
 from workers.unit_of_work import UnitOfWork
 from workers.web.console.cookies import LANGUAGE, read_cookie
 from workers.web.console.dashboard_asked import ALL_TEAMS, FIELDS, NOT_FOR_AGENTS, Asked, asked_of, groups_for
-from workers.web.console.dashboard_views import VIEWS, Room
+from workers.web.console.dashboard_room import Room
+from workers.web.console.dashboard_views import VIEWS
 from workers.web.console.dashboard_words import Words
 from workers.web.console.door import Visiting
 from workers.web.console.frame import NAV, show

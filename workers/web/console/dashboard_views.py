@@ -6,32 +6,22 @@ Each part asks a handful of questions, at the same time, each in a session of it
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from workers.charts import Chart, Series, bars, histogram, lines
-from workers.charts import Unit as Drawn
 from workers.measures import (
     CATALOGUE,
     Figure,
-    Figures,
     Group,
     GroupFigures,
-    Period,
-    Viewer,
-    by_group,
-    figures,
     worst_overdue,
 )
 from workers.text import duration_words
-from workers.unit_of_work import Workshop
-from workers.web.console.dashboard_asked import Asked
+from workers.web.console.dashboard_ratings import ratings
+from workers.web.console.dashboard_room import MUCH, Facts, Room, cell_of, name_of, table_of
 from workers.web.console.dashboard_words import DRAWN, Words
 
 WORST = 50
-MUCH = 0.15
-"""The share of scores 1–2 from which it is highlighted (row D6)."""
 _DISTRIBUTION = "first_response_distribution"
 _FIRST = (
     "requests",
@@ -62,8 +52,6 @@ _GROUPED = (
     "overdue_resolution",
     "one_contact",
 )
-_SCORES = tuple(key for key, each in CATALOGUE.items() if each.family == "scores")
-_RATED = ("csat_overall", "low_overall", "answers")
 _TRENDS: tuple[tuple[str, ...], ...] = (
     ("requests",),
     ("first_response_median", "first_response_p90"),
@@ -73,38 +61,6 @@ _TRENDS: tuple[tuple[str, ...], ...] = (
     ("low_overall",),
 )
 _SECONDS = {"m": 60, "h": 3600, "d": 86_400}
-
-
-@dataclass(frozen=True)
-class Room:
-    """What all parts work with. `name_of(group, key, name)` gives the words for a group."""
-
-    workshop: Workshop
-    viewer: Viewer
-    asked: Asked
-    words: Words
-    name_of: Callable[[Group, str, str], str]
-
-    async def figures(self, period: Period, measures: Collection[str]) -> Figures:
-        """The figures of a period, by the filters that were asked for."""
-        async with self.workshop.read() as uow:
-            return await figures(uow, self.viewer, period, self.asked.narrowing, measures)
-
-    async def groups(self, period: Period, measures: Collection[str], group: Group) -> list[GroupFigures]:
-        """The same, told apart."""
-        async with self.workshop.read() as uow:
-            return await by_group(uow, self.viewer, period, self.asked.narrowing, measures, group)
-
-    def seen(self, measures: Sequence[str]) -> list[str]:
-        """Those of the measures that the viewer may see."""
-        return [key for key in measures if self.viewer.own is None or CATALOGUE[key].for_agents]
-
-    def title(self, key: str) -> str:
-        """A measure's name."""
-        return CATALOGUE[key].words(self.words.locale).name
-
-
-Facts = dict[str, Any]
 
 
 async def overview(room: Room) -> tuple[Facts, list[Chart]]:
@@ -219,92 +175,17 @@ async def groups(room: Room) -> tuple[Facts, list[Chart]]:
     keys = room.seen(_GROUPED)
     found = await room.groups(asked.period, keys, asked.by)
     found.sort(key=lambda each: -(each["requests"].value or 0))
-    rows = [{"name": _name(room, each), "cells": [_cell(room, each[key]) for key in keys]} for each in found]
+    rows = [
+        {"name": name_of(room, each), "cells": [cell_of(room, each[key]) for key in keys]} for each in found
+    ]
     chart = bars(
         room.title("requests"),
-        [_name(room, each) for each in found],
+        [name_of(room, each) for each in found],
         [Series(words.label("requests"), [each["requests"].value for each in found])],
         locale=words.locale,
         head=words.label(f"by_{asked.by.value}"),
     )
-    return _table(room, rows, keys), [chart]
-
-
-def _table(room: Room, rows: list[Facts], keys: Sequence[str]) -> Facts:
-    heads = [room.words.label(f"by_{room.asked.by.value}"), *(room.title(key) for key in keys)]
-    return {"groups_table": {"heads": heads, "rows": rows}}
-
-
-def _cell(room: Room, figure: Figure) -> Facts:
-    return {
-        "value": room.words.value(figure),
-        "basis": room.words.basis(figure),
-        "highlighted": figure.highlighted,
-        "silent": figure.value is None,
-    }
-
-
-def _name(room: Room, each: GroupFigures) -> str:
-    return room.name_of(room.asked.by, each.key, each.name)
-
-
-async def ratings(room: Room) -> tuple[Facts, list[Chart]]:
-    """Scores by dimension, and of each group; groups with too few answers are not put in an order."""
-    asked, words = room.asked, room.words
-    now, found = await asyncio.gather(
-        room.figures(asked.period, _SCORES), room.groups(asked.period, _RATED, asked.by)
-    )
-    ranked = sorted(
-        (each for each in found if each["csat_overall"].ranked and each["csat_overall"].value is not None),
-        key=lambda each: -(each["csat_overall"].value or 0),
-    )
-    others = [each for each in found if each not in ranked]
-    rows = [
-        {
-            "name": _name(room, each),
-            "cells": [_cell(room, each[key]) for key in _RATED],
-            "few": each not in ranked,
-        }
-        for each in (*ranked, *others)
-    ]
-    dimensions = [key.removeprefix("low_") for key in _SCORES if key.startswith("low_")]
-    charts = [
-        _by_dimension(room, now, dimensions, "low_", Drawn.PERCENT),
-        _by_dimension(room, now, dimensions, "csat_", Drawn.SCORE),
-        bars(
-            room.title("csat_overall"),
-            [_name(room, each) for each in ranked],
-            [Series(words.label("mean"), [each["csat_overall"].value for each in ranked])],
-            unit=Drawn.SCORE,
-            locale=words.locale,
-            head=words.label(f"by_{asked.by.value}"),
-            summary=words.label("ranked_summary"),
-        ),
-    ]
-    return _table(room, rows, _RATED), charts
-
-
-def _by_dimension(room: Room, now: Figures, dimensions: Sequence[str], kind: str, unit: Drawn) -> Chart:
-    words = room.words
-    found = [now[f"{kind}{each}"] for each in dimensions]
-    return bars(
-        words.label(f"{kind}by_dimension"),
-        [words.label(each, "dimension") for each in dimensions],
-        [
-            Series(
-                words.label("share" if kind == "low_" else "mean"),
-                [each.value for each in found],
-                [words.value(each) if each.too_few else "" for each in found],
-            )
-        ],
-        unit=unit,
-        locale=words.locale,
-        highlight=MUCH if kind == "low_" else None,
-        head=words.label("dimension"),
-        summary=words.label(f"{kind}summary"),
-        notes=[words.basis(each) for each in found],
-        notes_head=words.label("basis"),
-    )
+    return table_of(room, rows, keys), [chart]
 
 
 async def overdue(room: Room) -> tuple[Facts, list[Chart]]:
