@@ -9,8 +9,9 @@ import pytest
 
 from tests.conftest import Backend
 from tests.house import House, open_house
+from tests.journeys.test_sign_in import browser, signed_in
 from workers.policy import load_policy, parse_policy
-from workers.weak_links import Phase, weak_links
+from workers.weak_links import Phase, finding, weak_links
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
 
@@ -35,7 +36,13 @@ async def _wrote(house: House, who: str, words: str, category: str) -> str:
     return str(made["number"])
 
 
-async def test_each_wait_is_counted_where_it_was(backend: Backend) -> None:
+async def _page(house: House) -> str:
+    async with browser(house) as web:
+        await signed_in(house, web, "carol@help.example")
+        return str((await web.get("/console/weak-links?lang=en")).text)
+
+
+async def test_each_wait_is_counted_where_it_was(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     async with open_house(backend) as house:
         since = house.clock.now()
         number = await _wrote(house, "anna", "登录不了", "after_sales_technical")
@@ -81,7 +88,12 @@ async def test_each_wait_is_counted_where_it_was(backend: Backend) -> None:
         }
         assert quick.links[0].worst == (idle,)
         assert (found.all.tickets, found.all.seconds) == (2, 87 * 60)
-        assert none.all.tickets == 0
+        assert (none.all.tickets, found.requests) == (0, 2)
+        monkeypatch.setattr(finding, "MOST_READ", 1)
+        async with house.workshop.read() as uow:
+            sample = await weak_links(uow, since, house.clock.now())
+        assert (sample.requests, sample.all.tickets) == (2, 1), "of many, some that lie evenly"
+        assert "sample that lies evenly" in await _page(house)
 
         shown = await house.api("GET", "/reports/weak-links", by="SV001")
         assert shown["categories"][0]["links"][0]["phase"] == "customer"

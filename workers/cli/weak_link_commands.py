@@ -51,6 +51,8 @@ def report_weak_links(
         for one in each.links
     ]
     print_table(titles, rows if found.all.tickets else [], "nothing came in in this time")
+    if found.all.tickets < found.requests:
+        console().print(f"of {found.requests} requests, {found.all.tickets} that lie evenly were read")
     for each in problems:
         known = f" (see {' '.join(each.entries)})" if each.entries else ""
         console().print(f"{each.cases} cases, {each.customers} customers: {', '.join(each.words)}{known}")

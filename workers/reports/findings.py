@@ -16,7 +16,7 @@ from workers.reports.overdue import OverdueCount
 from workers.reports.ratings import DIMENSIONS
 from workers.reports.tables import COMPARED, started_of, state_of
 from workers.targets import Stand, Standing
-from workers.weak_links import CategoryLinks, Link, Phase
+from workers.weak_links import Link, Phase, WeakLinks
 
 WORST = 3
 """How many of a kind are named."""
@@ -44,7 +44,7 @@ class Counted:
     now: Mapping[str, Figure]
     before: Mapping[str, Figure]
     missed: Sequence[Overdue]
-    links: CategoryLinks | None
+    links: WeakLinks
     people: Sequence[OverdueCount]
     due: Sequence[Reevaluation]
     sends: Sequence[tuple[str, str, int]]
@@ -172,8 +172,8 @@ def _rated(dimension: str, low: Figure) -> dict[str, Value]:
     }
 
 
-def _weakest(links: CategoryLinks | None) -> Link | None:
-    found = links.links if links is not None else ()
+def _weakest(links: WeakLinks) -> Link | None:
+    found = links.all.links
     return next((each for each in found if each.phase is not Phase.WORK and each.seconds > 0), None)
 
 

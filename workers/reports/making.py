@@ -12,7 +12,6 @@ from models.people import Staff
 from workers.improvements.due import Reevaluation, reevaluations_due
 from workers.measures import (
     EVERYTHING,
-    Figures,
     Group,
     GroupFigures,
     Narrowing,
@@ -31,11 +30,9 @@ from workers.reports.ratings import DIMENSIONS, RATED, dimensions_table, ratings
 from workers.reports.readers import Scope
 from workers.targets import Standing, running_standings, titles_of
 from workers.unit_of_work import UnitOfWork
-from workers.weak_links import CategoryLinks, weak_links
+from workers.weak_links import weak_links
 
 LISTED = 100
-MOST_LOGS = 20_000
-"""Requests whose logs are read for the weak links; of more the report says so."""
 KEYS = tuple(
     dict.fromkeys(
         (
@@ -102,7 +99,7 @@ async def _chapter(
         now=now.items,
         before=before.items,
         missed=missed,
-        links=await _links(uow, period, team, now),
+        links=await weak_links(uow, period.first, period.last, team=team.name or None),
         people=await overdue_counts(uow, period.first, period.last, team=team.name or None),
         due=due if team.ident is None else await _own(uow, due, team.ident),
         sends=await sends(uow, period, team.ident),
@@ -144,12 +141,6 @@ async def _grouped(
     uow: UnitOfWork, period: Period, wanted: Narrowing, keys: Sequence[str], group: Group
 ) -> list[GroupFigures]:
     return await by_group(uow, EVERYTHING, period, wanted, keys, group)
-
-
-async def _links(uow: UnitOfWork, period: Period, team: _Team, now: Figures) -> CategoryLinks | None:
-    if (now["requests"].value or 0) > MOST_LOGS:
-        return None
-    return (await weak_links(uow, period.first, period.last, team=team.name or None)).all
 
 
 async def _standings(uow: UnitOfWork) -> list[tuple[str, Standing]]:

@@ -10,7 +10,7 @@ from workers.measures import Figure, GroupFigures, Overdue
 from workers.reports.document import Column, Kind, Plain, Table
 from workers.reports.overdue import OverdueCount
 from workers.targets import Standing
-from workers.weak_links import CategoryLinks
+from workers.weak_links import WeakLinks
 
 MOST = 20
 """Rows of a list; all of it stands in the console."""
@@ -119,8 +119,8 @@ def types_table(now: Sequence[GroupFigures], before: Sequence[GroupFigures]) -> 
     return _table("types", columns, rows)
 
 
-def links_table(links: CategoryLinks | None) -> Table:
-    """Where the time of requests went besides work; None: there are too many requests to read their logs."""
+def links_table(found: WeakLinks) -> Table:
+    """Where the time of requests went besides work; that of a sample, where there are very many."""
     columns = (
         Column("phase", Kind.CODE, "report_phase"),
         Column("share_of_time", Kind.SHARE),
@@ -128,13 +128,13 @@ def links_table(links: CategoryLinks | None) -> Table:
         Column("mean_time", Kind.SECONDS),
         Column("worst_ticket", page=TICKET),
     )
-    if links is None:
-        return Table("weak_links", columns, (), note="too_many")
+    links = found.all
     rows = [
         (each.phase.value, each.share, each.tickets, each.mean_seconds, each.worst[0] if each.worst else "")
         for each in links.links
     ]
-    return _table("weak_links", columns, rows if links.tickets else [])
+    table = _table("weak_links", columns, rows if links.tickets else [])
+    return replace(table, note="sampled") if links.tickets < found.requests else table
 
 
 def people_table(counts: Sequence[OverdueCount]) -> Table:

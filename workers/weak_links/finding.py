@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,6 +20,9 @@ from workers.weak_links.spending import PHASES, TOLD, Line, Phase, spent
 
 PAGE = 500
 WORST = 3
+MOST_READ = 20_000
+"""So many tickets' logs are read; of more, so many that lie evenly over the period: shares of thousands are
+right to less than one per cent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +54,15 @@ class CategoryLinks:
 
 @dataclass(frozen=True, slots=True)
 class WeakLinks:
-    """A period (UTC, `until` exclusive) of received tickets: all together, and by category, slowest first."""
+    """A period (UTC, `until` exclusive) of received tickets: all together, and by category, slowest first.
+
+    `requests` is how many there were. When they are more than those that `all` tells of, these are a sample
+    that lies evenly over the period.
+    """
 
     since: datetime
     until: datetime
+    requests: int
     all: CategoryLinks
     categories: tuple[CategoryLinks, ...]
 
@@ -74,16 +82,18 @@ async def weak_links(
 
     Counted is each ticket's whole time, that of one that still runs up to now. What staff found to be no
     request, and what goes on in another ticket, does not count. `team` narrows it to tickets of that team.
+    Of more than MOST_READ tickets, so many are read.
     """
+    idents = await _received(uow, since, until, team)
     stories: list[_Story] = []
-    async for page in _pages(uow, since, until, team):
-        stories += page
+    for page in _pages(_evenly(idents)):
+        stories += await _told(uow, page)
     by_category: dict[Category, list[_Story]] = defaultdict(list)
     for story in stories:
         by_category[story.category].append(story)
     found = [_summed(category, told) for category, told in by_category.items()]
     ordered = sorted(found, key=lambda each: (-each.seconds, str(each.category)))
-    return WeakLinks(since, until, _summed(None, stories), tuple(ordered))
+    return WeakLinks(since, until, len(idents), _summed(None, stories), tuple(ordered))
 
 
 def _summed(category: Category | None, stories: Sequence[_Story]) -> CategoryLinks:
@@ -113,27 +123,39 @@ def _link(phase: Phase, stories: Sequence[_Story], whole: timedelta) -> Link:
     )
 
 
-async def _pages(
-    uow: UnitOfWork, since: datetime, until: datetime, team: str | None
-) -> AsyncIterator[list[_Story]]:
+async def _received(uow: UnitOfWork, since: datetime, until: datetime, team: str | None) -> list[UUID]:
+    """The ids of the tickets in the order in which they came."""
     query = (
-        select(Ticket.id, Ticket.number, Ticket.category, Ticket.received_at)
+        select(Ticket.id)
         .where(Ticket.received_at >= since, Ticket.received_at < until)
         .where(or_(Ticket.close_reason.is_(None), Ticket.close_reason.not_in((NOT_A_TICKET, MERGED))))
-        .order_by(Ticket.id)
-        .limit(PAGE)
+        .order_by(Ticket.received_at, Ticket.id)
     )
     if team is not None:
         query = query.where(Ticket.team_id.in_(select(Team.id).where(Team.name == team)))
+    return list(await uow.session.scalars(query))
+
+
+def _evenly(idents: Sequence[UUID]) -> Sequence[UUID]:
+    """At most MOST_READ of them, as far from each other as they can be."""
+    if len(idents) <= MOST_READ:
+        return idents
+    return [idents[place * len(idents) // MOST_READ] for place in range(MOST_READ)]
+
+
+def _pages(idents: Sequence[UUID]) -> Iterator[Sequence[UUID]]:
+    return (idents[start : start + PAGE] for start in range(0, len(idents), PAGE))
+
+
+async def _told(uow: UnitOfWork, idents: Sequence[UUID]) -> list[_Story]:
+    rows = await uow.session.execute(
+        select(Ticket.id, Ticket.number, Ticket.category, Ticket.received_at).where(
+            among(uow.session, Ticket.id, idents)
+        )
+    )
     now = uow.clock.now()
-    after: UUID | None = None
-    while True:
-        rows = (await uow.session.execute(query if after is None else query.where(Ticket.id > after))).all()
-        if not rows:
-            return
-        lines = await _lines(uow, [row.id for row in rows])
-        yield [_story(row, lines[row.id], now) for row in rows]
-        after = rows[-1].id
+    lines = await _lines(uow, idents)
+    return [_story(row, lines[row.id], now) for row in rows]
 
 
 async def _lines(uow: UnitOfWork, idents: Sequence[UUID]) -> Mapping[UUID, list[Line]]:

@@ -10,7 +10,6 @@ depends_on = None
 
 MOMENT = sa.DateTime(timezone=True)
 REPORTS, SENDS = "period_reports", "period_report_sends"
-LATER = {"deferrable": True, "initially": "DEFERRED"}
 
 
 def upgrade() -> None:
@@ -29,10 +28,8 @@ def upgrade() -> None:
         sa.Column("document_sealed", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_period_reports"),
         sa.UniqueConstraint("key", name="uq_period_reports_key"),
-        sa.ForeignKeyConstraint(["staff_id"], ["staff.id"], name="fk_period_reports_staff_id_staff", **LATER),
-        sa.ForeignKeyConstraint(
-            ["data_key_id"], ["data_keys.id"], name="fk_period_reports_data_key_id_data_keys", **LATER
-        ),
+        _later("staff_id", "staff.id", "fk_period_reports_staff_id_staff"),
+        _later("data_key_id", "data_keys.id", "fk_period_reports_data_key_id_data_keys"),
     )
     op.create_index("ix_period_reports_made_at", REPORTS, ["made_at"])
     op.create_index("ix_period_reports_staff_id", REPORTS, ["staff_id"])
@@ -42,17 +39,12 @@ def upgrade() -> None:
         sa.Column("report_id", sa.Uuid(), nullable=False),
         sa.Column("instead_of_id", sa.Uuid(), nullable=True),
         sa.PrimaryKeyConstraint("notification_id", name="pk_period_report_sends"),
-        sa.ForeignKeyConstraint(
-            ["notification_id"],
-            ["notifications.id"],
-            name="fk_period_report_sends_notification_id_notifications",
-            **LATER,
-        ),
-        sa.ForeignKeyConstraint(
-            ["report_id"], [f"{REPORTS}.id"], name="fk_period_report_sends_report_id_period_reports", **LATER
-        ),
-        sa.ForeignKeyConstraint(
-            ["instead_of_id"], ["staff.id"], name="fk_period_report_sends_instead_of_id_staff", **LATER
-        ),
+        _later("notification_id", "notifications.id", "fk_period_report_sends_notification_id_notifications"),
+        _later("report_id", f"{REPORTS}.id", "fk_period_report_sends_report_id_period_reports"),
+        _later("instead_of_id", "staff.id", "fk_period_report_sends_instead_of_id_staff"),
     )
     op.create_index("ix_period_report_sends_report_id", SENDS, ["report_id"])
+
+
+def _later(column: str, target: str, name: str) -> sa.ForeignKeyConstraint:
+    return sa.ForeignKeyConstraint([column], [target], name=name, deferrable=True, initially="DEFERRED")

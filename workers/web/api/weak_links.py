@@ -65,6 +65,9 @@ class WeakLinksReport(BaseModel):
 
     since: datetime
     until: datetime
+    requests: int = Field(
+        description="How many there were; `all` tells of these, or of a sample if very many"
+    )
     all: CategoryShown
     categories: list[CategoryShown]
     problems: list[ProblemShown]
@@ -109,7 +112,7 @@ async def draft(given: DraftGiven, parts: Parts, calling: Calling) -> EntryShown
 def report_view(found: WeakLinks, problems: Sequence[Problem]) -> WeakLinksReport:
     """The report as it is shown."""
     return WeakLinksReport(
-        **picked(found, "since until"),
+        **picked(found, "since until requests"),
         all=_category(found.all),
         categories=[_category(each) for each in found.categories],
         problems=[_problem(each) for each in problems],

@@ -106,9 +106,10 @@ def _period(since: str, until: str, zone: ZoneInfo, now: datetime) -> tuple[date
 
 def _sections(found: WeakLinks, locale: str) -> list[Section]:
     period = both(moment(found.since), text("–"), moment(found.until))
+    sampled = [label("sampled", "report_note")] if found.all.tickets < found.requests else []
     whole = Section(
         title=label("all_requests"),
-        intro=[label("weak_links_intro"), period],
+        intro=[label("weak_links_intro"), *sampled, period],
         pairs=_sums(found.all, locale),
         table=_table(found.all, locale, "all"),
     )
