@@ -142,7 +142,7 @@ def _command(words: tuple[str, ...]) -> tuple[str, ...]:
     """The words that name the command; what follows them are its arguments."""
     groups = {
         *("communications", "customer", "staff", "team", "duty", "report", "intake", "policy", "survey"),
-        *("webhook", "audit", "keys"),
+        *("webhook", "audit", "keys", "tables", "targets", "improvements", "knowledge", "backup"),
     }
     return words[: 2 if words[0] in groups else 1]
 
