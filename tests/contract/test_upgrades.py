@@ -78,7 +78,7 @@ async def test_what_an_earlier_version_left_stays_as_it_was_and_the_schema_is_to
 
 
 async def test_beginnings_of_answers_wait_apart_and_none_stays_of_an_anonymous_one(earlier: str) -> None:
-    def fill(connection: Connection) -> None:
+    def prepare(connection: Connection) -> None:
         _upgrade(connection, "0024")
         fill(connection)
         first, second, _ = connection.scalars(text("SELECT survey_id FROM survey_answers ORDER BY version"))
@@ -89,7 +89,7 @@ async def test_beginnings_of_answers_wait_apart_and_none_stays_of_an_anonymous_o
         kept = connection.scalars(text("SELECT version FROM survey_answers")).all()
         return connection.scalar(text("SELECT count(*) FROM survey_drafts")), kept
 
-    await _on(earlier, fill)
+    await _on(earlier, prepare)
     migrate(earlier)
     assert await _on(earlier, look) == (1, [2])
     with pytest.raises(DBAPIError, match="never changed or deleted"):

@@ -101,7 +101,7 @@ def found(answer: httpx.Response) -> Any:
     if "json" not in answer.headers["content-type"]:
         return answer.text.count("\n")
     body = answer.json()
-    return body["items"] if isinstance(body, dict) and "items" in body else sorted(body)
+    return body["items"] if isinstance(body, dict) and "items" in body else sorted(body, key=str)
 
 
 def unharmed(answer: httpx.Response, told: str) -> None:

@@ -8,7 +8,9 @@ from email.message import EmailMessage
 
 import httpx
 import pytest
+from sqlalchemy import select
 
+from models.reports import PeriodReport
 from models.vocabulary import Role
 from tests.conftest import Backend
 from tests.house import ADMIN, SUPPORT, House, link_in, open_house
@@ -21,8 +23,8 @@ from workers.web.rules import RULES
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
 
-OTHERWISE = ("/pass-on", "/policy/1", "/live.js")
-"""What needs more than a ticket, has no stored words, or is a script."""
+OTHERWISE = ("/pass-on", "/policy/1", "/live.js", "/export")
+"""What needs more than a ticket, has no stored words, or is no page."""
 COMPUTED = "829348951"
 EVIL = "<xss onmouseover=alert(1)>\"'><script>alert(1)</script>{{7919*104729}}${7919*104729}"
 SHORT = "\"'><xss onload=x>{{7919*104729}}"
@@ -83,7 +85,26 @@ async def kept(house: House) -> dict[str, str]:
     cases = (await house.api("GET", "/followups"))["items"]
     notices = (await house.api("GET", f"/notifications?ticket={number}"))["items"]
     events = (await house.api("GET", "/intake"))["items"]
+    owned = {"owner": "CS001", "department": SHORT}
+    plan = {
+        "measure": EVIL,
+        "kind": "other",
+        "cause": "process",
+        "due_at": "2026-04-01T00:00:00Z",
+        "theme": SHORT,
+    }
+    improvement = await house.api("POST", "/improvements", {**plan, **owned}, by="SV001")
+    await house.api("POST", f"/improvements/{improvement['number']}/progress", {"text": EVIL}, by="SV001")
+    aim = {"title": SHORT, "measure": "first_response_mean", "start": 3600, "goal": 1800, "months": 1}
+    target = await house.api("POST", "/targets", {**aim, **owned}, by="SV001")
+    await house.pass_time(timedelta(days=7))
+    async with house.workshop.read() as uow:
+        report = await uow.session.scalar(select(PeriodReport.id).order_by(PeriodReport.id.desc()).limit(1))
+    assert report is not None
     return {
+        "improvements": improvement["number"],
+        "targets": target["number"],
+        "reports": report.hex,
         "tickets": number,
         "customers": code,
         "communications": talk["number"],

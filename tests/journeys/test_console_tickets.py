@@ -179,7 +179,9 @@ async def test_a_page_takes_the_same_few_queries_and_a_quiet_look_costs_and_keep
             asked: list[str] = []
 
             def count(*call: object, asked: list[str] = asked) -> None:
-                asked.append(str(call[2]))
+                # Which policy is in force, and the database's clock, are asked for now and then beside it.
+                if not re.search("policy_changes|clock_timestamp", str(call[2])):
+                    asked.append(str(call[2]))
 
             engine = house.workshop.engine.sync_engine
             event.listen(engine, "before_cursor_execute", count)

@@ -16,8 +16,9 @@ from workers.actors import Bench
 from workers.alarms import InTurn
 from workers.bells import EARLY, Bell, slot_of
 from workers.broker import messages
-from workers.clock import SystemClock
+from workers.clock import ClockWatch, SystemClock
 from workers.delivery.courier import Courier
+from workers.metrics import Metrics
 from workers.unit_of_work import Workshop
 
 pytestmark = pytest.mark.anyio
@@ -94,6 +95,10 @@ async def test_an_early_bell_is_heard_when_its_slot_is_over(monkeypatch: pytest.
 
     class Shop:
         clock = SystemClock()
+        metrics = Metrics()
+
+        async def compare_clocks(self, watch: ClockWatch) -> None:
+            """The database's clock agrees."""
 
     async def fire(workshop: Workshop, lane: Lane, handlers: Mapping[Any, Any], since: object) -> int:
         heard.put_nowait(workshop.clock.real_delay(slot))

@@ -25,7 +25,7 @@ HOSTILE = (
     "' onmouseover='alert(1)' style='x:expression(alert(1))",
 )
 TIME = re.compile(r"\d{4}-\d\d-\d\dT")
-KEPT = {"zone", "locale", "locales", "links", "kind", "channel", "label", "group", "parts"}
+KEPT = {"zone", "locale", "locales", "links", "url", "kind", "channel", "label", "group", "parts"}
 OUR_SCRIPT = re.compile(r'<script src="/console/live\.js\?v=[0-9a-f]+" defer></script>')
 RENDERER = Renderer()
 ALL = [(name, locale) for name in RENDERER.messages() for locale in ("en", "zh_CN")]

@@ -6,7 +6,7 @@ may take seconds, and then writes the report and its mails in one short transact
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -25,7 +25,7 @@ from workers.notifications import Notice, Recipient, house_facts, notify, staff_
 from workers.policy.report_parts import ReportKind
 from workers.reports.document import Report, as_json, from_json
 from workers.reports.making import make_report
-from workers.reports.periods import dues, kind_of, period_with
+from workers.reports.periods import Due, dues, kind_of, period_with
 from workers.reports.readers import Scope, instead_of, readers, scope_of, scopes
 from workers.unit_of_work import UnitOfWork, Workshop
 
@@ -80,10 +80,14 @@ async def _next_day(uow: UnitOfWork) -> None:
 
 
 async def _plan(uow: UnitOfWork, since: datetime) -> None:
-    """An errand for each report that is due from `since` (UTC) until the day after tomorrow, each once."""
+    """An errand for each report that is due from `since` (UTC) until the day after tomorrow, each once.
+
+    Of those that an outage has kept back, the newest of each kind: nobody reads ten weeks in one morning.
+    """
     now = uow.clock.now()
     for scope in await scopes(uow):
-        for due in dues(uow.policy.document.reports, scope.calendar(uow), since, now + AHEAD):
+        found = dues(uow.policy.document.reports, scope.calendar(uow), since, now + AHEAD)
+        for due in _worth_reading(found, now):
             at = max(due.at, now)
             row = Errand(
                 id=new_id(),
@@ -95,6 +99,16 @@ async def _plan(uow: UnitOfWork, since: datetime) -> None:
             )
             if await uow.insert_new(row):
                 uow.ring("errands", row.lane, at)
+
+
+def _worth_reading(found: Iterable[Due], now: datetime) -> Iterator[Due]:
+    late: dict[ReportKind, Due] = {}
+    for due in found:
+        if due.at > now:
+            yield due
+        else:
+            late[due.kind] = due
+    yield from late.values()
 
 
 def _key(kind: ReportKind, period: Period, scope: Scope) -> str:
