@@ -184,7 +184,8 @@ def answered(arguments: list[str], answers: list[str], **settings: str) -> tuple
     with contextlib.suppress(OSError):  # the terminal's other end is closed
         while select.select([ours], [], [], 90)[0] and (more := os.read(ours, 4096)):
             shown += more.decode("utf-8", "replace")
-            if left and shown.rstrip(" ").endswith(":"):
+            # The space comes last: what is typed before it, a hidden question throws away.
+            if left and shown.endswith(": "):
                 os.write(ours, f"{left.pop(0)}\n".encode())
     process.kill() if process.poll() is None and left else None
     code = process.wait(30)
