@@ -53,7 +53,7 @@ ASKED: dict[str, Callable[[UnitOfWork], Awaitable[None]]] = {
     "by staff, 3 months": lambda uow: _by(uow, Group.STAFF),
     "by week, 3 months": lambda uow: _by(uow, Group.WEEK),
     **{
-        f"{family}, 3 months": (lambda uow, family=family: _family(uow, family))  # type: ignore[misc]
+        f"{family}, 3 months": (lambda uow, family=family: _family(uow, family))  # type: ignore[misc]  # a lambda with a default has no type
         for family in dict.fromkeys(each.family for each in CATALOGUE.values())
     },
 }

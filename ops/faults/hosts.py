@@ -59,14 +59,14 @@ class Line:
         assert task is not None
         self._talks.add(task)
         task.add_done_callback(self._talks.discard)
-        with suppress(OSError):
+        with suppress(OSError):  # either side may go at any time: that is what is played
             await self._whole.wait()
             there, back = await asyncio.open_connection("127.0.0.1", self._target)
             await asyncio.gather(self._carry(reader, back), self._carry(there, writer))
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            with suppress(OSError):
+            with suppress(OSError):  # as above
                 while data := await reader.read(CHUNK):
                     await self._whole.wait()
                     writer.write(data)

@@ -89,7 +89,7 @@ async def _amid_a_mail(stage: Stage) -> None:
     """Until the first machine is about to send the body of a mail, at most a few seconds."""
     relay = stage.relays[0]
     heard = relay.count("DATA")
-    with suppress(TimeoutError):
+    with suppress(TimeoutError):  # then it is cut off between two mails
         await relay.until(lambda: relay.count("DATA") > heard, 5)
 
 

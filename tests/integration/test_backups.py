@@ -76,7 +76,7 @@ def bare(backend: Backend, tmp_path: Path, request: pytest.FixtureRequest) -> It
 
 def elsewhere(settings: Settings, place: Backend, **more: object) -> Settings:
     """The same installation on another database."""
-    return replace(settings, database_url=place.database_url, **more)  # type: ignore[arg-type]
+    return replace(settings, database_url=place.database_url, **more)  # type: ignore[arg-type]  # the given fields are of the settings
 
 
 async def words_of(workshop: Workshop, number: str) -> tuple[str, str]:

@@ -66,7 +66,7 @@ def is_alive(broker: dramatiq.Broker) -> bool:
 
 def let_go(broker: dramatiq.Broker) -> None:
     """Close what is open to the broker; never raises."""
-    with suppress(Exception):
+    with suppress(Exception):  # it is not used any more, whatever it says
         broker.close()
     client = getattr(broker, "client", None)
     if client is not None:
@@ -104,9 +104,9 @@ def redis_client(url: str) -> redis.Redis:
     place = parse_sentinel_url(url)
     asking = {"username": place.sentinel_user, "password": place.sentinel_password, "ssl": place.tls}
     timeouts = {"socket_connect_timeout": CONNECT_SECONDS, "socket_timeout": CONNECT_SECONDS}
-    sentinels = Sentinel(list(place.hosts), sentinel_kwargs=asking | timeouts)  # type: ignore[no-untyped-call]
+    sentinels = Sentinel(list(place.hosts), sentinel_kwargs=asking | timeouts)  # type: ignore[no-untyped-call]  # redis leaves it untyped
     login = {"username": place.user, "password": place.password, "ssl": place.tls}
-    client: redis.Redis = sentinels.master_for(place.service, db=place.database, **login, **habits)  # type: ignore[no-untyped-call]
+    client: redis.Redis = sentinels.master_for(place.service, db=place.database, **login, **habits)  # type: ignore[no-untyped-call]  # redis leaves it untyped
     return client
 
 

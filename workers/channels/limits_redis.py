@@ -76,7 +76,7 @@ def _sentinels(url: str) -> Sentinel | None:
         return None
     place = parse_sentinel_url(url)
     asking = {"username": place.sentinel_user, "password": place.sentinel_password, "ssl": place.tls}
-    return Sentinel(list(place.hosts), sentinel_kwargs={**asking, **PATIENT})  # type: ignore[no-untyped-call]
+    return Sentinel(list(place.hosts), sentinel_kwargs={**asking, **PATIENT})  # type: ignore[no-untyped-call]  # redis leaves it untyped
 
 
 def _pool(url: str, sentinels: Sentinel | None) -> ConnectionPool:
@@ -89,7 +89,7 @@ def _pool(url: str, sentinels: Sentinel | None) -> ConnectionPool:
         return BlockingConnectionPool.from_url(url, **habits)
     place = parse_sentinel_url(url)
     login = {"username": place.user, "password": place.password, "ssl": place.tls, "db": place.database}
-    return _MasterPool(place.service, sentinels, **login, **habits)  # type: ignore[no-untyped-call]
+    return _MasterPool(place.service, sentinels, **login, **habits)  # type: ignore[no-untyped-call]  # redis leaves it untyped
 
 
 class RedisLimiter:

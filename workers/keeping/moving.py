@@ -127,14 +127,14 @@ async def _prepare(source: str, to: str) -> bool:
             raise Conflict("the new database has tables of another version", hint="give an empty one")
         async with driver.transaction():
             if await driver.fetchval(f"SELECT to_regclass('{PROGRESS}')"):
-                known = await driver.fetchval(f"SELECT source FROM {PROGRESS} WHERE name = ''")  # noqa: S608
+                known = await driver.fetchval(f"SELECT source FROM {PROGRESS} WHERE name = ''")  # noqa: S608 - own names
                 if known != identity:
                     raise Conflict(
                         "another database was being moved into the new one", hint="give an empty one"
                     )
                 return True
             for shape in shapes():
-                if await driver.fetchval(f'SELECT EXISTS (SELECT 1 FROM "{shape.table}")'):  # noqa: S608
+                if await driver.fetchval(f'SELECT EXISTS (SELECT 1 FROM "{shape.table}")'):  # noqa: S608 - own names
                     raise Conflict(
                         f"the new database is not empty: there are rows in {shape.table}",
                         hint="give an empty one",
@@ -142,7 +142,7 @@ async def _prepare(source: str, to: str) -> bool:
             await driver.execute(
                 f"CREATE TABLE {PROGRESS} (name text PRIMARY KEY, source text, last text, done boolean)"
             )
-            await driver.execute(f"INSERT INTO {PROGRESS} VALUES ('', $1, '[]', false)", identity)  # noqa: S608
+            await driver.execute(f"INSERT INTO {PROGRESS} VALUES ('', $1, '[]', false)", identity)  # noqa: S608 - own names
     return False
 
 
@@ -166,7 +166,7 @@ async def _driver(url: str) -> AsyncIterator[Any]:
 
 async def _copy_all(connection: sqlite3.Connection, to: str, told_rows: Told | None) -> None:
     async with _driver(to) as driver:
-        known = await driver.fetch(f"SELECT name, last, done FROM {PROGRESS}")  # noqa: S608
+        known = await driver.fetch(f"SELECT name, last, done FROM {PROGRESS}")  # noqa: S608 - own names
         state = {row["name"]: (json.loads(row["last"]), row["done"]) for row in known}
         together: list[Shape] = []
         for shape in shapes():
@@ -208,7 +208,7 @@ async def _copy_table(
         async with driver.transaction():
             await copy_rows(driver, shape, rows)
             await driver.execute(
-                f"INSERT INTO {PROGRESS} (name, last, done) VALUES ($1, $2, $3)"  # noqa: S608
+                f"INSERT INTO {PROGRESS} (name, last, done) VALUES ($1, $2, $3)"  # noqa: S608 - own names
                 " ON CONFLICT (name) DO UPDATE SET last = excluded.last, done = excluded.done",
                 shape.table,
                 json.dumps(end),
@@ -224,7 +224,7 @@ def _gone(connection: sqlite3.Connection, shape: Shape, last: Sequence[int]) -> 
     if not last:
         return 0
     marks = ", ".join("?" * len(last))
-    query = f'SELECT count(*) FROM "{shape.table}" WHERE ({names(shape.place)}) <= ({marks})'  # noqa: S608
+    query = f'SELECT count(*) FROM "{shape.table}" WHERE ({names(shape.place)}) <= ({marks})'  # noqa: S608 - own names
     return int(connection.execute(query, last).fetchone()[0])
 
 
@@ -234,7 +234,7 @@ def _batch(
     """The next rows in the order in which they are kept, in plain form, and the place of the last."""
     place, width = names(shape.place), len(shape.place)
     after = f" WHERE ({place}) > ({', '.join('?' * width)})" if last else ""
-    query = f'SELECT {names(shape.columns)}, {place} FROM "{shape.table}"{after} ORDER BY {place} LIMIT ?'  # noqa: S608
+    query = f'SELECT {names(shape.columns)}, {place} FROM "{shape.table}"{after} ORDER BY {place} LIMIT ?'  # noqa: S608 - own names
     found = connection.execute(query, (*last, BATCH)).fetchall()
     if not found:
         return [], last

@@ -68,6 +68,7 @@ def _port(address: str) -> Tried:
             return Tried("mail intake", "good", f"{address} can be opened; closeloop up listens there")
     except OSError as error:
         failed = error.strerror or str(error)
+    # Who does not greet is no SMTP door of ours: what failed first is told.
     with contextlib.suppress(OSError), socket.create_connection(place, PATIENCE) as asked:
         asked.settimeout(PATIENCE)
         if asked.recv(256).startswith(b"220"):
