@@ -30,7 +30,7 @@ from workers.cli.dossier import find_dossier
 from workers.cli.opening import find_settings, workshop_of
 from workers.directory import Contact
 from workers.directory.customers import find_or_make_customer
-from workers.errors import Conflict
+from workers.errors import Conflict, NotFound
 from workers.intake.store import Event, store
 from workers.privacy import erasing
 from workers.privacy.erasing.parts import PARTS, STAYS
@@ -79,6 +79,8 @@ async def test_an_erased_customer_is_nobody_and_everything_else_works_on(backend
         assert certificate["removed"] == dry["removed"]
         assert certificate["tickets"] == [first, second]
         await house.api("POST", f"/customers/{code}/erase", {"confirm": True}, expect=409)
+        with pytest.raises(NotFound):  # nobody has that address any more
+            await erasing.erase(house.workshop, LI)
         read = await house.api("GET", f"/erasures/{code}")
         assert (read["number"], "删除证明" in read["text"]) == (certificate["number"], True)
         assert [one["customer"] for one in (await house.api("GET", "/erasures"))["items"]] == [code]
@@ -132,8 +134,8 @@ async def _two_requests(house: House) -> tuple[str, str, CaughtMail]:
 async def _erased_once_by_two(house: House, code: str) -> dict[str, Any]:
     """Two administrators at once: one erases, the other hears that it is done."""
     found = await asyncio.gather(
-        erasing.erase(house.workshop, LI, why="DSR-17 13800005678"),
-        erasing.erase(house.workshop, code),
+        erasing.erase(house.workshop, code, why="DSR-17 13800005678"),
+        erasing.erase(house.workshop, code, why="DSR-17 13800005678"),
         return_exceptions=True,
     )
     (done,) = [one for one in found if isinstance(one, Erasure)]
