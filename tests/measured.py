@@ -70,10 +70,13 @@ class Past:
     made: int = 0
 
 
-async def make_past(workshop: Workshop, seed: int, tickets: int) -> None:
-    """Fill an empty installation; the same seed makes the same past."""
+async def make_past(workshop: Workshop, seed: int, tickets: int, *, team: bool = True) -> None:
+    """Fill an empty installation, which has the team of `make_team` unless it is made here; the same seed
+    makes the same past.
+    """
     past = Past(random.Random(seed))
-    await make_team(workshop)
+    if team:
+        await make_team(workshop)
     for number in range(6):
         await make_ticket(workshop, email=f"made{number}@customer.example")
     async with workshop.begin() as uow:

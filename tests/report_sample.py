@@ -109,6 +109,7 @@ def _tables(name: str, target: str) -> list[Table]:
         Table("csat_staff", STAFF, [("CS001", name, 31, 3.9, 3.5, 4.3, 0.16)], marked=(0,)),
         Table("csat_groups", GROUPS, [], note="too_few_answers"),
         Table("followups", STARTED, [(9, 7, 1, 1, 0.875)], page="/console/followups"),
+        Table("causes", CAUSES, CAUSE_ROWS, page="/console/followups"),
         Table(
             "reevaluations", DUE, [("IM0007", "improvement", 2, name, "2024-06-05T02:00:00+00:00", "open")]
         ),
@@ -196,6 +197,18 @@ STARTED = (
     Column("waiting", Kind.COUNT),
     Column("share_in_time", Kind.SHARE),
 )
+CAUSES = (
+    Column("cause", Kind.CODE, "cause"),
+    CASES,
+    Column("before", Kind.COUNT),
+    Column("share", Kind.SHARE),
+)
+CAUSE_ROWS: list[tuple[Plain, ...]] = [
+    ("process", 5, 3, 5 / 9),
+    ("people", 2, 2, 2 / 9),
+    ("tool", 1, 0, 1 / 9),
+    ("unknown", 1, 0, 1 / 9),
+]
 DUE = (
     Column("number"),
     Column("of", Kind.CODE, "report_of"),

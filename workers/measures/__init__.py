@@ -1,5 +1,6 @@
 """Every measure, defined once and computed from the records, over any period, for any group."""
 
+from workers.measures.care import UNKNOWN_CAUSE
 from workers.measures.catalogue import CATALOGUE, Better, Measure, Moment, Unit, Words
 from workers.measures.computing import by_group, figures
 from workers.measures.figure import Figure, Figures, GroupFigures, Overdue, Part, Silence
@@ -23,6 +24,7 @@ __all__ = [
     "EVERYTHING",
     "FEWEST_RANKED",
     "SMALLEST_GROUP",
+    "UNKNOWN_CAUSE",
     "USUAL",
     "Better",
     "Figure",

@@ -17,7 +17,8 @@ from workers.measures.sql import rows_by_group
 from workers.measures.times import Found
 
 CAUSES = ("process", "people", "tool")
-UNKNOWN = "unknown"
+UNKNOWN_CAUSE = "unknown"
+"""Of a follow-up whose cause nobody has named yet."""
 
 
 async def surveys(asked: Question, wanted: Collection[str]) -> Found:
@@ -70,9 +71,9 @@ async def followups(asked: Question, wanted: Collection[str]) -> Found:
 async def _causes(asked: Question, rows: Any, found: Found) -> None:
     groups = [rows.c.grp] if asked.group is not None else []
     query = select(*groups, rows.c.cause, func.count()).group_by(*groups, rows.c.cause)
-    counted: dict[Any, dict[str, int]] = defaultdict(lambda: dict.fromkeys((*CAUSES, UNKNOWN), 0))
+    counted: dict[Any, dict[str, int]] = defaultdict(lambda: dict.fromkeys((*CAUSES, UNKNOWN_CAUSE), 0))
     for row in await asked.uow.session.execute(query):
-        counted[row[0] if groups else None][row[-2] if row[-2] in CAUSES else UNKNOWN] += row[-1]
+        counted[row[0] if groups else None][row[-2] if row[-2] in CAUSES else UNKNOWN_CAUSE] += row[-1]
     for group, causes in counted.items():
         total = sum(causes.values())
         found[group]["followup_causes"] = count("followup_causes", total, parts(list(causes.items())))

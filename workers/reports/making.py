@@ -42,6 +42,7 @@ KEYS = tuple(
             "answers",
             "followups",
             "followups_in_time",
+            "followup_causes",
             *(f"{kind}_{name}" for name in DIMENSIONS for kind in ("csat", "low")),
         )
     )
@@ -122,6 +123,7 @@ async def _chapter(
             for code, heads, group in _RATED_BY
         ],
         tables.started_table(now.items),
+        tables.causes_table(now.items, before.items),
         tables.reevaluations_table(counted.due),
         tables.sends_table(counted.sends),
         tables.targets_table(counted.standings),

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from workers.improvements.due import Reevaluation
-from workers.measures import Figure, GroupFigures, Overdue
+from workers.measures import UNKNOWN_CAUSE, Figure, GroupFigures, Overdue
 from workers.reports.document import Column, Kind, Plain, Table
 from workers.reports.overdue import OverdueCount
 from workers.targets import Standing
@@ -192,6 +192,20 @@ def started_table(now: Mapping[str, Figure]) -> Table:
     row = (told.opened, told.in_time, told.late, waiting, now["followups_in_time"].value)
     rows = [row] if told.opened else []
     return _table("followups", columns, rows, empty="no_followups", page="/console/followups")
+
+
+def causes_table(now: Mapping[str, Figure], before: Mapping[str, Figure]) -> Table:
+    """What caused the low scores of a period, most frequent first; those that nobody has named come last."""
+    columns = (
+        Column("cause", Kind.CODE, "cause"),
+        CASES,
+        Column("before", Kind.COUNT),
+        Column("share", Kind.SHARE),
+    )
+    earlier = {part.key: part.cases for part in before["followup_causes"].parts}
+    parts = sorted(now["followup_causes"].parts, key=lambda part: (part.key == UNKNOWN_CAUSE, -part.cases))
+    rows = [(part.key, part.cases, earlier.get(part.key, 0), part.share) for part in parts]
+    return _table("causes", columns, rows, empty="no_followups", page="/console/followups")
 
 
 def reevaluations_table(due: Sequence[Reevaluation]) -> Table:

@@ -5,20 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from workers.charts import Chart, Series, bars
+from workers.charts import Chart, Series, bars, words_of
 from workers.charts import Unit as Drawn
 from workers.measures import CATALOGUE, Figures
 from workers.web.console.dashboard_room import MUCH, Facts, Room, cell_of, name_of, table_of
 
 _SCORES = tuple(key for key, each in CATALOGUE.items() if each.family == "scores")
 _RATED = ("csat_overall", "low_overall", "answers")
+_CAUSES = "followup_causes"
 
 
 async def ratings(room: Room) -> tuple[Facts, list[Chart]]:
     """Scores by dimension, and of each group; groups with too few answers are not put in an order."""
     asked, words = room.asked, room.words
     now, found = await asyncio.gather(
-        room.figures(asked.period, _SCORES), room.groups(asked.period, _RATED, asked.by)
+        room.figures(asked.period, [*_SCORES, _CAUSES]), room.groups(asked.period, _RATED, asked.by)
     )
     ranked = sorted(
         (each for each in found if each["csat_overall"].ranked and each["csat_overall"].value is not None),
@@ -46,6 +47,7 @@ async def ratings(room: Room) -> tuple[Facts, list[Chart]]:
             head=words.label(f"by_{asked.by.value}"),
             summary=words.label("ranked_summary"),
         ),
+        _causes(room, now),
     ]
     return table_of(room, rows, _RATED), charts
 
@@ -70,4 +72,19 @@ def _by_dimension(room: Room, now: Figures, dimensions: Sequence[str], kind: str
         summary=words.label(f"{kind}summary"),
         notes=[words.basis(each) for each in found],
         notes_head=words.label("basis"),
+    )
+
+
+def _causes(room: Room, now: Figures) -> Chart:
+    """What caused the low scores: nothing is drawn where there were none."""
+    words, parts = room.words, now[_CAUSES].parts
+    return bars(
+        room.title(_CAUSES),
+        [words.label(part.key, "cause") for part in parts],
+        [Series(words.label("low_ratings"), [part.cases for part in parts])],
+        locale=words.locale,
+        head=words.label("cause"),
+        summary=words.label("causes_summary"),
+        notes=[words_of(part.share, Drawn.PERCENT, words.locale) for part in parts],
+        notes_head=words.label("portion"),
     )
