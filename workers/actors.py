@@ -98,7 +98,7 @@ class Bench:
         self.posting = posting or Posting(workshop, Caller())
         self._outside = outside or Outside(Fetcher())
         self._ring = ring
-        self._alarms = alarms.InTurn(partial(self._work_off, "deadlines"))
+        self._alarms = alarms.InTurn(partial(self._work_off, "deadlines"), workshop.way)
 
     async def hear(self, desk: str, lane: Lane, slot: datetime = EPOCH) -> int:
         """Work off what is due on a desk in a lane, from `slot` on; gives how many rows were claimed.

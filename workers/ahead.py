@@ -61,8 +61,8 @@ class Ahead:
 
     `audience`: staff who may be told of these tickets. Kept here once asked for are absences and duties of
     now, who is present because of them (`directory.presence`), what each heard of breaches within a minute,
-    and the digests that are being gathered by their keys (None: there is none). `alone`: when those leave
-    that this transaction alone may begin; `joining`: what becomes a line of which digest at its end.
+    and the digests that are being gathered by their keys (None: there is none). `alone`: whether nobody
+    else may begin one; `joining`: what becomes a line of which digest at its end.
     """
 
     staff: Sequence[Staff]
@@ -75,7 +75,7 @@ class Ahead:
     audience: Set[UUID] = frozenset()
     breaches: dict[UUID, list[Heard]] = field(default_factory=dict)
     digests: dict[str, Notification | None] = field(default_factory=dict)
-    alone: set[datetime] = field(default_factory=set)
+    alone: bool = False
     joining: dict[UUID, UUID] = field(default_factory=dict)
     of_tickets: OfTickets | None = None
     left: int = 1

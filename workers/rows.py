@@ -87,7 +87,7 @@ class Rows:
             await work()
 
     def when_written(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Have `work` done at the very end, when all rows of a transaction for many are written."""
+        """Have `work`, which must not hold this object, done at the very end, when all rows are written."""
         self._when_written.append(work)
 
     async def _write_changed(self) -> None:

@@ -24,6 +24,7 @@ from workers.clock import Clock, ClockWatch
 from workers.in_force import Following, Pilot, take_up
 from workers.metrics import Metrics
 from workers.policy import Policy
+from workers.right_of_way import RightOfWay
 from workers.rows import Rows
 from workers.series import Series
 from workers.sessions import ReadOnly, Writing
@@ -57,10 +58,11 @@ class UnitOfWork(Rows):
         self.settings = workshop.settings
         self.metrics = workshop.metrics
         self.tracer = workshop.tracer
+        self.way = workshop.way
         self.policy = policy
         self.policy_version_id = policy_version_id
         self.happened: list[tuple[Base, Base]] = []
-        self._at_end: list[Callable[[], Awaitable[None]]] = []
+        self._at_end: list[Callable[[UnitOfWork], Awaitable[None]]] = []
         self._workshop = workshop
         self._bells: set[Bell] = set()
         self._overdue: dict[tuple[str, Lane], datetime] = {}
@@ -143,14 +145,18 @@ class UnitOfWork(Rows):
         self._reworded.clear()
         self.ring("index", Lane.BULK, due)
 
-    def at_end(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Have `work` done when all steps are over, in this transaction, before it is committed."""
+    def at_end(self, work: Callable[[UnitOfWork], Awaitable[None]]) -> None:
+        """Have `work` done when all steps are over, in this transaction, before it is committed.
+
+        It is given the unit of work and must not hold it: all that a batch has read would stay until the
+        garbage collector comes by, which stops everybody for a fifth of a second.
+        """
         self._at_end.append(work)
 
     async def end(self) -> None:
         """What was wanted for the end (`at_end`), in order; then all that was held back is written."""
         for work in self._at_end:
-            await work()
+            await work(self)
         self._promise_index()
         await self.write_held()
 
@@ -160,7 +166,8 @@ class Workshop:
 
     `gate` is the process's write gate for an SQLite file (`models.session.make_gate`), None on PostgreSQL.
     The first use loads the vault and the policy in force; a database without tables fails there. `policy` is
-    that of the settings at first, then the one in force, which a person may change at any time.
+    that of the settings at first, then the one in force, which a person may change at any time. `way` says
+    who goes first on the loop.
     """
 
     def __init__(
@@ -189,6 +196,7 @@ class Workshop:
         postgresql = engine.dialect.name == "postgresql"
         self._reading = engine.execution_options(isolation_level="AUTOCOMMIT") if postgresql else engine
         self.numbers = Series(engine, embedded=gate is not None)
+        self.way = RightOfWay()
         self._log = structlog.get_logger(__name__)
 
     @property

@@ -78,6 +78,14 @@ def test_help_needs_nothing_heavy() -> None:
     assert "send-test" in done.stdout
 
 
+def test_a_worker_does_without_the_web() -> None:
+    """35 MB in each of them: the site, its web server and the mail server that only doors need."""
+    heavy = "{'fastapi', 'uvicorn', 'aiosmtpd', 'workers.web.app'}"
+    script = f"import sys, workers.boot\nprint(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_the_installed_command_says_its_version() -> None:
     done = subprocess.run([COMMAND, "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("closeloop ")

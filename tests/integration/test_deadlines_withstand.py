@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import subprocess
 import time
+import weakref
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,6 +42,7 @@ from workers.alarms import firing
 from workers.intake import desk
 from workers.promises import hold
 from workers.search import working_off
+from workers.unit_of_work import UnitOfWork
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
 SERVERS_ONLY = pytest.mark.parametrize("backend", [POSTGRESQL_REDIS], indirect=True)
@@ -109,6 +112,33 @@ async def test_alarms_heard_together_do_what_each_does_alone(
         kinds = {kind for kind, *_ in stories[0]["notices"]}
         assert {"first_response_warning", "acceptance_reminder", "breach"} <= kinds
         assert "escalated" in stories[0]["log"]
+
+
+async def test_what_a_batch_has_read_is_gone_with_it(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kept alive by a cycle, it would wait for the garbage collector, and then everybody would."""
+    seen: list[weakref.ref[UnitOfWork]] = []
+    end = UnitOfWork.end
+
+    async def noted(uow: UnitOfWork) -> None:
+        seen.append(weakref.ref(uow))
+        await end(uow)
+
+    async with make_desk(backend) as desk:
+        for number in range(8):  # more breaches of one handler than a storm needs
+            await make_ticket(desk.workshop, email=f"t{number}@shop.example", priority=Priority.URGENT)
+        monkeypatch.setattr(UnitOfWork, "end", noted)
+        gc.collect()
+        gc.disable()
+        try:
+            desk.clock.advance(timedelta(days=2))
+            await _fire_all(desk)
+            await asyncio.sleep(0)
+            assert seen
+            assert [uow for uow in seen if uow() is not None] == []
+        finally:
+            gc.enable()
 
 
 async def _next_due(desk: Desk) -> tuple[datetime, Any] | None:

@@ -19,6 +19,7 @@ from workers.broker import messages
 from workers.clock import ClockWatch, SystemClock
 from workers.delivery.courier import Courier
 from workers.metrics import Metrics
+from workers.right_of_way import RightOfWay
 from workers.unit_of_work import Workshop
 
 pytestmark = pytest.mark.anyio
@@ -50,7 +51,7 @@ class Work:
 
 async def test_what_is_called_for_meanwhile_is_done_once_and_from_its_oldest_slot_on() -> None:
     work = Work()
-    turn = InTurn(work)
+    turn = InTurn(work, RightOfWay())
     first = asyncio.create_task(turn.hear(Lane.NORMAL, seconds(5)))
     other = asyncio.create_task(turn.hear(Lane.URGENT, seconds(5)))
     await asyncio.sleep(0)
@@ -66,18 +67,47 @@ async def test_a_batch_that_fails_leaves_the_lane_free() -> None:
     work = Work()
     work.fails = True
     work.over.set()
-    turn = InTurn(work)
+    turn = InTurn(work, RightOfWay())
     with pytest.raises(RuntimeError):
         await turn.hear(Lane.NORMAL, seconds(1))
     work.fails = False
     assert await turn.hear(Lane.NORMAL, seconds(2)) == 1
 
 
+async def test_what_can_wait_gives_a_batch_the_way_and_has_its_turn_between_two() -> None:
+    work, way = Work(), RightOfWay(most=60)
+    turn = InTurn(work, way)
+    await way.give()  # nobody is coming
+    batch = asyncio.create_task(turn.hear(Lane.NORMAL, seconds(5)))
+    await work.begun.acquire()
+    polite = asyncio.create_task(way.give())
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not polite.done()
+    assert await turn.hear(Lane.NORMAL, seconds(6)) == 0, "another batch follows at once"
+    work.over.set()
+    async with asyncio.timeout(5):
+        await polite
+        assert await batch == 2
+        await way.give()
+
+
+async def test_nobody_is_kept_waiting_for_ever() -> None:
+    way = RightOfWay(most=0.01)
+    async with asyncio.timeout(5):
+        with way.taken():
+            await way.give()
+            with way.taken():
+                await way.give()
+            polite = asyncio.create_task(RightOfWay.give(way))
+        await polite
+
+
 async def test_a_failure_of_what_was_heard_early_is_said_and_what_is_closed_is_not_heard() -> None:
     work = Work()
     work.fails = True
     work.over.set()
-    turn = InTurn(work)
+    turn = InTurn(work, RightOfWay())
     turn.hear_in(0.01, Lane.NORMAL, seconds(1))
     turn.hear_in(0.02, Lane.NORMAL, seconds(1))
     turn.hear_in(0.03, Lane.BULK, seconds(2))
@@ -96,6 +126,7 @@ async def test_an_early_bell_is_heard_when_its_slot_is_over(monkeypatch: pytest.
     class Shop:
         clock = SystemClock()
         metrics = Metrics()
+        way = RightOfWay()
 
         async def compare_clocks(self, watch: ClockWatch) -> None:
             """The database's clock agrees."""

@@ -17,7 +17,7 @@ from models.base import new_id
 from models.deadlines import Deadline
 from models.tickets import Ticket
 from models.vocabulary import DeadlineKind, Lane
-from workers.alarms.looking_ahead import look_ahead
+from workers.alarms.looking_ahead import WARNINGS, look_ahead
 from workers.deadlines import loaded, stored
 from workers.history import record
 from workers.locks import held
@@ -28,7 +28,6 @@ from workers.unit_of_work import UnitOfWork, Workshop
 log = structlog.get_logger(__name__)
 
 BATCH = 100
-WORTHLESS_AFTER_LIMIT = frozenset({"warning", "acceptance_reminder"})
 
 Handler = Callable[[UnitOfWork, Deadline, Alarm], Awaitable[timedelta | None]]
 """Acts on one alarm. Gives None when done, or how long (machine time) to wait before hearing it again."""
@@ -130,7 +129,7 @@ async def _hear(uow: UnitOfWork, row: Deadline, handler: Handler) -> None:
         alarm = loaded(row.alarms[row.alarm_no])
         if alarm.at > now:
             break
-        if alarm.step in WORTHLESS_AFTER_LIMIT and row.limit_at is not None and now >= row.limit_at:
+        if alarm.step in WARNINGS and row.limit_at is not None and now >= row.limit_at:
             await _record_drop(uow, row, alarm)
         elif wait := await handler(uow, row, alarm):
             pause(row, wait.total_seconds(), uow.clock)

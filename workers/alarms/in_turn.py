@@ -9,6 +9,7 @@ from datetime import datetime
 import structlog
 
 from models.vocabulary import Lane
+from workers.right_of_way import RightOfWay
 
 log = structlog.get_logger(__name__)
 
@@ -20,11 +21,13 @@ class InTurn:
 
     A batch costs as much for its beginning as for twenty alarms, and batches side by side on one event loop
     only keep each other waiting: together they take longer than one after the other, and longer still than
-    one that takes what all of them would have taken. Belongs to one event loop.
+    one that takes what all of them would have taken. What can wait gives it the `way`. Belongs to one event
+    loop.
     """
 
-    def __init__(self, hear: Hear) -> None:
+    def __init__(self, hear: Hear, way: RightOfWay) -> None:
         self._hear = hear
+        self._way = way
         self._busy: set[Lane] = set()
         self._called: dict[Lane, datetime] = {}
         self._timers: dict[tuple[Lane, datetime], asyncio.TimerHandle] = {}
@@ -66,10 +69,14 @@ class InTurn:
             return 0
         self._busy.add(lane)
         try:
-            total = await self._hear(lane, slot)
+            total = await self._batch(lane, slot)
             while (called := self._called.pop(lane, None)) is not None:
-                total += await self._hear(lane, called)
+                total += await self._batch(lane, called)
             return total
         finally:
             self._busy.discard(lane)
             self._called.pop(lane, None)
+
+    async def _batch(self, lane: Lane, slot: datetime) -> int:
+        with self._way.taken():
+            return await self._hear(lane, slot)

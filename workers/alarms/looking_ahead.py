@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from itertools import takewhile
 from uuid import UUID
 
 from sqlalchemy import select
@@ -18,8 +19,11 @@ from models.people import Customer, Staff, Team
 from models.tickets import Ticket
 from models.vocabulary import DeadlineKind, DeadlineState, EventState, NotificationState
 from workers.ahead import Ahead, OfTickets
+from workers.deadlines import loaded
 from workers.unit_of_work import UnitOfWork
 
+WARNINGS = frozenset({"warning", "acceptance_reminder"})
+"""Steps that tell of a limit to come: worth nothing once it has passed."""
 ASKING = frozenset({DeadlineKind.SURVEY_INVITATION, DeadlineKind.SURVEY})
 """Kinds whose steps judge no clock: what is being sent, and what was breached, is nothing to them."""
 
@@ -32,6 +36,8 @@ async def look_ahead(uow: UnitOfWork, rows: Sequence[Deadline]) -> Ahead:
     session = uow.session
     ticket_ids = {row.ticket_id for row in rows}
     judged = [row for row in rows if row.kind not in ASKING]
+    now = uow.clock.now()
+    breached = {row.ticket_id for row in judged if _tells_of_breach(row, now)}
     tickets = (await session.scalars(select(Ticket).where(among(session, Ticket.id, ticket_ids)))).all()
     customer_ids = {ticket.customer_id for ticket in tickets}
     found = await session.scalars(select(Customer).where(among(session, Customer.id, customer_ids)))
@@ -43,7 +49,7 @@ async def look_ahead(uow: UnitOfWork, rows: Sequence[Deadline]) -> Ahead:
     ahead = Ahead(
         staff=staff.all(),
         teams=teams,
-        audience=_audience(tickets, teams),
+        audience=_audience([ticket for ticket in tickets if ticket.id in breached], teams),
         customers={},
         absent=set(),
         left=max(1, sum(row.kind is DeadlineKind.SURVEY_INVITATION for row in rows)),  # numbers to be drawn
@@ -59,6 +65,12 @@ async def look_ahead(uow: UnitOfWork, rows: Sequence[Deadline]) -> Ahead:
     links = select(Link.token_hash).where(among(session, Link.ticket_id, ticket_ids), Link.purpose == "reply")
     ahead.take_keys("links", await session.scalars(links))
     return ahead
+
+
+def _tells_of_breach(row: Deadline, now: datetime) -> bool:
+    """Whether an alarm whose time has come is that of a limit or a ladder's, and no mere warning."""
+    left = (loaded(alarm) for alarm in row.alarms[row.alarm_no :])
+    return any(alarm.step not in WARNINGS for alarm in takewhile(lambda alarm: alarm.at <= now, left))
 
 
 def _audience(tickets: Sequence[Ticket], teams: Sequence[Team]) -> set[UUID]:

@@ -11,16 +11,14 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 import structlog
-import uvicorn
 
 from models.vocabulary import Lane
 from workers.audit import Sealing
 from workers.boot.installation import THREADS, Installation
-from workers.boot.serving import GRACE_SECONDS, monitored, site, told_if_taken
+from workers.boot.watched import GRACE_SECONDS, monitored, told_if_taken
 from workers.keeping import Backups
 from workers.privacy.retention import purge_more
 from workers.purge import Housekeeping
-from workers.smtpd import SmtpIntake
 from workers.unit_of_work import Workshop
 
 log = structlog.get_logger(__name__)
@@ -67,6 +65,8 @@ def web_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
     It halves the CPU of a webhook. In the workers it makes no difference.
     """
+    import uvicorn
+
     return uvicorn.Config("none", loop="auto").get_loop_factory()
 
 
@@ -97,6 +97,7 @@ async def run_worker(installation: Installation, lanes: Collection[Lane]) -> Non
     """Hear the bells of these lanes."""
     stop = _stop_signal()
     await installation.prepare()
+    installation.renderer.warm()
     _collect_seldom()
     with _workers(installation, lanes):
         async with monitored(installation, "worker"):
@@ -140,7 +141,8 @@ async def _run_doors(installation: Installation, doors: Doors, process: str) -> 
 def _collect_seldom() -> None:
     """Let the garbage collector leave alone what stays, and look after 10,000 new objects instead of 700.
 
-    A batch makes many objects and no cycles to speak of: a twentieth of a worker's time went into looking.
+    A batch makes many objects and no cycles to speak of (a test sees to it): a twentieth of a worker's time
+    went into looking, and where each batch was a cycle, a fifth of a second at a time.
     """
     gc.collect()
     gc.freeze()
@@ -182,8 +184,12 @@ async def _doors(installation: Installation, workshop: Workshop, doors: Doors) -
     """Open the doors, and close them in order: no new requests, what was accepted is finished."""
     async with contextlib.AsyncExitStack() as stack:
         if doors.http is not None:
+            from workers.boot.serving import site  # 35 MB that a worker does without
+
             await stack.enter_async_context(site(installation, workshop, *doors.http))
         if doors.smtp is not None:
+            from workers.smtpd import SmtpIntake
+
             host, port = doors.smtp
             intake = SmtpIntake(workshop, installation.settings, host, port)
             with told_if_taken(host, port):

@@ -1,31 +1,31 @@
-"""Doors of HTTP: the site itself, and the one where a process shows those who watch it how it does."""
+"""Doors of HTTP: the site itself, and the one where a process shows those who watch it how it does.
+
+Imported only where there is such a door: it takes a worker 15 MB, the site 35 MB.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 import uvicorn
 
-from workers import __version__
 from workers.boot.installation import Installation
-from workers.errors import Unavailable
-from workers.keeping import present
+from workers.boot.watched import GRACE_SECONDS, told_if_taken
 from workers.unit_of_work import Workshop
-from workers.web.app import WebApp, WebParts, make_app, make_monitor_app
+from workers.web.monitor import WebApp, make_monitor_app
+from workers.web.parts import WebParts
 
-GRACE_SECONDS = 10
 BACKLOG = 2048
-WHOLE = frozenset({"up", "web", "scheduler"})
-"""Processes that show what waits in the database, too; of workers there are many, which need not all ask."""
 
 
 @asynccontextmanager
 async def site(installation: Installation, workshop: Workshop, host: str, port: int) -> AsyncIterator[None]:
     """Serve all pages, the API and webhooks. Raises Unavailable when the address is taken."""
+    from workers.web.app import make_app  # 20 MB that a worker's own door does without
+
     parts = _parts(installation, workshop)
     stop = asyncio.Event()
     trail = asyncio.create_task(parts.trail.run(stop))
@@ -38,34 +38,16 @@ async def site(installation: Installation, workshop: Workshop, host: str, port: 
 
 
 @asynccontextmanager
-async def monitored(installation: Installation, process: str) -> AsyncIterator[None]:
-    """Be known as running, and show health and figures of this process where CLOSELOOP_METRICS says.
+async def watching_door(
+    installation: Installation, workshop: Workshop, host: str, port: int, *, whole: bool
+) -> AsyncIterator[None]:
+    """Serve health and figures of this process alone, with `whole` also of what waits in the database.
 
-    Raises Unavailable when the address is taken, SettingsError when the database was moved elsewhere.
+    Raises Unavailable when the address is taken.
     """
-    installation.metrics.describe_process(__version__, process)
-    workshop = installation.workshop()
-    try:
-        async with present(workshop, process):
-            if installation.settings.metrics is None:
-                yield
-                return
-            parts = _parts(installation, workshop, whole=process in WHOLE)
-            async with _served(make_monitor_app(parts), *installation.settings.metrics):
-                yield
-    finally:
-        await workshop.engine.dispose()
-
-
-@contextmanager
-def told_if_taken(host: str, port: int) -> Iterator[None]:
-    """An address that cannot be listened on is said so, with what to do. Raises Unavailable."""
-    try:
+    parts = _parts(installation, workshop, whole=whole)
+    async with _served(make_monitor_app(parts), host, port):
         yield
-    except OSError as error:
-        why = os.strerror(error.errno) if error.errno else str(error)
-        hint = "does another program (or another closeloop) use it? Choose another HOST:PORT"
-        raise Unavailable(f"nobody can listen on {host}:{port}: {why}", hint) from error
 
 
 def _parts(installation: Installation, workshop: Workshop, *, whole: bool = True) -> WebParts:

@@ -68,6 +68,7 @@ class Courier:
 
     async def deliver(self, lane: Lane) -> int:
         """Send what is due in `lane`; gives how many messages were claimed (BATCH: ring again)."""
+        await self._breathe(lane)
         started = time.monotonic()
         count, claimed = await self._claim(lane)
         if not claimed:
@@ -131,10 +132,16 @@ class Courier:
             except (CloseloopError, ValueError) as error:
                 log.exception("rendering_failed", notification=str(row.id), kind=row.kind, error=str(error))
                 broken[row.id] = "rendering_failed"
-            if row.kind == DIGEST or place % BREATH == BREATH - 1:
-                await asyncio.sleep(0)
+            if row.kind == DIGEST:
+                await self._workshop.way.give()
+            elif place % BREATH == BREATH - 1:
+                await self._breathe(row.lane)
         await give_up(self._workshop, rows, broken)
         return ready
+
+    async def _breathe(self, lane: Lane) -> None:
+        """Clocks are judged first, but for what is urgent itself."""
+        await (asyncio.sleep(0) if lane is Lane.URGENT else self._workshop.way.give())
 
     async def _stored(self, uow: UnitOfWork, rows: Sequence[Notification]) -> dict[UUID, bytes]:
         found = await uow.session.execute(

@@ -13,6 +13,8 @@ from typing import cast
 from uuid import UUID
 
 from sqlalchemy import Table, case, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import load_only
 
 from models.bulk import among, update_many
 from models.notifications import Notification
@@ -28,10 +30,26 @@ from workers.unit_of_work import UnitOfWork
 
 BREACH = "breach"
 STORM = timedelta(seconds=60)
+PLACES = 12
+"""Parts of a minute that people's digests are spread over."""
 ENOUGH = 20
 """A ticket has fewer breaches than that within a minute: so many rows times `storm_from` tell of a storm."""
 
-_sharing = shared(select(Notification)).execution_options(populate_existing=True)
+_sharing = (
+    shared(select(Notification))
+    .options(
+        load_only(
+            Notification.key,
+            Notification.kind,
+            Notification.staff_id,
+            Notification.state,
+            Notification.lease_token,
+            raiseload=True,
+        )
+    )
+    .execution_options(populate_existing=True)
+)
+"""Of a digest no more is asked than whether it still takes lines: a batch looks at a hundred of them."""
 
 
 async def notify_gathered(
@@ -51,12 +69,12 @@ async def notify_gathered(
         return await notify(uow, to, notice, digest=await _digest(uow, to, notice.due_at))
     if not storm_from:
         return await notify(uow, to, notice)
-    digest = await _digest(uow, to, _end_of_minute(now), make=False)
+    digest = await _digest(uow, to, make=False)
     if digest is not None:
         return await notify(uow, to, notice, digest=digest)
     heard = await _heard_this_minute(uow, to.staff_id, apart, storm_from)
     if len({each.ticket_id for each in heard} | {ticket.id if ticket else None}) >= storm_from:
-        digest = await _digest(uow, to, _end_of_minute(now))
+        digest = await _digest(uow, to)
         if digest is not None:
             await _join(uow, digest, heard)
     made = await notify(uow, to, notice, digest=digest)
@@ -65,9 +83,14 @@ async def notify_gathered(
     return made
 
 
-def _end_of_minute(now: datetime) -> datetime:
-    """Batches and workers that hear of the same storm write into the same digest."""
-    return now.replace(second=0, microsecond=0) + STORM
+def end_of_minute(now: datetime, staff_id: UUID) -> datetime:
+    """Batches and workers that hear of the same storm write into the same digest.
+
+    A minute of one person begins some seconds after that of the next: a hundred digests that all left at
+    once would keep everything else waiting.
+    """
+    place = timedelta(seconds=staff_id.int % PLACES * STORM.total_seconds() / PLACES)
+    return (now - place).replace(second=0, microsecond=0) + place + STORM
 
 
 async def _heard_this_minute(
@@ -75,11 +98,15 @@ async def _heard_this_minute(
 ) -> list[Heard]:
     """What the person was told of breaches just now, at most as much as tells a storm from calm.
 
-    A transaction for many asks once for all whom it may tell, and adds what it tells itself.
+    A transaction for many asks once for all whom it may tell and who have no digest yet, and adds what it
+    tells itself.
     """
     if uow.ahead is not None and staff_id in uow.ahead.breaches:
         return uow.ahead.breaches[staff_id]
-    people = {staff_id} | (uow.ahead.audience if uow.ahead is not None else set())
+    people = {staff_id}
+    if uow.ahead is not None:
+        gathered = {digest.staff_id for digest in uow.ahead.digests.values() if digest is not None}
+        people |= uow.ahead.audience - gathered
     waits = Notification.state == NotificationState.QUEUED
     place = func.row_number().over(
         partition_by=Notification.staff_id,
@@ -104,19 +131,21 @@ async def _heard_this_minute(
 
 
 async def _digest(
-    uow: UnitOfWork, to: Recipient, due_at: datetime, *, make: bool = True
+    uow: UnitOfWork, to: Recipient, due_at: datetime | None = None, *, make: bool = True
 ) -> Notification | None:
-    """The person's digest that leaves at `due_at`, kept from leaving until the transaction ends; with `make`
-    begun if there is none. None when there is none, or it leaves already.
+    """The person's digest that leaves at `due_at` (None: at the end of their minute), kept from leaving until
+    the transaction ends; with `make` begun if there is none. None when there is none, or it leaves already.
 
     Who adds a line only shares the row, so that many may at once; who begins a digest does so alone, since
     two that begin several in different order would wait for each other.
     """
-    key = f"{DIGEST}:{_fact(due_at)}:1:0:{to.staff_id}:{to.channel.value}"
+    assert to.staff_id is not None
+    key = _key(uow, to, to.staff_id, due_at)
     digest = await _shared(uow, to, due_at, key)
     if digest is None and make:
         digest = await _shared_alone(uow, to, due_at, key)
-        digest = digest or await notify(uow, to, _notice(uow, to, due_at))
+        leaves = due_at or end_of_minute(uow.clock.now(), to.staff_id)
+        digest = digest or await notify(uow, to, _notice(uow, to, leaves))
         if digest is not None and uow.ahead is not None:
             uow.ahead.digests[key] = digest
     if digest is None or digest.state is not NotificationState.QUEUED or digest.lease_token is not None:
@@ -124,7 +153,12 @@ async def _digest(
     return digest
 
 
-@lru_cache(maxsize=16)
+def _key(uow: UnitOfWork, to: Recipient, staff_id: UUID, due_at: datetime | None) -> str:
+    leaves = due_at or end_of_minute(uow.clock.now(), staff_id)
+    return f"{DIGEST}:{_fact(leaves)}:1:0:{staff_id}:{to.channel.value}"
+
+
+@lru_cache(maxsize=64)
 def _fact(due_at: datetime) -> str:
     return f"{due_at:%Y%m%d%H%M%S}"
 
@@ -141,7 +175,7 @@ def _notice(uow: UnitOfWork, to: Recipient, due_at: datetime) -> Notice:
     )
 
 
-async def _shared(uow: UnitOfWork, to: Recipient, due_at: datetime, key: str) -> Notification | None:
+async def _shared(uow: UnitOfWork, to: Recipient, due_at: datetime | None, key: str) -> Notification | None:
     """The digest with this key, if there is one. Whoever claims it leaves it alone while it is shared.
 
     A transaction for many asks once for all whom it may tell.
@@ -150,23 +184,24 @@ async def _shared(uow: UnitOfWork, to: Recipient, due_at: datetime, key: str) ->
         return await uow.session.scalar(_sharing.where(Notification.key == key))
     if key not in uow.ahead.digests:
         people = uow.ahead.audience | ({to.staff_id} if to.staff_id else set())
-        keys = [f"{DIGEST}:{_fact(due_at)}:1:0:{person}:{to.channel.value}" for person in people]
-        await _share(uow, keys)
+        await _share(uow, [_key(uow, to, person, due_at) for person in people])
     return uow.ahead.digests[key]
 
 
-async def _shared_alone(uow: UnitOfWork, to: Recipient, due_at: datetime, key: str) -> Notification | None:
-    """The same once nobody else may begin digests that leave at `due_at`; a transaction for many sees to that
-    once.
+async def _shared_alone(
+    uow: UnitOfWork, to: Recipient, due_at: datetime | None, key: str
+) -> Notification | None:
+    """The same once nobody else may begin digests; a transaction for many sees to that once, and looks again
+    for those that it has not begun itself.
     """
     if uow.ahead is None:
-        await hold(uow, [f"{DIGEST}:{_fact(due_at)}"])
+        await hold(uow, [DIGEST])
         return await _shared(uow, to, due_at, key)
-    if due_at not in uow.ahead.alone:
+    if not uow.ahead.alone:
         with uow.session.no_autoflush:
-            await hold(uow, [f"{DIGEST}:{_fact(due_at)}"])
+            await hold(uow, [DIGEST])
         await _share(uow, [each for each, known in uow.ahead.digests.items() if known is None])
-        uow.ahead.alone.add(due_at)
+        uow.ahead.alone = True
     return uow.ahead.digests[key]
 
 
@@ -190,10 +225,10 @@ async def _join(uow: UnitOfWork, digest: Notification, heard: Collection[Heard])
     if not waiting:
         return
     if uow.ahead is None:
-        await _merge(uow, dict.fromkeys(waiting, digest.id))
+        await _merge(uow.session, dict.fromkeys(waiting, digest.id))
         return
     if not uow.ahead.joining:
-        uow.when_written(partial(_merge, uow, uow.ahead.joining))
+        uow.when_written(partial(_merge, uow.session, uow.ahead.joining))
     for ident in waiting:
         made = uow.ahead.made(ident)
         if isinstance(made, Notification):
@@ -203,20 +238,20 @@ async def _join(uow: UnitOfWork, digest: Notification, heard: Collection[Heard])
             uow.ahead.joining[ident] = digest.id
 
 
-async def _merge(uow: UnitOfWork, lines: Mapping[UUID, UUID]) -> None:
+async def _merge(session: AsyncSession, lines: Mapping[UUID, UUID]) -> None:
     """Each of `lines` becomes a line of its digest (its id). What another transaction has in hand just now is
     left to it.
     """
     free = select(Notification.id).where(
-        among(uow.session, Notification.id, lines),
+        among(session, Notification.id, lines),
         Notification.state == NotificationState.QUEUED,
         Notification.lease_token.is_(None),
     )
-    idents = await uow.session.scalars(free.with_for_update(skip_locked=True, key_share=True))
+    idents = await session.scalars(free.with_for_update(skip_locked=True, key_share=True))
     chosen = idents.all()
     merged = {"state": NotificationState.MERGED, "reason": DIGEST, "due_at": None, "free_at": None}
     await update_many(
-        await uow.session.connection(),
+        await session.connection(),
         cast(Table, Notification.__table__),  # as the model's class says it, it could be any selectable
         [{"id": ident} for ident in chosen],
         [{**merged, "digest_id": lines[ident]} for ident in chosen],

@@ -36,9 +36,7 @@ from workers.web.pages import error_page, page_locale, wants_page
 from workers.web.parts import WebParts
 from workers.web.problems import problem_of, problem_response
 
-__all__ = ["WebApp", "WebParts", "make_app", "make_monitor_app"]
-
-WebApp = FastAPI
+__all__ = ["WebParts", "make_app"]
 
 SEE_OTHER = 303
 # In this order an address is compared with them: what most people open comes before the many of the API.
@@ -90,15 +88,6 @@ def _areas() -> set[str]:
     """The first segments of all paths that there are."""
     paths = (getattr(route, "path", "") for router in ROUTERS for route in router.routes)
     return {area for path in paths if (area := first_segment(path)) and not area.startswith("{")}
-
-
-def make_monitor_app(parts: WebParts) -> FastAPI:
-    """Health and figures alone: what a process shows on a door of its own, for those who watch it."""
-    app = FastAPI(title="closeloop", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
-    app.state.parts = parts
-    app.add_middleware(LastNet, answer=_answer)
-    app.router.routes.extend(health.router.routes)
-    return app
 
 
 async def _answer(request: Request, error: Exception) -> Response:

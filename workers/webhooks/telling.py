@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -43,7 +42,7 @@ def note(uow: UnitOfWork, ticket: Ticket, entry: TicketEntry) -> None:
     if kind is None or (kind.when and not entry.facts.get(kind.when)):
         return
     if not uow.happened:
-        uow.at_end(partial(_tell_all, uow))
+        uow.at_end(_tell_all)
     uow.happened.append((ticket, entry))
 
 

@@ -24,7 +24,8 @@ from workers.delivery.courier import Courier
 from workers.heartbeat import Heartbeat
 from workers.outbound import Caller
 from workers.rendering import Renderer
-from workers.web.app import WebParts, make_monitor_app
+from workers.web.monitor import make_monitor_app
+from workers.web.parts import WebParts
 
 pytestmark = pytest.mark.anyio
 
