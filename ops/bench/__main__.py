@@ -56,7 +56,7 @@ BENCHMARKS: Mapping[str, tuple[Benchmark, str]] = {
     "intake": (intake.run, "webhooks, mails to tickets beside a peer, the parser alone"),
     "loop": (loop.run, "webhook to accepted receipt; start, memory and CPU at rest"),
     "idle": (loop.run_idle, "start, memory and CPU of an embedded process at rest"),
-    "operate": (operate.run, "a clone to its demo, --help, rest, 1, 2 and 4 workers, a rolling restart"),
+    "operate": (operate.run, "a clone to its demo, --help, rest, 1, 2 and 4 workers, a restart, a move"),
 }
 
 

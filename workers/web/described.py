@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.encoders import jsonable_encoder
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, Field
 
@@ -43,7 +44,8 @@ class ProblemDetails(BaseModel):
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route or router that may answer with these errors."""
-    return {status: {"model": ProblemDetails, "description": WORDS[status]} for status in statuses}
+    # Without FastAPI's `model`, of which it would make one anew for each error of each route at each start.
+    return {status: {"description": WORDS[status]} for status in statuses}
 
 
 def describe(app: FastAPI) -> None:
@@ -54,6 +56,10 @@ def describe(app: FastAPI) -> None:
             schema = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
             for response in _errors(schema):
                 response["content"] = {MEDIA_TYPE: {"schema": {"$ref": _PLACE}}}
+            parts = schema.setdefault("components", {}).setdefault("schemas", {})
+            parts[ProblemDetails.__name__] = jsonable_encoder(
+                ProblemDetails.model_json_schema(), exclude_none=True
+            )
             schema["webhooks"] = webhooks_described()
             app.openapi_schema = schema
         return app.openapi_schema
