@@ -12,12 +12,16 @@ from tests.command_line import CommandLine
 from tests.conftest import Backend
 from tests.small_world import small_world
 
+pytestmark = pytest.mark.timeout(300)
+
 
 @pytest.fixture
 def closeloop(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    backend: Backend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> CommandLine:
-    return CommandLine(tmp_path / "data", monkeypatch, capsys)
+    command = CommandLine(tmp_path / "data", monkeypatch, capsys)
+    command.set(DATABASE_URL=backend.database_url, BROKER_URL=backend.broker_url)
+    return command
 
 
 def test_a_report_by_command_in_each_form_and_sent_once(closeloop: CommandLine, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from workers.cli import (
     duty_commands,
     erasing,
     explaining,
+    improvement_commands,
     intake,
     key_commands,
     knowledge_commands,
@@ -114,7 +115,12 @@ def make_app() -> typer.Typer:
             },
         ),
         ("targets", "From X to Y by a day: list, add, progress, withdraw.", LOOK, loop_commands.TARGETS),
-        ("improvements", "Improvement measures 改进措施: list, due.", LOOK, loop_commands.IMPROVEMENTS),
+        (
+            "improvements",
+            "Improvement measures 改进措施: open, evaluate, list, due.",
+            LOOK,
+            improvement_commands.IMPROVEMENTS,
+        ),
         ("index", "The index by which words are found: rebuild.", RUN, search_commands.INDEX),
         ("knowledge", "Knowledge entries: export, import.", IN, knowledge_commands.KNOWLEDGE),
         (

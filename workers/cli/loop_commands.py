@@ -1,10 +1,9 @@
-"""`closeloop targets` and `closeloop improvements`."""
+"""`closeloop targets`; and what `closeloop improvements` does in the same way."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
-from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from workers.settings import Settings
     from workers.unit_of_work import UnitOfWork
 
-_BY = Annotated[str, typer.Option(help="Staff number of who does this.")]
+BY = Annotated[str, typer.Option(help="Staff number of who does this.")]
 _NUMBER = Annotated[str, typer.Argument(help="As TG0001.")]
 
 
@@ -32,10 +31,10 @@ def targets_list(
     from workers.aims import value_words
 
     settings = find_settings(data)
-    wanted = _one_of(TargetState, state) if state else None
+    wanted = one_of(TargetState, state) if state else None
     found = asyncio.run(_targets(settings, wanted))
     if as_json:
-        print_json(_plain(found))
+        print_json(plain(found))
         return
     titles = ("number", "target", "measure", "from", "to", "now", "cases", "stand", "owner", "last day")
     rows = [
@@ -62,7 +61,7 @@ def targets_add(
     measure: Annotated[str, typer.Option(help="A key of the catalogue, as first_response_mean.")],
     goal: Annotated[float, typer.Option(help="In the measure's unit: seconds, a share 0-1, a score 1-5.")],
     owner: Annotated[str, typer.Option(help="Staff number of who answers for it.")],
-    by: _BY,
+    by: BY,
     start: Annotated[float | None, typer.Option(help="Default: as measured now.")] = None,
     months: Annotated[int, typer.Option(min=1, max=36, help="It runs for so many months from today.")] = 3,
     team: Annotated[str, typer.Option(help="Only this team's requests.")] = "",
@@ -86,20 +85,20 @@ def targets_add(
             goal=goal,
             start=start,
             last_day=months_later(today, months) - DAY,
-            owner=await _person(uow, owner),
+            owner=await person_of(uow, owner),
             scope={"team": team, "category": category},
             department=department,
             promised_to=promised_to,
         )
-        return await detail_view(uow, await set_target(uow, await _person(uow, by), aim))
+        return await detail_view(uow, await set_target(uow, await person_of(uow, by), aim))
 
-    _told(asyncio.run(_write(find_settings(data), step)), as_json)
+    _told(asyncio.run(write(find_settings(data), step)), as_json)
 
 
 def targets_progress(
     number: _NUMBER,
     words: Annotated[str, typer.Argument(help="What is done.")],
-    by: _BY,
+    by: BY,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -109,18 +108,18 @@ def targets_progress(
     async def step(uow: UnitOfWork) -> Any:
         from workers.web.api.targets import detail_view
 
-        person = await _person(uow, by)
+        person = await person_of(uow, by)
         row = await target_by_number(uow, number, person, hold=True)
         await report_progress(uow, row, person, words)
         return await detail_view(uow, row)
 
-    _told(asyncio.run(_write(find_settings(data), step)), as_json)
+    _told(asyncio.run(write(find_settings(data), step)), as_json)
 
 
 def targets_withdraw(
     number: _NUMBER,
     reason: Annotated[str, typer.Argument(help="Why.")],
-    by: _BY,
+    by: BY,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -130,55 +129,12 @@ def targets_withdraw(
     async def step(uow: UnitOfWork) -> Any:
         from workers.web.api.targets import detail_view
 
-        person = await _person(uow, by)
+        person = await person_of(uow, by)
         row = await target_by_number(uow, number, person, hold=True)
         await end_target(uow, row, person, reason)
         return await detail_view(uow, row)
 
-    _told(asyncio.run(_write(find_settings(data), step)), as_json)
-
-
-def improvements_list(
-    state: Annotated[str, typer.Option(help="to_verify, met, not_met or withdrawn.")] = "",
-    data: DataOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Improvement measures 改进措施 and where each stands."""
-    from models.vocabulary import ImprovementState
-
-    wanted = _one_of(ImprovementState, state) if state else None
-    found = asyncio.run(_improvements(find_settings(data), wanted))
-    if as_json:
-        print_json(_plain(found))
-        return
-    titles = ("number", "about", "measure", "kind", "state", "round", "owner", "verified on")
-    rows = [
-        (
-            each.number,
-            each.ticket or each.theme or "follow-up",
-            each.measure,
-            each.kind,
-            each.state.value + (" (late)" if each.overdue else ""),
-            each.round,
-            each.owner,
-            (each.report_by or each.verify_at).date(),
-        )
-        for each in found
-    ]
-    print_table(titles, rows, "no improvement is open")
-
-
-def improvements_due(data: DataOption = None, as_json: JsonOption = False) -> None:
-    """What is to be re-evaluated within a month, or is late: improvements and follow-ups."""
-    found = asyncio.run(_due(find_settings(data)))
-    if as_json:
-        print_json([{**each, "due_at": each["due_at"].isoformat()} for each in found])
-        return
-    rows = [
-        (each["of"], each["number"], each["state"], each["round"], each["owner"], each["due_at"].date())
-        for each in found
-    ]
-    print_table(("of", "number", "state", "round", "owner", "due"), rows, "nothing is due")
+    _told(asyncio.run(write(find_settings(data), step)), as_json)
 
 
 TARGETS: Mapping[str, Callable[..., Any]] = {
@@ -187,16 +143,17 @@ TARGETS: Mapping[str, Callable[..., Any]] = {
     "progress": targets_progress,
     "withdraw": targets_withdraw,
 }
-IMPROVEMENTS: Mapping[str, Callable[..., Any]] = {"list": improvements_list, "due": improvements_due}
 
 
-async def _person(uow: UnitOfWork, number: str) -> Any:
+async def person_of(uow: UnitOfWork, number: str) -> Any:
+    """The member of staff of this number. Raises NotFound."""
     from workers.directory import staff_by_number
 
     return await staff_by_number(uow, number)
 
 
-async def _write(settings: Settings, step: Callable[[UnitOfWork], Coroutine[Any, Any, Any]]) -> Any:
+async def write(settings: Settings, step: Callable[[UnitOfWork], Coroutine[Any, Any, Any]]) -> Any:
+    """What a step gave that was done in one transaction."""
     async with workshop_of(settings) as workshop, workshop.begin() as uow:
         return await step(uow)
 
@@ -209,11 +166,13 @@ def _told(shown: BaseModel, as_json: bool) -> None:
         console().print(f"{told['number']} {told['title']}: {told['stand']}")
 
 
-def _plain(found: list[Any]) -> list[Any]:
+def plain(found: list[Any]) -> list[Any]:
+    """Views as JSON."""
     return [each.model_dump(mode="json") for each in found]
 
 
-def _one_of(kind: Any, name: str) -> Any:
+def one_of(kind: Any, name: str) -> Any:
+    """The state of this code. Raises InvalidInput."""
     from workers.errors import InvalidInput
 
     try:
@@ -231,22 +190,3 @@ async def _targets(settings: Settings, state: Any) -> list[Any]:
     async with workshop_of(settings) as workshop, workshop.read() as uow:
         rows = await uow.session.scalars(matching(Kind(state=state), None).order_by(Target.id))
         return await target_views(uow, [await standing(uow, row) for row in rows.all()])
-
-
-async def _improvements(settings: Settings, state: Any) -> list[Any]:
-    from models.improving import Improvement
-    from workers.improvements import Kind, matching
-    from workers.web.api.improvement_views import list_view
-
-    async with workshop_of(settings) as workshop, workshop.read() as uow:
-        rows = await uow.session.scalars(matching(Kind(state=state), None).order_by(Improvement.id))
-        return await list_view(uow, rows.all())
-
-
-async def _due(settings: Settings) -> list[dict[str, Any]]:
-    from workers.improvements import reevaluations_due
-
-    async with workshop_of(settings) as workshop, workshop.read() as uow:
-        found = await reevaluations_due(uow, uow.clock.now() + timedelta(days=31))
-    names = ("of", "number", "state", "round", "owner", "due_at", "overdue")
-    return [{name: getattr(each, name) for name in names} for each in found]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import csv
+import sys
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,19 +12,23 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from workers.cli.figure_commands import CsvOption
 from workers.cli.opening import find_settings, workshop_of
 from workers.cli.output import DataOption, JsonOption, console, print_json, print_table
 
 if TYPE_CHECKING:
     from workers.settings import Settings
+    from workers.weak_links import WeakLinks
 
 USUAL = timedelta(days=30)
+FIELDS = ("category", "phase", "share", "seconds", "mean_seconds", "tickets", "of_tickets", "longest")
 
 
 def report_weak_links(
     first: Annotated[str, typer.Option("--from", help="First day (default: 30 days ago).")] = "",
     to: Annotated[str, typer.Option("--to", help="Last day, included (default: now).")] = "",
     team: Annotated[str, typer.Option(help="Only this team's requests.")] = "",
+    as_csv: CsvOption = False,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -35,6 +41,9 @@ def report_weak_links(
         from workers.web.api.weak_links import report_view
 
         print_json(report_view(found, problems).model_dump(mode="json"))
+        return
+    if as_csv:
+        csv.writer(sys.stdout).writerows([FIELDS, *_rows(found)])
         return
     titles = ("category", "waits for", "share", "time in all", "on average", "requests", "longest")
     rows = [
@@ -59,6 +68,25 @@ def report_weak_links(
 
 
 WEAK_LINKS: Mapping[str, Callable[..., Any]] = {"weak-links": report_weak_links}
+
+
+def _rows(found: WeakLinks) -> list[list[object]]:
+    """One row a phase; those of all categories together have none. Seconds as plain numbers."""
+    return [
+        [
+            each.category.value if each.category else "",
+            one.phase.value,
+            one.share,
+            one.seconds,
+            one.mean_seconds,
+            one.tickets,
+            each.tickets,
+            " ".join(one.worst),
+        ]
+        for each in (found.all, *found.categories)
+        for one in each.links
+        if found.all.tickets
+    ]
 
 
 async def _weak_links(settings: Settings, first: str, to: str, team: str) -> tuple[Any, Any]:
