@@ -103,6 +103,8 @@ async def test_a_supervisor_sets_and_judges_on_pages_what_its_owner_reports(back
         assert (await _press(agent, page, f"{page}/carried-out", {"act": "carried-out"})).status_code == 303
         own = await _press(agent, page, f"{page}/evaluate", {"act": "evaluate", "met": "1", "version": "2"})
         assert own.status_code == 422
+        open_still = await _press(lead, page, f"{page}/evaluate", {"act": "evaluate", "met": ""})
+        assert open_still.status_code == 422, "nothing is taken for 未达标 that nobody has chosen"
         no = {"act": "evaluate", "met": "0", "text": "not yet"}
         assert (await _press(lead, page, f"{page}/evaluate", no)).status_code == 303
         review = {**plan, "act": "review", "report": "nobody used it", "kind": "training"}

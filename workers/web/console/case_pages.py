@@ -17,6 +17,7 @@ from workers.web.api.followup_views import FollowupShown, list_view
 from workers.web.console import sheet
 from workers.web.console.door import Visit, Visiting
 from workers.web.console.frame import done, show
+from workers.web.console.improvement_of_case import led_to
 from workers.web.console.sheet import Field, Section, Sheet, Table, Word, badge, label, link, moment, text
 from workers.web.followup_pages import case_facts, step
 from workers.web.parts import Parts
@@ -117,5 +118,6 @@ async def _page(request: Request, parts: Parts, visit: Visit, ident: str, errors
     async with parts.workshop.read() as uow:
         row = await _seen(uow, visit, ident)
         facts = await case_facts(uow, row, visit.person, visit.fields if errors else {}, errors)
+        facts |= await led_to(uow, row, visit.person)
     facts |= {"action_url": f"{FOLLOWUPS}/{ident}", "done": None, "layout": "web/_console.html"}
     return show(request, visit, "followup", facts, status=422 if errors else 200)

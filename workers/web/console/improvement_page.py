@@ -9,7 +9,7 @@ from models.people import Staff
 from models.vocabulary import ImprovementState, Role
 from workers import improvements
 from workers.aims import measure_name
-from workers.errors import CloseloopError, NotFound
+from workers.errors import CloseloopError, InvalidInput, NotFound
 from workers.web.api.improvement_views import ImprovementDetail, SideShown, detail_view
 from workers.web.console import loop_forms, sheet
 from workers.web.console.door import Visit, Visiting
@@ -65,6 +65,8 @@ async def act(request: Request, number: str, act: str, parts: Parts, visit: Visi
                 await improvements.withdraw(uow, row, by, words)
             elif act == "evaluate":
                 loop_forms.same_version(row.version, given)
+                if given.get("met") not in ("0", "1"):
+                    raise InvalidInput("say whether it was met")
                 await improvements.evaluate(uow, row, by, met=given.get("met") == "1", words=words)
             else:
                 owner = await uow.session.get_one(Staff, row.owner_id)
@@ -172,7 +174,11 @@ def _said(name: str, url: str, title: str, *, need: bool, danger: bool = False) 
 
 
 def _evaluation(found: ImprovementDetail, url: str) -> Form:
-    results = [("1", label("met", "improvement_state")), ("0", label("not_met", "improvement_state"))]
+    results = [
+        ("", label("choose")),
+        ("1", label("met", "improvement_state")),
+        ("0", label("not_met", "improvement_state")),
+    ]
     title = label("evaluate")
     return Form(
         name="evaluate",

@@ -24,6 +24,7 @@ from workers.web.api.improvement_views import ImprovementShown, list_view
 from workers.web.console import loop_forms, sheet
 from workers.web.console.door import Visit, Visiting
 from workers.web.console.frame import done
+from workers.web.console.improvement_of_case import begun_with
 from workers.web.console.sheet import (
     Field,
     Form,
@@ -180,8 +181,8 @@ async def plan_typed(uow: UnitOfWork, given: Mapping[str, str], owner: Staff | N
 
 async def plan_fields(uow: UnitOfWork, locale: str, given: Mapping[str, str]) -> list[Field]:
     """The fields of a measure."""
-    kinds = [(kind, label(kind, "improvement_kind")) for kind in KINDS]
-    causes = [(cause, label(cause, "cause")) for cause in CAUSES]
+    kinds = sheet.options("improvement_kind", KINDS, first="choose")
+    causes = sheet.options("cause", CAUSES, first="choose")
     cycles = [(str(days), label("days", count=days)) for days in CYCLES]
     return [
         Field(
@@ -190,9 +191,17 @@ async def plan_fields(uow: UnitOfWork, locale: str, given: Mapping[str, str]) ->
             kind="area",
             need=True,
             limit=loop_forms.TEXT,
+            value=given.get("measure", ""),
         ),
         Field(name="kind", label=label("kind"), kind="select", options=kinds, need=True),
-        Field(name="cause", label=label("cause"), kind="select", options=causes, need=True),
+        Field(
+            name="cause",
+            label=label("cause"),
+            kind="select",
+            options=causes,
+            need=True,
+            value=given.get("cause", ""),
+        ),
         Field(
             name="department",
             label=label("department"),
@@ -201,7 +210,7 @@ async def plan_fields(uow: UnitOfWork, locale: str, given: Mapping[str, str]) ->
             value=given.get("department", ""),
         ),
         Field(name="owner", label=label("owner_typed"), need=True, value=given.get("owner", "")),
-        Field(name="due_on", label=label("due_on"), kind="date", need=True),
+        Field(name="due_on", label=label("due_on"), kind="date", need=True, value=given.get("due_on", "")),
         Field(name="cycle_days", label=label("cycle"), kind="select", value="14", options=cycles),
         loop_forms.figure_field(locale, "figure", given.get("figure", ""), need=False),
         *await loop_forms.scope_fields(uow, given.get("category", "")),
@@ -212,8 +221,15 @@ async def _new_page(
     request: Request, parts: WebParts, visit: Visit, given: Mapping[str, str], refused: CloseloopError | None
 ) -> Response:
     locale = loop_forms.locale_of(request, parts, visit)
+    pairs: list[tuple[Word, Word]] = []
     async with parts.workshop.read() as uow:
-        fields = await plan_fields(uow, locale, {**given, "owner": given.get("owner") or visit.person.number})
+        known = {"owner": visit.person.number}
+        if given.get("followup"):
+            case = await _followup(uow, given["followup"])
+            known |= await begun_with(uow, case, visit.person)
+            pairs = [(label("about"), link(f"/console/followups/{case.id.hex}", label("followup_of")))]
+        typed = {name: value for name, value in given.items() if value}
+        fields = await plan_fields(uow, locale, {**known, **typed})
     about = [
         Field(name="ticket", label=label("about_ticket"), value=given.get("ticket", "")[:24], limit=24),
         Field(name="theme", label=label("about_theme"), value=given.get("theme", "")[:200]),
@@ -228,6 +244,7 @@ async def _new_page(
     if given.get("followup"):
         about = [Field(name="followup", kind="hidden", value=given["followup"][:36])]
     title = label("improvement_new")
+    intro = label("improvement_of_case_intro" if pairs else "improvement_new_intro")
     form = Form(
         name="new",
         url=f"{IMPROVEMENTS}/new",
@@ -240,6 +257,6 @@ async def _new_page(
         title=title,
         url=f"{IMPROVEMENTS}/new",
         back=(IMPROVEMENTS, label("improvements")),
-        sections=[Section(intro=[label("improvement_new_intro")], forms=[form])],
+        sections=[Section(intro=[intro], pairs=pairs, forms=[form])],
     )
     return sheet.show_sheet(request, visit, page, refused=refused)

@@ -123,7 +123,7 @@ def scope_shown(scope: Mapping[str, str]) -> Word:
     """A scope in words."""
     groups = {"category": "category", "priority": "priority", "channel": "channel"}
     said = [label(code, groups[name]) if name in groups else text(code) for name, code in scope.items()]
-    return both(*said) if said else label("scope_all")
+    return both(*said) if said else label("scope_requests")
 
 
 def log_table(log: Sequence[LineShown], names: Mapping[str, str], live: str) -> Table:

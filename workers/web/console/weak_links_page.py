@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from workers import weak_links as links
+from workers.charts import Unit, words_of
 from workers.errors import CloseloopError, InvalidInput
 from workers.search import Problem
 from workers.text import duration_words
@@ -140,7 +141,7 @@ def _cells(each: Link, locale: str) -> list[Word]:
     worst = each.worst if each.phase is not Phase.WORK else ()
     return [
         label(each.phase.value, "time_phase"),
-        text(f"{100 * each.share:.1f}%"),
+        text(words_of(each.share, Unit.PERCENT, "en")),
         text(duration_words(each.seconds, locale)),
         text(duration_words(each.mean_seconds, locale)),
         text(each.tickets),
