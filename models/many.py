@@ -79,20 +79,20 @@ async def insert_rows(connection: AsyncConnection, rows: Iterable[Base]) -> None
 
 
 async def update_rows(connection: AsyncConnection, rows: Iterable[Base]) -> None:
-    """Write what was changed in rows that are known by their `id`: one statement for all rows of a table in
-    which the same columns were changed. Only for rows that the transaction has locked, or whose owners: in
-    which order the database comes by them is not said.
+    """Write what was changed in rows that are known by their `id`: one statement for each table, with the
+    columns that were changed in any of them. Only for rows that the transaction has locked, or whose owners:
+    in which order the database comes by them is not said, and what was not changed is written as it was read.
 
     A session writes a statement for each run of rows that happen to be changed alike, one after the other.
     """
-    groups: dict[tuple[type[Base], tuple[str, ...]], list[dict[str, Any]]] = defaultdict(list)
+    changed: dict[type[Base], list[dict[str, Any]]] = defaultdict(list)
+    names: dict[type[Base], set[str]] = defaultdict(set)
     for row in rows:
-        if names := _changed(row):
-            groups[type(row), names].append(row.__dict__)
-    for (model, names), values in sorted(
-        groups.items(), key=lambda each: (each[0][0].__tablename__, each[0][1])
-    ):
-        columns = {name: _shape(model).columns[name].name for name in names}
+        if touched := _changed(row):
+            changed[type(row)].append(row.__dict__)
+            names[type(row)].update(touched)
+    for model, values in sorted(changed.items(), key=lambda each: each[0].__tablename__):
+        columns = {name: _shape(model).columns[name].name for name in sorted(names[model])}
         keys = [{"id": row["id"]} for row in values]
         new = [{column: row[name] for name, column in columns.items()} for row in values]
         await update_many(connection, _table(model), keys, new)
