@@ -50,6 +50,10 @@ NOT_A_TICKET = "not_a_ticket"
 """The close reason of a ticket that staff dismissed, and why its deadlines and messages ended."""
 
 
+IMPORTED = "imported"
+"""The close reason of a request of the past that came in from a table, and why it is unrated (补录)."""
+
+
 class Role(StrEnum):
     """What a member of staff may see and decide."""
 

@@ -21,6 +21,7 @@ from models.people import Customer, Staff, Team
 from models.surveys import Followup, Survey, SurveyAnswer
 from models.tickets import Ticket, TicketEntry
 from models.vocabulary import (
+    IMPORTED,
     Category,
     DeadlineKind,
     DeadlineState,
@@ -120,6 +121,8 @@ def _rows_of_a_ticket(past: Past) -> list[Base]:
     resolved = _maybe(past, 0.75, _after(past, responded or received, 150))
     handler = _maybe(past, 0.9, dice.choice(past.staff))
     transferred = _maybe(past, 0.3, _after(past, received, 5))
+    assigned = _maybe(past, 0.8, _after(past, received, 8))
+    accepted = _maybe(past, 0.7, _after(past, dice.choice((received, assigned or received)), 8))
     ticket = Ticket(
         id=new_id(),
         number=f"CS{past.made:012d}",
@@ -142,6 +145,8 @@ def _rows_of_a_ticket(past: Past) -> list[Base]:
         credited_team_id=_maybe(past, 0.8, dice.choice(past.teams)) if resolved else None,
         received_at=received,
         opened_at=received,
+        assigned_at=assigned,
+        accepted_at=accepted,
         first_response_at=responded,
         transferred_at=transferred,
         resolved_at=resolved,
@@ -152,10 +157,31 @@ def _rows_of_a_ticket(past: Past) -> list[Base]:
         waits=dice.choice((0, 0, 0, 1)),
         cooperating=[],
     )
+    if resolved and dice.random() < 0.15:
+        return _rows_of_a_table(past, ticket)
     rows: list[Base] = [ticket, *_log(past, ticket), *_deadlines(past, ticket), *_messages(past, ticket)]
     if resolved and dice.random() < 0.7:
         rows += _survey(past, ticket, resolved)
     return rows
+
+
+def _rows_of_a_table(past: Past, ticket: Ticket) -> list[Base]:
+    """It came in from a table: without clocks and messages; of some the rating alone is known."""
+    ticket.close_reason, ticket.opening, ticket.waits = IMPORTED, 1, 0
+    ticket.overdue_count = ticket.urged_count = 0
+    ticket.assigned_at = None
+    at = ticket.resolved_at
+    assert at
+    if past.dice.random() < 0.3:
+        ticket.received_at = ticket.opened_at = at
+        ticket.first_response_at = ticket.transferred_at = None
+    if past.dice.random() < 0.5:
+        return [ticket]
+    survey, *_ = _survey(past, ticket, at)
+    assert isinstance(survey, Survey)
+    survey.state, survey.reason, survey.anonymous = "answered", IMPORTED, False
+    survey.invited_at = survey.answered_at = at
+    return [ticket, survey, _answer(past, survey.id, at, ticket.category, 1, final=True)]
 
 
 def _log(past: Past, ticket: Ticket) -> list[Base]:
@@ -175,7 +201,10 @@ def _log(past: Past, ticket: Ticket) -> list[Base]:
 def _deadlines(past: Past, ticket: Ticket) -> list[Base]:
     """Clocks with their verdicts; some were planned anew after the first limit was missed."""
     rows: list[Base] = []
-    kinds = (DeadlineKind.FIRST_RESPONSE, DeadlineKind.PLAN, DeadlineKind.RESOLUTION, DeadlineKind.SURVEY)
+    kinds = (
+        *(DeadlineKind.FIRST_RESPONSE, DeadlineKind.ACCEPTANCE, DeadlineKind.PLAN),
+        *(DeadlineKind.RESOLUTION, DeadlineKind.SURVEY),
+    )
     for kind in kinds:
         limit = ticket.received_at
         for generation in range(1, past.dice.choice((1, 2, 3, 3))):

@@ -196,14 +196,16 @@ class ByHand:
             moved = sum(each.kind == "transferred" for each in lines) if row.transferred_at else 0
             self.add(group, "requests", 1)
             self.add(group, "top_types", [row.category.value])
-            self.add(group, "unanswered", int(row.first_response_at is None))
-            self.add(group, "overdue_requests", (int(row.overdue_count > 0), 1))
-            self.add(group, "urgings", row.urged_count)
-            self.add(group, "urged", (int(row.urged_count > 0), 1))
-            self.add(group, "handed_on", (int(row.transferred_at is not None), 1))
-            self.add(group, "transfers", moved)
-            self.add(group, "reopened", (int(row.opening > 1), 1) if had_result else (0, 0))
+            if row.close_reason != "imported":
+                self.add(group, "unanswered", int(row.first_response_at is None))
+                self.add(group, "overdue_requests", (int(row.overdue_count > 0), 1))
+                self.add(group, "urgings", row.urged_count)
+                self.add(group, "urged", (int(row.urged_count > 0), 1))
+                self.add(group, "handed_on", (int(row.transferred_at is not None), 1))
+                self.add(group, "transfers", moved)
+                self.add(group, "reopened", (int(row.opening > 1), 1) if had_result else (0, 0))
             await self._took(row, "first_response", group, row.first_response_at)
+            self._accepted(row, group)
         if self.inside(row.resolved_at):
             assert row.resolved_at
             group = self.ticket_key(row, row.resolved_at)
@@ -211,8 +213,20 @@ class ByHand:
             again = any(at <= row.resolved_at for at in written)
             trouble = row.opening > 1 or row.urged_count or row.waits or row.transferred_at or again
             self.add(group, "results", 1)
-            self.add(group, "one_contact", (int(not trouble), 1))
-            await self._took(row, "resolution", group, row.resolved_at)
+            if row.close_reason != "imported":
+                self.add(group, "one_contact", (int(not trouble), 1))
+            if row.close_reason != "imported" or row.resolved_at > row.received_at:
+                await self._took(row, "resolution", group, row.resolved_at)
+
+    def _accepted(self, row: Ticket, group: Any) -> None:
+        given, taken = row.assigned_at, row.accepted_at
+        since = given is not None and taken is not None and taken >= given
+        if since:
+            assert given
+            assert taken
+            self.add(group, "acceptance", [(taken - given).total_seconds()])
+        over = row.first_response_at or row.resolved_at or row.closed_at
+        self.add(group, "unaccepted", int(given is not None and not since and over is None))
 
     async def _took(self, row: Ticket, clock: str, group: Any, end: datetime | None) -> None:
         if end is None:
@@ -273,7 +287,7 @@ class ByHand:
 
     def _care(self) -> None:
         for survey in self.read.surveys.values():
-            asked = survey.state in ("invited", "answered")
+            asked = survey.state in ("invited", "answered") and survey.reason != "imported"
             if asked and self.inside(survey.invited_at) and self.survey_counts(survey):
                 group = self.survey_key(survey, survey.invited_at)
                 self.add(group, "surveys", 1)

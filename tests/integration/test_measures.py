@@ -185,6 +185,7 @@ async def test_the_worst_overdue_come_first_and_each_clock_once(workshop: Worksh
             assert row.limit_at
             happened = {
                 "first_response": ticket.first_response_at,
+                "acceptance": ticket.accepted_at,
                 "plan": ticket.planned_at,
                 "resolution": ticket.resolved_at,
             }[row.kind.value]
@@ -192,7 +193,7 @@ async def test_the_worst_overdue_come_first_and_each_clock_once(workshop: Worksh
             until = row.met_at or happened or ticket.closed_at or uow.clock.now()
             key = (ticket.number, row.kind.value)
             worst[key] = max(worst.get(key, -1e12), (until - row.limit_at).total_seconds())
-        ordered = sorted(worst.items(), key=lambda each: (-each[1], each[0][0]))
+        ordered = sorted(worst.items(), key=lambda each: (-each[1], each[0]))
         found = await worst_overdue(uow, EVERYTHING, SPRING, ALL, limit=100)
         assert [(row.ticket, row.clock) for row in found] == [key for key, _ in ordered[:100]]
         assert [row.late for row in found] == pytest.approx([late for _, late in ordered[:100]], abs=1e-3)

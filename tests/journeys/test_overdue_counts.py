@@ -119,3 +119,30 @@ def test_rosters_and_counts_by_command(closeloop: CommandLine, tmp_path: Path) -
     assert closeloop("report", "overdue", "--json").json == []
     table = list(csv.reader(io.StringIO(closeloop("report", "overdue", "--csv").out)))
     assert table == [["number", "name", "team", "overdue"]]
+
+
+@pytest.mark.anyio
+async def test_a_ticket_that_goes_on_in_another_one_is_no_breach_of_its_own(backend: Backend) -> None:
+    async with open_house(backend) as house:
+        first, second = await _open(house), await _open(house)
+        limit = (await house.deadlines(second))["first_response"].limit_at
+        assert limit
+        await house.pass_time(until=limit + timedelta(minutes=1))
+        assert await _missed(house) == {first: 1, second: 1}
+        await house.api("POST", f"/tickets/{second}/merge", {"into": first}, by="SV001")
+        assert await _missed(house) == {first: 1}, "the customer asked once"
+        worst = (await house.api("GET", "/reports/worst-overdue?period=week", by="SV001"))["items"]
+        assert {row["ticket"] for row in worst} == {first}, "as the other figures say"
+        await house.api("POST", f"/tickets/{second}/merge/undo", {}, by="SV001")
+        assert await _missed(house) == {first: 1, second: 1}, "what had been missed was missed"
+
+
+async def _missed(house: House) -> dict[str, int]:
+    """How many first responses were missed, by ticket."""
+    counts = (await house.api("GET", "/reports/overdue", by="SV001"))["items"]
+    found: dict[str, int] = {}
+    for each in counts:
+        for number in each["tickets"]:
+            found[number] = found.get(number, 0) + 1
+    assert sum(each["clocks"]["first_response"] for each in counts) == len(found)
+    return found

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from models.people import Customer, Staff, Team
 from models.surveys import Survey
 from models.tickets import Ticket
-from models.vocabulary import MERGED, NOT_A_TICKET
+from models.vocabulary import IMPORTED, MERGED, NOT_A_TICKET
 from workers.measures.narrowing import STEPS, Group, Narrowing, Special, Viewer
 from workers.measures.period import Period, Step
 from workers.measures.sql import part_number
@@ -25,6 +25,10 @@ OWNING_TEAM = func.coalesce(Ticket.credited_team_id, Ticket.team_id)
 
 COUNTED = or_(Ticket.close_reason.is_(None), Ticket.close_reason.not_in((NOT_A_TICKET, MERGED)))
 """What was dismissed as no request does not count, nor what goes on in another one."""
+
+OURS = or_(Ticket.close_reason.is_(None), Ticket.close_reason != IMPORTED)
+"""Requests that were handled here. Those that came in from a team's own tables count in volume, results,
+ratings and times that the tables told, and in nothing that nobody wrote down for them."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from sqlalchemy import and_, case, func, or_, select
 
 from models.surveys import Followup, Survey
 from models.tickets import TicketEntry
-from models.vocabulary import FollowupState
+from models.vocabulary import IMPORTED, FollowupState
 from workers.measures.asking import Question
 from workers.measures.making import count, parts, share
 from workers.measures.sql import rows_by_group
@@ -24,10 +24,13 @@ UNKNOWN_CAUSE = "unknown"
 async def surveys(asked: Question, wanted: Collection[str]) -> Found:
     """Of the customers asked in the period: how many, and the share that answered (anonymously as well).
 
-    A survey that was withdrawn, since work went on, asks for nothing any more.
+    A survey that was withdrawn, since work went on, asks for nothing any more; a rating that came in from a
+    table was asked for by nobody here.
     """
     answered = case((Survey.state == "answered", 1), else_=0).label("answered")
-    rows = asked.surveys(Survey.invited_at, answered).where(Survey.state.in_(("invited", "answered")))
+    rows = asked.surveys(Survey.invited_at, answered).where(
+        Survey.state.in_(("invited", "answered")), or_(Survey.reason.is_(None), Survey.reason != IMPORTED)
+    )
     some = rows.subquery()
     counted = await rows_by_group(asked.uow.session, some, func.count(), func.sum(some.c.answered))
     return {

@@ -6,7 +6,7 @@ Names, meanings and formulas for people stand in `templates/measures.<locale>.js
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -94,11 +94,11 @@ _SPREAD = {
 }
 
 
-def _times(family: str, moment: Moment) -> list[Measure]:
+def _times(family: str, moment: Moment, kinds: Sequence[str] = ("", "_working")) -> list[Measure]:
     """How long something took: on the clock, and in working time."""
     return [
         Measure(f"{family}{kind}_{which}", family + kind, *_SPREAD[which], moment)
-        for kind in ("", "_working")
+        for kind in kinds
         for which in _SPREAD
     ]
 
@@ -125,6 +125,8 @@ _ALL = (
     Measure("top_types", "types", Unit.COUNT, Better.NEITHER, Moment.RECEIVED),
     Measure("unanswered", "received", Unit.COUNT, Better.LOWER, Moment.RECEIVED),
     *_times("first_response", Moment.RECEIVED),
+    Measure("unaccepted", "received", Unit.COUNT, Better.LOWER, Moment.RECEIVED),
+    *_times("acceptance", Moment.RECEIVED, ("",)),
     Measure("results", "results", Unit.COUNT, Better.NEITHER, Moment.RESOLVED),
     *_times("resolution", Moment.RESOLVED),
     Measure("one_contact", "results", Unit.SHARE, Better.HIGHER, Moment.RESOLVED),

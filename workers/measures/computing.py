@@ -27,6 +27,7 @@ _FAMILIES: Mapping[str, Callable[[Question, Collection[str]], Awaitable[Found]]]
     "types": counts.types,
     "first_response": times.first_response,
     "first_response_working": working.first_response,
+    "acceptance": times.acceptance,
     "resolution": times.resolution,
     "resolution_working": working.resolution,
     "results": counts.results,

@@ -6,10 +6,10 @@ from collections import defaultdict
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, exists, func, literal_column, select
+from sqlalchemy import ColumnElement, and_, case, exists, func, literal_column, or_, select
 
 from models.tickets import Ticket, TicketEntry
-from workers.measures.asking import Question
+from workers.measures.asking import OURS, Question
 from workers.measures.figure import Figure
 from workers.measures.making import count, parts, share
 from workers.measures.sql import rows_by_group
@@ -19,20 +19,32 @@ MOST_TYPES = 3
 
 
 async def received(asked: Question, wanted: Collection[str]) -> Found:
-    """Of the requests received in the period."""
+    """Of the requests received in the period; shares are of those that were handled here."""
     answered = Ticket.first_response_at.is_not(None)
     had_result = Ticket.resolved_at.is_not(None) | (Ticket.opening > 1)
     rows = asked.tickets(
         Ticket.received_at,
-        _one_if(answered, "answered"),
+        _one_if(OURS, "ours"),
+        _one_if(and_(OURS, answered), "answered"),
+        _one_if(and_(*_unaccepted()), "unaccepted"),
         _one_if(Ticket.overdue_count > 0, "overdue"),
         Ticket.urged_count.label("urgings"),
         _one_if(Ticket.urged_count > 0, "urged"),
-        _one_if(Ticket.transferred_at.is_not(None), "handed_on"),
-        _one_if(had_result, "had_result"),
+        _one_if(and_(OURS, Ticket.transferred_at.is_not(None)), "handed_on"),
+        _one_if(and_(OURS, had_result), "had_result"),
         _one_if(Ticket.opening > 1, "reopened"),
     ).subquery()
-    names = ("answered", "overdue", "urgings", "urged", "handed_on", "had_result", "reopened")
+    names = (
+        "ours",
+        "answered",
+        "unaccepted",
+        "overdue",
+        "urgings",
+        "urged",
+        "handed_on",
+        "had_result",
+        "reopened",
+    )
     sums = [func.coalesce(func.sum(rows.c[name]), 0) for name in names]
     found: Found = {}
     for group, (number, *numbers) in (
@@ -41,15 +53,27 @@ async def received(asked: Question, wanted: Collection[str]) -> Found:
         of = dict(zip(names, map(int, numbers), strict=True))
         figures = (
             count("requests", number),
-            count("unanswered", number - of["answered"]),
-            share("overdue_requests", of["overdue"], number),
+            count("unanswered", of["ours"] - of["answered"]),
+            count("unaccepted", of["unaccepted"]),
+            share("overdue_requests", of["overdue"], of["ours"]),
             count("urgings", of["urgings"]),
-            share("urged", of["urged"], number),
-            share("handed_on", of["handed_on"], number),
+            share("urged", of["urged"], of["ours"]),
+            share("handed_on", of["handed_on"], of["ours"]),
             share("reopened", of["reopened"], of["had_result"]),
         )
         found[group] = {each.key: each for each in figures if each.key in wanted}
     return found
+
+
+def _unaccepted() -> tuple[ColumnElement[bool], ...]:
+    """Somebody has it, and has neither accepted nor answered it."""
+    return (
+        Ticket.assigned_at.is_not(None),
+        or_(Ticket.accepted_at.is_(None), Ticket.accepted_at < Ticket.assigned_at),
+        Ticket.first_response_at.is_(None),
+        Ticket.resolved_at.is_(None),
+        Ticket.closed_at.is_(None),
+    )
 
 
 async def transfers(asked: Question, wanted: Collection[str]) -> Found:
@@ -80,23 +104,25 @@ def _top(counted: list[tuple[str, int]]) -> Figure:
 async def results(asked: Question, wanted: Collection[str]) -> Found:
     """Of the results given in the period: how many, and how many at the first contact.
 
-    That is: in the first opening, never handed on or urged, the customer was neither waited for nor had to
-    write again before the result.
+    That is, of those handled here: in the first opening, never handed on or urged, the customer was neither
+    waited for nor had to write again before the result.
     """
     at_once: tuple[ColumnElement[bool], ...] = (
+        OURS,
         Ticket.opening == 1,
         Ticket.urged_count == 0,
         Ticket.waits == 0,
         Ticket.transferred_at.is_(None),
         ~_wrote_again(),
     )
-    rows = asked.tickets(Ticket.resolved_at, _one_if(and_(*at_once), "at_once")).subquery()
-    counted = await rows_by_group(
-        asked.uow.session, rows, func.count(), func.coalesce(func.sum(rows.c.at_once), 0)
-    )
+    rows = asked.tickets(
+        Ticket.resolved_at, _one_if(OURS, "ours"), _one_if(and_(*at_once), "at_once")
+    ).subquery()
+    sums = [func.coalesce(func.sum(rows.c[name]), 0) for name in ("ours", "at_once")]
+    counted = await rows_by_group(asked.uow.session, rows, func.count(), *sums)
     return {
-        group: {"results": count("results", number), "one_contact": share("one_contact", int(some), number)}
-        for group, (number, some) in counted.items()
+        group: {"results": count("results", number), "one_contact": share("one_contact", int(some), int(of))}
+        for group, (number, of, some) in counted.items()
     }
 
 

@@ -99,7 +99,7 @@ async def worst_overdue(
         .outerjoin(Staff, Staff.id == found.c.owner)
         .outerjoin(Team, Team.id == found.c.team)
         .where(found.c.place == 1)
-        .order_by(found.c.late.desc(), found.c.number)
+        .order_by(found.c.late.desc(), found.c.number, found.c.kind)
         .limit(max(1, min(limit, MOST)))
     )
     return [_overdue(row) for row in await uow.session.execute(query)]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, or_, select
 
 from models.tickets import Ticket
-from workers.measures.asking import Question
+from workers.measures.asking import OURS, Question
 from workers.measures.figure import Figure
 from workers.measures.making import count, no_value, number, parts
 from workers.measures.sql import counted_in, seconds_between, spread_of
@@ -39,10 +39,12 @@ BUCKETS: dict[str, tuple[tuple[str, float], ...]] = {
     ),
 }
 """Up to which duration (included, in seconds) each bucket goes; what is longer is in the last one, `over`."""
+BUCKETS["acceptance"] = BUCKETS["first_response"]
 OVER = "over"
 
 _ENDS = {
     "first_response": (Ticket.received_at, Ticket.first_response_at),
+    "acceptance": (Ticket.received_at, Ticket.accepted_at),
     "resolution": (Ticket.resolved_at, Ticket.resolved_at),
 }
 """By which moment a request belongs to a period, and when what is measured was over."""
@@ -53,9 +55,24 @@ async def first_response(asked: Question, wanted: Collection[str]) -> Found:
     return await _elapsed(asked, "first_response", wanted)
 
 
+async def acceptance(asked: Question, wanted: Collection[str]) -> Found:
+    """Accepted − handed to whoever accepted it, of the requests received in the period."""
+    return await _elapsed(asked, "acceptance", wanted)
+
+
 async def resolution(asked: Question, wanted: Collection[str]) -> Found:
     """Result − received, of the results given in the period (that of the last opening)."""
     return await _elapsed(asked, "resolution", wanted)
+
+
+def timed(clock: str) -> ColumnElement[bool]:
+    """Which requests have this duration: of a rating that came in alone from a table nobody knows how long
+    its result took, and who has not accepted since the request was handed on has not waited to the end.
+    """
+    if clock == "acceptance":
+        return Ticket.accepted_at >= Ticket.assigned_at
+    ended = _ENDS[clock][1].is_not(None)
+    return ended if clock != "resolution" else and_(ended, or_(OURS, Ticket.resolved_at > Ticket.received_at))
 
 
 def ends_of(clock: str) -> tuple[Any, Any]:
@@ -66,8 +83,9 @@ def ends_of(clock: str) -> tuple[Any, Any]:
 async def _elapsed(asked: Question, clock: str, wanted: Collection[str]) -> Found:
     session = asked.uow.session
     moment, end = _ENDS[clock]
-    value = seconds_between(session, Ticket.received_at, end).label("value")
-    values = asked.tickets(moment, value).where(end.is_not(None))
+    start = Ticket.assigned_at if clock == "acceptance" else Ticket.received_at
+    value = seconds_between(session, start, end).label("value")
+    values = asked.tickets(moment, value).where(timed(clock))
     found: Found = {}
     grouped = asked.group is not None
     if any(not key.endswith("_distribution") for key in wanted):

@@ -20,7 +20,7 @@ from workers.calendars import Calendar
 from workers.measures.asking import Question
 from workers.measures.period import DAY
 from workers.measures.sql import unix_time
-from workers.measures.times import BUCKETS, Found, distribution, ends_of, spread_figures
+from workers.measures.times import BUCKETS, Found, distribution, ends_of, spread_figures, timed
 from workers.measures.worked import Ruler, spread
 from workers.policy import Case, Policy
 
@@ -92,7 +92,7 @@ async def _slices(asked: Question, clock: str, simple: bool) -> AsyncIterator[Se
         kind += [Customer.level, Customer.customer_group]
     session = asked.uow.session
     moments = unix_time(session, Ticket.received_at), unix_time(session, end)
-    query = asked.tickets(moment, *moments, *kind, customers=not simple).where(end.is_not(None))
+    query = asked.tickets(moment, *moments, *kind, customers=not simple).where(timed(clock))
     begin, last = asked.period.first, asked.period.last
     width = min(max(DAY, (last - begin) / SLICES), WIDEST)
     while begin < last:

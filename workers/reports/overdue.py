@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 
 from models.deadlines import Deadline
 from models.people import Staff, Team
 from models.tickets import Ticket, TicketEntry
-from models.vocabulary import NOT_A_TICKET, DeadlineKind, DeadlineState
+from models.vocabulary import DeadlineKind, DeadlineState
+from workers.measures.asking import COUNTED
 from workers.unit_of_work import UnitOfWork
 
 CLOCKS = (
@@ -56,8 +57,9 @@ async def overdue_counts(
     """Breaches whose limit passed from `first` until before `last` (UTC), most first.
 
     A breach that proved to have been met in time is none; a clock that was planned anew, or whose answer came
-    back, counts once; what was dismissed as no request does not count. `team` narrows it to the people of a
-    team, `only` to one person.
+    back, counts once. What was dismissed as no request does not count, nor a ticket that goes on in another
+    one: the customer asked once, and waits by the clocks of the earlier one. `team` narrows it to the people
+    of a team, `only` to one person.
     """
     breaches = await _breaches(uow, first, last)
     handlers = await _handlers(uow, breaches)
@@ -98,7 +100,7 @@ async def _breaches(uow: UnitOfWork, first: datetime, last: datetime) -> list[_B
         .join(Ticket, Ticket.id == Deadline.ticket_id)
         .where(Deadline.state == DeadlineState.BREACHED, Deadline.kind.in_(CLOCKS))
         .where(Deadline.breached_at >= first, Deadline.breached_at < last)
-        .where(or_(Ticket.close_reason.is_(None), Ticket.close_reason != NOT_A_TICKET))
+        .where(COUNTED)
         .order_by(Deadline.breached_at, Deadline.id)
     )
     found: dict[tuple[UUID, str, datetime], _Breach] = {}

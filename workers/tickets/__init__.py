@@ -1,5 +1,6 @@
 """The life of a ticket, from received to closed. Each step happens in the caller's transaction."""
 
+from models.vocabulary import IMPORTED
 from workers.tickets.accepting import accept, latest_resolution
 from workers.tickets.assigning import assign, assignment_alarm, name_cooperation, transfer, triage
 from workers.tickets.changing_policy import Applied, apply_policy, try_policy
@@ -48,7 +49,7 @@ from workers.tickets.responding import (
 from workers.tickets.retiming import follow_case
 from workers.tickets.served import service_of
 from workers.tickets.shifts import Shift
-from workers.tickets.taking_in import IMPORTED, Past, take_in
+from workers.tickets.taking_in import Past, take_in
 from workers.tickets.waiting import resume, wait, waiting_alarm
 
 __all__ = [

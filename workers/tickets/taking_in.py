@@ -11,13 +11,11 @@ from sqlalchemy import select
 from models.base import new_id
 from models.people import Customer, Staff
 from models.tickets import Ticket
-from models.vocabulary import Category, Medium, Priority, TicketState
+from models.vocabulary import IMPORTED, Category, Medium, Priority, TicketState
 from workers.history import record
 from workers.tickets.opening import language_of
 from workers.unit_of_work import UnitOfWork
 
-IMPORTED = "imported"
-"""Why such a ticket is closed, why it is unrated, and the kind of its line in the log (补录)."""
 SUBJECT = 60
 
 

@@ -14,10 +14,12 @@ from sqlalchemy import or_, select
 from models.bulk import among
 from models.people import Team
 from models.tickets import Ticket, TicketEntry
-from models.vocabulary import MERGED, NOT_A_TICKET, Category
+from models.vocabulary import IMPORTED, MERGED, NOT_A_TICKET, Category
 from workers.unit_of_work import UnitOfWork
 from workers.weak_links.spending import PHASES, TOLD, Line, Phase, spent
 
+UNTOLD = (NOT_A_TICKET, MERGED, IMPORTED)
+"""Close reasons of tickets whose logs tell of no wait: no request, gone on in another one, from a table."""
 PAGE = 500
 WORST = 3
 MOST_READ = 20_000
@@ -81,8 +83,8 @@ async def weak_links(
     """Where the time went of tickets received from `since` until before `until` (UTC).
 
     Counted is each ticket's whole time, that of one that still runs up to now. What staff found to be no
-    request, and what goes on in another ticket, does not count. `team` narrows it to tickets of that team.
-    Of more than MOST_READ tickets, so many are read.
+    request, what goes on in another ticket, and what came in from a table does not count. `team` narrows it
+    to tickets of that team. Of more than MOST_READ tickets, so many are read.
     """
     idents = await _received(uow, since, until, team)
     stories: list[_Story] = []
@@ -128,7 +130,7 @@ async def _received(uow: UnitOfWork, since: datetime, until: datetime, team: str
     query = (
         select(Ticket.id)
         .where(Ticket.received_at >= since, Ticket.received_at < until)
-        .where(or_(Ticket.close_reason.is_(None), Ticket.close_reason.not_in((NOT_A_TICKET, MERGED))))
+        .where(or_(Ticket.close_reason.is_(None), Ticket.close_reason.not_in(UNTOLD)))
         .order_by(Ticket.received_at, Ticket.id)
     )
     if team is not None:
