@@ -12,12 +12,17 @@ import pytest
 from playwright.async_api import Page
 
 from tests.browsing import RULES, audit, chromium, shoot
+from tests.report_sample import sample_report
 from tests.unit.test_templates import CUSTOMER, hrefs, sample
 from workers.rendering import LOCALES, RenderedMail, Renderer
+from workers.reports import Press, as_json
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
 
-STAFF = ["assignment", "breach_digest", "escalation_request", "low_score_alert"]
+STAFF = [
+    *("assignment", "breach_digest", "escalation_request", "low_score_alert"),
+    *("improvement_due", "followup_monthly", "target_standing"),
+]
 WCAG = [rule for rule in RULES if rule != "best-practice"]  # of landmarks and headings on web pages
 LEAST_TAP = 44
 UNBROKEN = {
@@ -80,3 +85,24 @@ async def test_a_mail_is_readable_on_a_phone_by_night_and_without_pictures(
     assert asked == []
     shown = await window.locator("a:visible").count()
     assert shown == len(hrefs(html)), "each link can be seen"
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+async def test_a_report_is_readable_on_a_phone_by_night_and_without_pictures(
+    window: Page, locale: str
+) -> None:
+    name, title = UNBROKEN[locale][:40], UNBROKEN[locale]
+    document = {"document": as_json(sample_report(name, title)), "attach": "none"}
+    enclosed = Press(renderer, "https://support.example.com").enclose(document, locale)
+    facts = {**renderer.sample("period_report", locale), **enclosed.facts}
+    html = renderer.render_mail("period_report", locale, facts).html
+    await window.set_content(html)
+    for width, scheme in ((320, "light"), (600, "dark"), (320, "dark"), (600, "light")):
+        await window.set_viewport_size({"width": width, "height": 700})
+        await window.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+        await audit(window, WCAG)
+        assert await small_taps(window) == []
+        await shoot(window, f"mail-period_report-{locale}-{width}-{scheme}")
+    pictures = await window.locator("img").evaluate_all("all => all.map(each => [each.alt, each.complete])")
+    assert len(pictures) == len(enclosed.images)
+    assert all(words for words, _ in pictures), "what is not shown is said"

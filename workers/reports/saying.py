@@ -198,6 +198,7 @@ class Saying:
                 {
                     "text": self.value(value, kind_in(column, row), column.group),
                     "number": column.kind in NUMBERS,
+                    "code": column.kind is Kind.CODE,
                     "brief": is_brief(table, column),
                     "aside": beside.get(column.code) or "",
                     "url": self.address(page),
