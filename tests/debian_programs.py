@@ -87,7 +87,8 @@ PROMETHEUS = Program(
     "promtool, version",
 )
 NGINX = Program("nginx", ("nginx-light",), ("usr/sbin/nginx",))
-ALL = (DOVECOT, CHROMIUM, PROMETHEUS, NGINX, RABBITMQ)
+CADDY = Program("caddy", ("caddy",), ("usr/bin/caddy",), ("usr/bin/caddy", "version"), "2.")
+ALL = (DOVECOT, CHROMIUM, PROMETHEUS, NGINX, CADDY, RABBITMQ)
 
 
 def root_of(program: Program) -> Path:

@@ -202,8 +202,8 @@ class RestartingPostgres:
 
 
 @contextmanager
-def redis_server() -> Iterator[RedisServer]:
-    """A Redis server for as long as the context lasts; raises ServerMissing."""
+def redis_server(wanted: int | None = None) -> Iterator[RedisServer]:
+    """A Redis server for as long as the context lasts, on port `wanted` if given; raises ServerMissing."""
     program = redis_program()
     with server_folder("redis") as folder:
 
@@ -219,7 +219,7 @@ def redis_server() -> Iterator[RedisServer]:
             nothing_on_disk = ["--save", "", "--appendonly", "no"]
             return [program, "--bind", "127.0.0.1", "--port", str(port), "--dir", folder, *nothing_on_disk]
 
-        with running_server(command, ready, folder / "log", ending="TERM") as port:
+        with running_server(command, ready, folder / "log", ending="TERM", port=wanted) as port:
             yield RedisServer(port)
 
 

@@ -15,6 +15,7 @@ from models.base import Promised
 from models.vocabulary import Lane
 from workers.outbound import Caller, CallFailed, CallRefused
 from workers.promises import backlog
+from workers.running import running_on
 from workers.unit_of_work import Workshop
 
 EVERY = 60.0
@@ -86,10 +87,16 @@ class Heartbeat:
             return "the broker does not answer"
         try:
             async with asyncio.timeout(PATIENCE):
-                late = await self._late()
+                late, trouble = await self._late(), await self._without_worker()
         except Exception as error:  # whatever it is, it is not well; its words may hold a password
             return f"the database fails: {type(error).__name__}"
-        return f"nobody works off {', '.join(late)}" if late else ""
+        return f"nobody works off {', '.join(late)}" if late else trouble
+
+    async def _without_worker(self) -> str:
+        """A worker that died while there was nothing to do is missed before the next request waits for it."""
+        async with self._workshop.engine.connect() as connection:
+            running = await running_on(connection, self._workshop.clock.machine())
+        return "no worker runs" if running.without_worker else ""
 
     async def _late(self) -> list[str]:
         late: list[str] = []

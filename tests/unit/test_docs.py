@@ -109,12 +109,14 @@ def _is_setting(name: str) -> bool:
     return True
 
 
+@pytest.mark.timeout(300)  # a process for each command
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_every_command_that_is_named_exists(document: str) -> None:
     wrong = [" ".join(words) for words, _ in _named_commands(document) if _help_of(words) is None]
     assert wrong == []
 
 
+@pytest.mark.timeout(300)  # a process for each command
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_every_option_that_is_named_belongs_to_its_command(document: str) -> None:
     wrong = [

@@ -24,7 +24,13 @@ HEADING = re.compile(r"^### (\w+)$", re.M)
 UNITS = ("_seconds", "_bytes", "_info", "_rows", "_total", "_used", "_mails")
 FLAGS = ("_up", "_down", "_parted", "_failing", "_ends_early")
 STATES = ("closeloop_cannot_store",)
-COUNTS = ("closeloop_overdue_lanes", "closeloop_messages", "closeloop_poison_events")
+COUNTS = (
+    "closeloop_overdue_lanes",
+    "closeloop_messages",
+    "closeloop_poison_events",
+    "closeloop_processes",
+    "closeloop_lost_processes",
+)
 PRIVATE = (
     "address",
     "email",

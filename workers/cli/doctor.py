@@ -39,7 +39,7 @@ def doctor(
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Examine the installation: disk, keys, database, broker, clock, rows, relays, DNS. Sends nothing.
+    """Examine disk, keys, database, broker, clock, rows, processes, relays and DNS. Sends nothing.
 
     With --relay, --chat or --mailbox these alone are examined, in earnest: what relays offer and which
     profile= fits (the only mails go to CLOSELOOP_ADMIN), a post to each chat group, a look into mailboxes.

@@ -8,7 +8,6 @@ import os
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
@@ -21,33 +20,15 @@ from models.session import head_revision
 from workers import __version__
 from workers.errors import SettingsError
 from workers.keeping.reading import plain_engine
+from workers.running import Alive, alive_on
 from workers.unit_of_work import Workshop
 
 log = structlog.get_logger(__name__)
 
 EVERY = timedelta(seconds=15)
-SILENT = timedelta(seconds=60)
-"""After so long without a word a process is taken to be gone."""
 FORGOTTEN = timedelta(days=1)
 MOVE = "move"
 """The chore that says that this database was moved, or is being moved, to another one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Alive:
-    """A process that is there: `seen_at` is machine time."""
-
-    kind: str
-    host: str
-    pid: int
-    version: str
-    schema: str
-    seen_at: datetime
-
-    @property
-    def name(self) -> str:
-        """How it is told to people."""
-        return f"{self.kind} (process {self.pid} on {self.host})"
 
 
 async def alive(url: str, now: datetime) -> list[Alive]:
@@ -58,16 +39,6 @@ async def alive(url: str, now: datetime) -> list[Alive]:
             return await alive_on(connection, now)
     finally:
         await engine.dispose()
-
-
-async def alive_on(connection: AsyncConnection, now: datetime) -> list[Alive]:
-    """The same on an open connection."""
-    rows = await connection.execute(
-        select(
-            Process.kind, Process.host, Process.pid, Process.version, Process.schema, Process.seen_at
-        ).where(Process.seen_at > now - SILENT)
-    )
-    return sorted((Alive(*row) for row in rows), key=lambda one: one.name)
 
 
 @asynccontextmanager

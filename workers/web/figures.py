@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 
 import structlog
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
@@ -18,6 +19,7 @@ from models.vocabulary import EventState, Lane
 from models.webhooks import WebhookDelivery
 from workers.clock import Clock
 from workers.promises import Backlog, backlog
+from workers.running import running_on
 from workers.unit_of_work import Workshop
 from workers.web.backups import count_backups
 from workers.web.mailboxes import count_mailboxes
@@ -32,6 +34,8 @@ DESKS: dict[str, type[Promised]] = {
     "index": SearchTask,
     "webhooks": WebhookDelivery,
 }
+KINDS = ("up", "web", "worker", "scheduler", "smtpd", "imap")
+"""Processes that are counted where there is none, too."""
 _PLACE = ("desk", "lane")
 RARE_STATES = tuple(word.strip(" '") for word in RARE.partition("(")[2].rstrip(")").split(","))
 """States of messages that an index counts at once, however long the ledger is."""
@@ -53,6 +57,12 @@ class WholeGauges:
             "oldest_waiting_seconds", "For how long a worker could have taken up the first of them", *_PLACE
         )
         self.rare = self._gauge("messages", "Messages in the states that people look after", "state")
+        self.processes = self._gauge(
+            "processes", "Processes that said within the last minute that they are there", "process"
+        )
+        self.lost = self._gauge(
+            "lost_processes", "Processes that fell silent, with no other started since", "process"
+        )
         self.poison = self._gauge("poison_events", "Events laid aside because they could not be handled")
 
     def _gauge(self, name: str, words: str, *labels: str) -> Gauge:
@@ -85,8 +95,17 @@ async def _count(connection: AsyncConnection, gauges: WholeGauges, clock: Clock)
         gauges.rare.labels(state).set(counts.get(state, 0))
     poison = select(func.count()).select_from(IntakeEvent).where(IntakeEvent.state == EventState.POISON)
     gauges.poison.set(await connection.scalar(poison) or 0)
+    await _count_processes(connection, gauges, clock)
     await count_mailboxes(connection, gauges.registry, clock.machine())
     await count_backups(connection, gauges.registry)
+
+
+async def _count_processes(connection: AsyncConnection, gauges: WholeGauges, clock: Clock) -> None:
+    running = await running_on(connection, clock.machine())
+    alive, lost = (Counter(one.kind for one in each) for each in (running.alive, running.lost))
+    for kind in {*KINDS, *alive, *lost}:
+        gauges.processes.labels(kind).set(alive[kind])
+        gauges.lost.labels(kind).set(lost[kind])
 
 
 async def _count_desk(

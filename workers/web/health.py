@@ -15,6 +15,7 @@ from models.keeping import Chore
 from models.revisions import tolerated
 from models.session import head_revision
 from workers.promises import backlog
+from workers.running import running_on, trouble_of
 from workers.web.figures import DESKS, whole_figures
 from workers.web.mailboxes import faults_told
 from workers.web.parts import Parts, WebParts
@@ -137,18 +138,24 @@ def _relay(parts: WebParts) -> str:
 
 
 async def _workers(parts: WebParts) -> str:
-    """Whether what could be worked off is, by whichever process; lanes in which nothing moves are told."""
+    """Whether what could be worked off is, by whichever process; lanes in which nothing moves are told.
+
+    So are processes that fell silent: a worker that died while there was nothing to do leaves no lane behind.
+    """
     silent: dict[str, float] = {}
     async with parts.workshop.engine.connect() as connection:
         for desk, model in DESKS.items():
             for lane, found in (await backlog(connection, model, parts.workshop.clock)).items():
                 if found.waited > SILENT_AFTER:
                     silent[f"{desk}/{lane.value}"] = found.waited
+        now = parts.workshop.clock.machine()
+        trouble = trouble_of(await running_on(connection, now), now)
     if not silent:
-        return GOOD
+        return trouble or GOOD
     longest = max(silent.values())
     places = ", ".join(sorted(silent))
-    return f"nobody has worked off {places} for {longest:.0f} s: does a worker of that lane run?"
+    words = f"nobody has worked off {places} for {longest:.0f} s: does a worker of that lane run?"
+    return f"{words} {trouble}".rstrip()
 
 
 async def _mailbox(parts: WebParts) -> str:

@@ -14,13 +14,13 @@ Part = Callable[[], Iterator[Finding]]
 
 
 def examine_all(settings: Settings, *, nameserver: str = "", ntp: str = "") -> Iterator[Finding]:
-    """Machine, keys, database, broker, clock, rows, relays, DNS.
+    """Machine, keys, database, broker, clock, rows, processes, relays, DNS.
 
     `nameserver` (IP or IP:port) is asked instead of the system's, `ntp` is a time server to compare with.
     """
     from workers.cli.broker_checking import broker_findings
     from workers.cli.examining.clocks import clock_findings
-    from workers.cli.examining.database import database_findings, row_findings
+    from workers.cli.examining.database import database_findings, process_findings, row_findings
     from workers.cli.examining.dns_records import dns_findings
     from workers.cli.examining.machine import disk_findings, key_findings
     from workers.cli.examining.relays import relay_findings
@@ -32,6 +32,7 @@ def examine_all(settings: Settings, *, nameserver: str = "", ntp: str = "") -> I
         "broker": lambda: broker_findings(settings),
         "clock": lambda: clock_findings(settings, ntp),
         "rows": lambda: row_findings(settings),
+        "processes": lambda: process_findings(settings),
         "relay": lambda: relay_findings(settings),
         "dns": lambda: dns_findings(settings, nameserver),
     }

@@ -157,6 +157,38 @@ async def _about_rows(settings: Settings, connection: AsyncConnection) -> AsyncI
         yield each
 
 
+def process_findings(settings: Settings) -> Iterator[Finding]:
+    """Which processes are there, which fell silent; nothing about a database of another version."""
+    from workers.cli.opening import must_be_migrated
+    from workers.errors import CloseloopError
+
+    if _lacks_file(settings):
+        return
+    try:
+        must_be_migrated(settings)
+    except CloseloopError:
+        return  # said above
+    yield from asyncio.run(_collected(settings, _about_processes))
+
+
+async def _about_processes(settings: Settings, connection: AsyncConnection) -> AsyncIterator[Finding]:
+    from workers.clock import SystemClock
+    from workers.running import running_on
+
+    now = SystemClock().machine()
+    running = await running_on(connection, now)
+    for one in running.lost:
+        hint = f"it was killed, hangs or is cut off: start a {one.kind}"
+        yield Finding("processes", "bad", one.silence(now), hint)
+    if running.without_worker:
+        yield Finding("processes", "bad", "no worker runs: what comes in is only kept", "closeloop worker")
+    if running.alive:
+        told = ", ".join(one.name for one in running.alive)
+        yield Finding("processes", "good", f"there are {told}")
+    elif not running.lost:
+        yield Finding("processes", "good", "none runs at present")
+
+
 async def _aside(connection: AsyncConnection) -> AsyncIterator[Finding]:
     from sqlalchemy import func, select
 
