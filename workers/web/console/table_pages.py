@@ -99,7 +99,7 @@ def _page(request: Request, parts: WebParts, visit: Visit, refused: CloseloopErr
     given = request.query_params
     days = "".join(f"&{name}={given[name]}" for name in ("from", "to") if _is_day(given.get(name, ""), parts))
     rows = [[label(name, "register"), _links(name, days)] for name in REGISTERS]
-    table = Table(caption=label("tables"), heads=[label("table"), label("export")], rows=rows)
+    table = Table(caption=label("tables"), heads=[label("table"), label("export_table")], rows=rows)
     forms = [_import_form(name) for name in REGISTERS] if visit.person.role in DECIDE else []
     sections = [Section(intro=[label("tables_intro")], table=table)]
     sections += (
