@@ -18,7 +18,16 @@ from models.deadlines import Errand
 from models.people import Absence, Staff
 from models.tickets import Ticket
 from models.vocabulary import Lane, TicketState
-from workers import communications, improvements, knowledge, looking_up, reports, signing_in, targets
+from workers import (
+    communications,
+    improvements,
+    knowledge,
+    looking_up,
+    measures,
+    reports,
+    signing_in,
+    targets,
+)
 from workers.locks import held
 from workers.promises import claim, pause, retry_pause, settle
 from workers.reviews import remind_of_reviews
@@ -115,7 +124,10 @@ async def _unaccepted(uow: UnitOfWork, staff_id: UUID) -> list[UUID]:
 
 
 Step = Callable[[UnitOfWork, Errand], Awaitable[None]]
-_AHEAD: Mapping[str, Callable[[Workshop, Errand], Awaitable[Step]]] = {reports.REPORT: reports.prepare_report}
+_AHEAD: Mapping[str, Callable[[Workshop, Errand], Awaitable[Step]]] = {
+    reports.REPORT: reports.prepare_report,
+    measures.FIGURES: measures.prepare_figures,
+}
 """What takes long is worked out before the transaction: nobody waits for it to write."""
 _STEPS: Mapping[str, Step] = {
     ABSENCE_BEGINS: _absence_begins,

@@ -27,6 +27,7 @@ from workers.measures import (
     Narrowing,
     Viewer,
     figures,
+    kept,
     named_period,
     narrowing_of,
     viewer_of,
@@ -252,3 +253,30 @@ async def test_names_are_words_in_charts_and_tables(backend: Backend) -> None:
             assert "&lt;/text&gt;&lt;script" in page
             assert page.count("<script") == 1, "our own"
             assert "script-src 'self'" in (await admin.get(DASHBOARD)).headers["content-security-policy"]
+
+
+async def test_figures_that_are_kept_say_from_when_they_are(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept, "MANY", 1)
+    monkeypatch.setattr(kept, "SLOW", 0.0)
+    async with make_desk(backend) as desk:
+        await a_week(desk)
+        async with await browser(desk, "QA001") as quality, await browser(desk, "CS001") as agent:
+            first = await seen(quality)
+            assert "Figures as of" not in first, "worked out for this page"
+            at = desk.clock.now().astimezone(ZoneInfo(desk.workshop.settings.timezone))
+            await make_ticket(desk.workshop, email="new@c.example")
+            desk.clock.advance(timedelta(minutes=1))
+            page = await seen(quality)
+            assert f"Figures as of {at.day} {at:%b %H:%M}." in _words(page)
+            assert tiles(page) == tiles(first)
+            for part in ("trend", "groups", "ratings"):
+                assert "Figures as of" not in await seen(quality, f"view={part}")
+                assert "Figures as of" in await seen(quality, f"view={part}")
+            own = await seen(agent)
+            assert "Figures as of" not in own, "nobody sees what was worked out for somebody else"
+            assert tiles(own) != tiles(first)
+            desk.clock.advance(timedelta(minutes=30))
+            anew = tiles(await seen(quality))
+            assert int(anew["Requests received"]) == int(tiles(first)["Requests received"]) + 1

@@ -4,6 +4,9 @@ from workers.measures.care import UNKNOWN_CAUSE
 from workers.measures.catalogue import CATALOGUE, Better, Measure, Moment, Unit, Words
 from workers.measures.computing import by_group, figures
 from workers.measures.figure import Figure, Figures, GroupFigures, Overdue, Part, Silence
+from workers.measures.keeping_warm import FIGURES, prepare_figures
+from workers.measures.kept import Told, told
+from workers.measures.kept_asking import Asking
 from workers.measures.limits import worst_overdue
 from workers.measures.making import FEWEST_RANKED, SMALLEST_GROUP
 from workers.measures.narrowing import (
@@ -23,9 +26,11 @@ __all__ = [
     "CATALOGUE",
     "EVERYTHING",
     "FEWEST_RANKED",
+    "FIGURES",
     "SMALLEST_GROUP",
     "UNKNOWN_CAUSE",
     "USUAL",
+    "Asking",
     "Better",
     "Figure",
     "Figures",
@@ -41,6 +46,7 @@ __all__ = [
     "Silence",
     "Special",
     "Step",
+    "Told",
     "Unit",
     "Viewer",
     "Words",
@@ -50,6 +56,8 @@ __all__ = [
     "figures",
     "named_period",
     "narrowing_of",
+    "prepare_figures",
+    "told",
     "viewer_of",
     "worst_overdue",
 ]

@@ -73,6 +73,7 @@ async def dashboard(request: Request, parts: Parts, visit: Visiting) -> Response
         "opened": asked.wrong or _filtered(asked, first),
         "period": {"first": asked.period.first_day.isoformat(), "last": asked.period.last_day.isoformat()},
         "before": {"first": before.first_day.isoformat(), "last": before.last_day.isoformat()},
+        "as_of": room.as_of.isoformat() if room.as_of else "",
         "dashboard_url": DASHBOARD,
         "ticket_list_url": TICKETS,
         "related": _related(visit.person),

@@ -18,9 +18,7 @@ _CAUSES = "followup_causes"
 async def ratings(room: Room) -> tuple[Facts, list[Chart]]:
     """Scores by dimension, and of each group; groups with too few answers are not put in an order."""
     asked, words = room.asked, room.words
-    now, found = await asyncio.gather(
-        room.figures(asked.period, [*_SCORES, _CAUSES]), room.groups(asked.period, _RATED, asked.by)
-    )
+    now, found = await asyncio.gather(room.figures([*_SCORES, _CAUSES]), room.groups(_RATED, asked.by))
     ranked = sorted(
         (each for each in found if each["csat_overall"].ranked and each["csat_overall"].value is not None),
         key=lambda each: -(each["csat_overall"].value or 0),

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from workers.measures import (
     CATALOGUE,
+    Asking,
     Figure,
     Figures,
     Group,
     GroupFigures,
-    Period,
     Viewer,
-    by_group,
-    figures,
+    told,
 )
 from workers.unit_of_work import Workshop
 from workers.web.console.dashboard_asked import Asked
@@ -35,16 +35,33 @@ class Room:
     asked: Asked
     words: Words
     name_of: Callable[[Group, str, str], str]
+    moments: list[datetime] = field(default_factory=list)
 
-    async def figures(self, period: Period, measures: Collection[str]) -> Figures:
-        """The figures of a period, by the filters that were asked for."""
-        async with self.workshop.read() as uow:
-            return await figures(uow, self.viewer, period, self.asked.narrowing, measures)
+    async def figures(self, measures: Collection[str], *, before: bool = False) -> Figures:
+        """The figures of the period, or of the one before it, by the filters that were asked for."""
+        asking = Asking(self.viewer, self.asked.period, self.asked.narrowing, tuple(measures), before)
+        found = await told(self.workshop, asking)
+        self._note(found.as_of)
+        assert found.figures is not None
+        return found.figures
 
-    async def groups(self, period: Period, measures: Collection[str], group: Group) -> list[GroupFigures]:
+    async def groups(
+        self, measures: Collection[str], group: Group, *, before: bool = False
+    ) -> list[GroupFigures]:
         """The same, told apart."""
-        async with self.workshop.read() as uow:
-            return await by_group(uow, self.viewer, period, self.asked.narrowing, measures, group)
+        asking = Asking(self.viewer, self.asked.period, self.asked.narrowing, tuple(measures), before, group)
+        found = await told(self.workshop, asking)
+        self._note(found.as_of)
+        return found.groups
+
+    def _note(self, as_of: datetime | None) -> None:
+        if as_of is not None:
+            self.moments.append(as_of)
+
+    @property
+    def as_of(self) -> datetime | None:
+        """From when (UTC) the oldest of the figures is; None: all were worked out for this page."""
+        return min(self.moments, default=None)
 
     def seen(self, measures: Sequence[str]) -> list[str]:
         """Those of the measures that the viewer may see."""

@@ -65,12 +65,12 @@ _SECONDS = {"m": 60, "h": 3600, "d": 86_400}
 
 async def overview(room: Room) -> tuple[Facts, list[Chart]]:
     """All main figures beside those of the period before, the distribution of first responses, the types."""
-    asked, wanted = room.asked, room.seen(_FIRST)
+    wanted = room.seen(_FIRST)
     now, before, types, types_before = await asyncio.gather(
-        room.figures(asked.period, [*wanted, _DISTRIBUTION]),
-        room.figures(asked.period.before(), wanted),
-        room.groups(asked.period, ["requests"], Group.CATEGORY),
-        room.groups(asked.period.before(), ["requests"], Group.CATEGORY),
+        room.figures([*wanted, _DISTRIBUTION]),
+        room.figures(wanted, before=True),
+        room.groups(["requests"], Group.CATEGORY),
+        room.groups(["requests"], Group.CATEGORY, before=True),
     )
     rows = [_row(room, now[key], before[key]) for key in wanted]
     return (
@@ -138,9 +138,8 @@ def _types(room: Room, now: list[GroupFigures], before: list[GroupFigures]) -> C
 
 async def trend(room: Room) -> tuple[Facts, list[Chart]]:
     """How the main figures went, by day, week, month or quarter."""
-    asked = room.asked
     wanted = [keys for keys in _TRENDS if room.seen(keys)]
-    parts = await room.groups(asked.period, [key for keys in wanted for key in keys], Group(asked.step.value))
+    parts = await room.groups([key for keys in wanted for key in keys], Group(room.asked.step.value))
     return {}, [_trend(room, keys, parts) for keys in wanted]
 
 
@@ -173,7 +172,7 @@ async def groups(room: Room) -> tuple[Facts, list[Chart]]:
     """Amount and times of each group."""
     asked, words = room.asked, room.words
     keys = room.seen(_GROUPED)
-    found = await room.groups(asked.period, keys, asked.by)
+    found = await room.groups(keys, asked.by)
     found.sort(key=lambda each: -(each["requests"].value or 0))
     rows = [
         {"name": name_of(room, each), "cells": [cell_of(room, each[key]) for key in keys]} for each in found
