@@ -8,7 +8,7 @@ from datetime import date
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, exists, func, literal_column, or_, select
 
 from models.people import Customer, Staff, Team
 from models.surveys import Survey
@@ -77,6 +77,22 @@ class Question:
         )
         conditions += [column == value for column, value in pairs if value is not None]
         return conditions
+
+    @property
+    def of_all(self) -> bool:
+        """Whether all requests that count are asked for, told apart by nothing but time."""
+        return not self.is_narrow and (self.group is None or bool(self.parts))
+
+    def not_left_out(self, ticket_id: Any, moment: Any) -> tuple[Sequence[Any], ColumnElement[bool]]:
+        """With `of_all`, for what belongs to a request and happened at `moment`: `grp`, and the condition
+        that its request counts. Few do not: these have an index, and the others need not be read.
+        """
+        words: list[Any] = [literal_column(f"'{word}'") for word in (NOT_A_TICKET, MERGED)]
+        left_out: ColumnElement[bool] = Ticket.close_reason.in_(words)
+        if self.narrowing.special is Special.APART:
+            left_out = or_(Ticket.special_period.is_not(None), left_out)
+        column = self._by({}, moment)
+        return self._grp(column), ~exists().where(Ticket.id == ticket_id, left_out)
 
     def _special(self, apart: bool) -> list[ColumnElement[bool]]:
         if self.narrowing.special is Special.ONLY:

@@ -5,10 +5,10 @@ A clock that was planned anew, or whose answer came back, counts once: as missed
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, func, literal, select
+from sqlalchemy import ColumnElement, Select, case, func, literal, select
 
 from models.base import UtcDateTime
 from models.deadlines import Deadline
@@ -37,10 +37,9 @@ async def overdue(asked: Question, wanted: Collection[str]) -> Found:
     """Missed ÷ judged, of the limits that ended in the period, by clock."""
     clocks = [kind for kind in CLOCKS if f"overdue_{kind.value}" in wanted]
     missed = case((Deadline.state == DeadlineState.BREACHED, 1), else_=0).label("missed")
-    columns = (Deadline.ticket_id, Deadline.kind, Deadline.started_at)
+    columns = (Deadline.ticket_id, Deadline.kind, Deadline.started_at, missed)
     rows = (
-        asked.tickets(Deadline.limit_at, *columns, missed)
-        .join(Deadline, Deadline.ticket_id == Ticket.id)
+        _limits(asked, columns)
         .where(Deadline.kind.in_(clocks))
         .where(Deadline.state.in_((DeadlineState.MET, DeadlineState.BREACHED)))
         .subquery()
@@ -59,6 +58,14 @@ async def overdue(asked: Question, wanted: Collection[str]) -> Found:
         key = f"overdue_{kind.value}"
         found.setdefault(group[0] if group else None, {})[key] = share(key, int(some), number)
     return found
+
+
+def _limits(asked: Question, columns: Sequence[Any]) -> Select[Any]:
+    """Limits that ended in the period, of requests that count."""
+    if not asked.of_all:
+        return asked.tickets(Deadline.limit_at, *columns).join(Deadline, Deadline.ticket_id == Ticket.id)
+    grp, counts = asked.not_left_out(Deadline.ticket_id, Deadline.limit_at)
+    return select(*grp, *columns).where(asked.within(Deadline.limit_at), counts)
 
 
 async def worst_overdue(

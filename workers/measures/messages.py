@@ -55,10 +55,10 @@ async def delays(asked: Question, wanted: Collection[str]) -> Found:
     value = seconds_between(session, Notification.created_at, Notification.sent_at).label("value")
     values = _messages(asked, value).where(Notification.sent_at.is_not(None))
     found: Found = {}
-    for group, (cases, _, median, p90) in (await spread_of(session, values, asked.group is not None)).items():
+    for group, spread in (await spread_of(session, values, asked.group is not None)).items():
         found[group] = {
-            "delivery_median": number("delivery_median", median, cases),
-            "delivery_p90": number("delivery_p90", p90, cases),
+            "delivery_median": number("delivery_median", spread.median, spread.cases),
+            "delivery_p90": number("delivery_p90", spread.p90, spread.cases),
         }
     return found
 

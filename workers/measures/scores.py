@@ -6,12 +6,13 @@ category, where nobody is named: they know nothing else, but for the day on whic
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import CTE, Select, case, func, select, union_all
+from sqlalchemy import Select, Subquery, Text, cast, exists, func, select, union_all
 
 from models.surveys import Survey, SurveyAnswer
 from models.vocabulary import Dimension
@@ -33,6 +34,13 @@ class Tally:
     total: int = 0
     squares: int = 0
     low: int = 0
+
+    def add(self, score: int, times: int) -> None:
+        """So many customers gave this score."""
+        self.cases += times
+        self.total += score * times
+        self.squares += score * score * times
+        self.low += times if score <= LOW else 0
 
 
 Tallies = dict[Any, dict[str, Tally]]
@@ -59,47 +67,45 @@ def _of(dimension: str, tally: Tally) -> dict[str, Figure]:
 
 
 async def tallied(asked: Question) -> Tallies:
-    """What was scored, by group and dimension."""
+    """What was scored, by group and dimension.
+
+    The same scores are given again and again: the database counts how often, each is read once.
+    """
     rows = _answers(asked)
-    grouped = asked.group is not None
-    columns: list[Any] = [rows.c.grp] if grouped else []
-    for dimension in DIMENSIONS:
-        score = rows.c[dimension.value]
-        columns += [
-            func.count(score),
-            func.coalesce(func.sum(score), 0),
-            func.coalesce(func.sum(score * score), 0),
-            func.coalesce(func.sum(case((score <= LOW, 1), else_=0)), 0),
-        ]
-    query = select(*columns).group_by(*columns[: int(grouped)])
-    found: Tallies = defaultdict(dict)
-    for row in await asked.uow.session.execute(query):
-        key, numbers = (row[0], row[1:]) if grouped else (None, tuple(row))
-        for place, dimension in enumerate(DIMENSIONS):
-            found[key][dimension.value] = Tally(*(int(each) for each in numbers[place * 4 : place * 4 + 4]))
+    columns: list[Any] = [rows.c.grp] if asked.group is not None else []
+    columns.append(rows.c.scores)
+    found: Tallies = defaultdict(lambda: {each.value: Tally() for each in DIMENSIONS})
+    if asked.group is None:
+        found[None]  # also when there are no answers
+    for *group, scores, number in await asked.uow.session.execute(
+        select(*columns, func.count()).group_by(*columns)
+    ):
+        tallies = found[group[0] if group else None]
+        for dimension, score in json.loads(scores).items():
+            if dimension in tallies and score is not None:
+                tallies[dimension].add(int(score), number)
     return found
 
 
-def _answers(asked: Question) -> CTE:
-    """One row an answer: its group and its scores, each read out of the JSON once."""
-    named = asked.surveys(Survey.answered_at, *_each_score()).join(
+def _answers(asked: Question) -> Subquery:
+    """One row an answer: its group, and its scores as JSON."""
+    named = asked.surveys(Survey.answered_at, _scores()).join(
         SurveyAnswer, SurveyAnswer.survey_id == Survey.id
     )
-    named = named.where(SurveyAnswer.final, SurveyAnswer.version == _newest())
-    both = [named, *_anonymous(asked)]
-    rows = union_all(*both) if len(both) > 1 else named
-    return rows.cte("answers").prefix_with("MATERIALIZED")
+    both = [named.where(SurveyAnswer.final, ~_newer()), *_anonymous(asked)]
+    rows = union_all(*both) if len(both) > 1 else both[0]
+    return rows.subquery("answers")
 
 
-def _each_score() -> list[Any]:
-    return [SurveyAnswer.scores[each.value].as_integer().label(each.value) for each in DIMENSIONS]
+def _scores() -> Any:
+    return cast(SurveyAnswer.scores, Text).label("scores")
 
 
-def _newest() -> Any:
-    """The number of the last complete version; most answers have but one."""
+def _newer() -> Any:
+    """There is another complete version after this one; most answers have but one."""
     other = SurveyAnswer.__table__.alias("versions")
-    same = (other.c.survey_id == SurveyAnswer.survey_id, other.c.final)
-    return select(func.max(other.c.version)).where(*same).correlate(SurveyAnswer).scalar_subquery()
+    later = (other.c.survey_id == SurveyAnswer.survey_id, other.c.version > SurveyAnswer.version)
+    return exists().where(*later, other.c.final).correlate(SurveyAnswer)
 
 
 def _anonymous(asked: Question) -> list[Select[Any]]:
@@ -119,7 +125,7 @@ def _anonymous(asked: Question) -> list[Select[Any]]:
     if asked.group not in (None, Group.CATEGORY) and not asked.parts:
         return []
     grp = asked.of_anonymous(SurveyAnswer.category, SurveyAnswer.at)
-    query = select(*grp, *_each_score()).where(SurveyAnswer.survey_id.is_(None))
+    query = select(*grp, _scores()).where(SurveyAnswer.survey_id.is_(None))
     query = query.where(asked.within(SurveyAnswer.at))
     if wanted.category is not None:
         query = query.where(SurveyAnswer.category == wanted.category)

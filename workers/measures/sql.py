@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -47,11 +48,23 @@ def _unix(column: Any) -> ColumnElement[float]:
     return cast(whole, Float) + parts / literal_column("1000000.0", Float)
 
 
-async def spread_of(
-    session: AsyncSession, values: Select[Any], grouped: bool
-) -> dict[Any, tuple[int, float, float, float]]:
+@dataclass(frozen=True, slots=True)
+class Spread:
     """How many values there are, their mean, median and 90th percentile (both interpolated between
-    neighbours), by group.
+    neighbours), and how many lie up to each edge that was asked for, and above the last.
+    """
+
+    cases: int
+    mean: float
+    median: float
+    p90: float
+    counts: tuple[int, ...] = ()
+
+
+async def spread_of(
+    session: AsyncSession, values: Select[Any], grouped: bool, edges: Sequence[float] = ()
+) -> dict[Any, Spread]:
+    """The spread of values by group, by one statement.
 
     `values` gives columns `value` (never null) and, when `grouped`, `grp`. Without groups the key is None;
     a group without values is not there.
@@ -64,18 +77,24 @@ async def spread_of(
             func.count(),
             func.avg(rows.c.value),
             *(func.percentile_cont(at).within_group(rows.c.value) for at in (HALF, NINE_TENTHS)),
+            *_counted(rows.c.value, edges),
         ).group_by(*groups)
     else:
-        query = _with_windows(rows, grouped)
-    found: dict[Any, tuple[int, float, float, float]] = {}
+        query = _with_windows(rows, grouped, edges)
+    found: dict[Any, Spread] = {}
     for row in await session.execute(query):
-        key, (count, *figures) = (row[0], row[1:]) if grouped else (None, tuple(row))
+        key, (count, *rest) = (row[0], row[1:]) if grouped else (None, tuple(row))
         if count:
-            found[key] = (int(count), float(figures[0]), float(figures[1]), float(figures[2]))
+            mean, median, p90 = map(float, rest[:3])
+            found[key] = Spread(int(count), mean, median, p90, tuple(map(int, rest[3:])))
     return found
 
 
-def _with_windows(rows: Any, grouped: bool) -> Select[Any]:
+def _counted(value: Any, edges: Sequence[float]) -> list[ColumnElement[int]]:
+    return counted_in(value, edges) if edges else []
+
+
+def _with_windows(rows: Any, grouped: bool, edges: Sequence[float]) -> Select[Any]:
     """The same as percentile_cont: between the two values around place p × (n − 1), counted from 0."""
     of = {"partition_by": rows.c.grp} if grouped else {}
     ordered = select(
@@ -90,6 +109,7 @@ def _with_windows(rows: Any, grouped: bool) -> Select[Any]:
         func.count(),
         func.avg(ordered.c.value),
         *(_interpolated(ordered, at) for at in (HALF, NINE_TENTHS)),
+        *_counted(ordered.c.value, edges),
     ).group_by(*groups)
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, and_, or_
 
 from models.tickets import Ticket
 from workers.measures.asking import OURS, Question
 from workers.measures.figure import Figure
 from workers.measures.making import count, no_value, number, parts
-from workers.measures.sql import counted_in, seconds_between, spread_of
+from workers.measures.sql import seconds_between, spread_of
 
 Found = dict[Any, dict[str, Figure]]
 """Figures by group (None: all together), then by key."""
@@ -86,26 +86,15 @@ async def _elapsed(asked: Question, clock: str, wanted: Collection[str]) -> Foun
     start = Ticket.assigned_at if clock == "acceptance" else Ticket.received_at
     value = seconds_between(session, start, end).label("value")
     values = asked.tickets(moment, value).where(timed(clock))
+    in_buckets = f"{clock}_distribution" in wanted
+    edges = [edge for _, edge in BUCKETS[clock]] if in_buckets else []
     found: Found = {}
-    grouped = asked.group is not None
-    if any(not key.endswith("_distribution") for key in wanted):
-        for group, spread in (await spread_of(session, values, grouped)).items():
-            found[group] = spread_figures(clock, spread)
-    if f"{clock}_distribution" in wanted:
-        for group, counts in (await _counts(asked, clock, values)).items():
-            found.setdefault(group, {}).update(distribution(clock, clock, counts))
-    return found
-
-
-async def _counts(asked: Question, clock: str, values: Any) -> dict[Any, list[int]]:
-    rows = values.subquery()
-    groups = [rows.c.grp] if asked.group is not None else []
-    edges = [edge for _, edge in BUCKETS[clock]]
-    query = select(*groups, *counted_in(rows.c.value, edges)).group_by(*groups)
-    found = {}
-    for row in await asked.uow.session.execute(query):
-        key, counts = (row[0], row[1:]) if groups else (None, row)
-        found[key] = [int(each) for each in counts]
+    for group, spread in (await spread_of(session, values, asked.group is not None, edges)).items():
+        found[group] = spread_figures(clock, (spread.cases, spread.mean, spread.median, spread.p90))
+        if in_buckets:
+            found[group] |= distribution(clock, clock, list(spread.counts))
+    if asked.group is None and in_buckets and not found:
+        found[None] = distribution(clock, clock, [])
     return found
 
 
