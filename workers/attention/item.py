@@ -22,6 +22,7 @@ class What(StrEnum):
 
     BREACHED = "breached"
     UNASSIGNED = "unassigned"
+    NEEDS_TRIAGE = "needs_triage"
     BROKEN_RUNG = "broken_rung"
     NOBODY_TO_TELL = "nobody_to_tell"
     CHAT_LATE = "chat_late"

@@ -13,6 +13,7 @@ from workers.unit_of_work import UnitOfWork
 LOOKS: Mapping[What, Callable[[Look], Awaitable[Looked]]] = {
     What.BREACHED: of_tickets.breached,
     What.UNASSIGNED: of_tickets.unassigned,
+    What.NEEDS_TRIAGE: of_tickets.needs_triage,
     What.BROKEN_RUNG: of_tickets.broken_rungs,
     What.NOBODY_TO_TELL: of_tickets.nobody_to_tell,
     What.CHAT_LATE: of_tickets.chat_late,

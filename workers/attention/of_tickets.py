@@ -9,6 +9,7 @@ from models.keys import DataKey
 from models.tickets import Ticket, TicketEntry
 from models.vocabulary import DeadlineKind, DeadlineState, TicketState
 from workers.attention.item import OPEN, Item, Look, Looked, What
+from workers.core_fields import lacks_core
 
 STUCK = 3
 """Failed tries after which a deadline's alarm is shown to people."""
@@ -24,6 +25,12 @@ async def unassigned(look: Look) -> Looked:
     """Requests that nobody has in hand."""
     which = (Ticket.state == TicketState.TO_ASSIGN, Ticket.handler_id.is_(None))
     return await _tickets(look, What.UNASSIGNED, which)
+
+
+async def needs_triage(look: Look) -> Looked:
+    """Requests that somebody has answered, and whose core fields nobody has completed."""
+    which = (lacks_core(look.uow.policy), Ticket.first_response_at.is_not(None))
+    return await _tickets(look, What.NEEDS_TRIAGE, which)
 
 
 async def _tickets(look: Look, what: What, which: tuple[ColumnElement[bool], ...]) -> Looked:

@@ -10,6 +10,7 @@ from models.vocabulary import Category, Medium, Priority
 from workers.policy.assignment_parts import ROUND_ROBIN, Way
 from workers.policy.document import BrakesPart, CategoryPart, Document, PriorityPart
 from workers.policy.fields import Wording
+from workers.policy.triage_parts import TriagePart
 
 CHAT_WITHIN = timedelta(minutes=10)
 
@@ -72,6 +73,11 @@ class Desk:
     def brakes(self) -> BrakesPart:
         """How much is too much from, and for, one sender."""
         return self.document.brakes
+
+    @property
+    def triage(self) -> TriagePart:
+        """Which fields must be complete before a result is given, and what confirms them."""
+        return self.document.triage
 
     @property
     def first_contact_owns(self) -> bool:

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from workers.policy.differences import Difference
+from workers.policy.knowledge_parts import KNOWLEDGE_WORDS
 from workers.policy.report_parts import REPORT_WORDS
+from workers.policy.triage_parts import TRIAGE_WORDS
 
 SECTIONS: Mapping[str, tuple[str, str]] = {
     "limits": ("Limits", "时限"),
@@ -35,6 +37,7 @@ SECTIONS: Mapping[str, tuple[str, str]] = {
     "progress": ("Progress notices", "进展告知"),
     "knowledge": ("Weekly review", "每周复盘"),
     "reports": ("Reports", "报告"),
+    "triage": ("Triage", "分诊"),
 }
 REQUESTS = ("Requests", "请求")
 QUESTIONNAIRE = ("Questionnaire", "问卷")
@@ -171,12 +174,6 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "together_with": ("together with", "协同团队"),
     "standards_on": ("standards reviewed on", "标准复审日期"),
     "every_months": ("every months", "每隔几个月"),
-    "weekly_on": ("on", "每周"),
-    "weekly_at": ("at", "时间"),
-    "frequent_from": ("frequent from so many cases", "高频问题起点(件)"),
-    "repeated_weeks": ("repeated from so many weeks", "重复问题起点(周)"),
-    "repeated_customers": ("repeated from so many customers", "重复问题起点(客户)"),
-    "product_address": ("product team's address", "产品团队邮箱"),
     "monday": ("Monday", "周一"),
     "tuesday": ("Tuesday", "周二"),
     "wednesday": ("Wednesday", "周三"),
@@ -211,7 +208,9 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "solved": ("solved", "问题解决效果"),
     "default": ("default", "默认"),
     "return_visit": ("return visit", "定期回访"),
+    **KNOWLEDGE_WORDS,
     **REPORT_WORDS,
+    **TRIAGE_WORDS,
 }
 _SAID_BY_THE_SECTION = {
     "limits",
@@ -230,6 +229,7 @@ _SAID_BY_THE_SECTION = {
     "progress",
     "knowledge",
     "reports",
+    "triage",
 }
 
 

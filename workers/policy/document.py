@@ -24,6 +24,7 @@ from workers.policy.limit_parts import (
 )
 from workers.policy.limits import DurationField, DurationsField, LimitField
 from workers.policy.report_parts import ReportsPart
+from workers.policy.triage_parts import TriagePart
 from workers.policy.waiting import WaitingPart
 
 
@@ -143,6 +144,7 @@ class Document(Part):
     review: ReviewPart
     knowledge: KnowledgePart = KnowledgePart()
     reports: ReportsPart = ReportsPart()
+    triage: TriagePart = TriagePart()
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
@@ -52,3 +53,14 @@ class KnowledgePart(Part):
             for day in days
             if DAYS[day.weekday()] == self.weekly_on
         ]
+
+
+KNOWLEDGE_WORDS: Mapping[str, tuple[str, str]] = {
+    "weekly_on": ("on", "每周"),
+    "weekly_at": ("at", "时间"),
+    "frequent_from": ("frequent from so many cases", "高频问题起点(件)"),
+    "repeated_weeks": ("repeated from so many weeks", "重复问题起点(周)"),
+    "repeated_customers": ("repeated from so many customers", "重复问题起点(客户)"),
+    "product_address": ("product team's address", "产品团队邮箱"),
+}
+"""What the codes of this table are called, in English and Chinese."""

@@ -50,11 +50,13 @@ from workers.tickets.retiming import follow_case
 from workers.tickets.served import service_of
 from workers.tickets.shifts import Shift
 from workers.tickets.taking_in import Past, take_in
+from workers.tickets.triaging import NeedsTriage
 from workers.tickets.waiting import resume, wait, waiting_alarm
 
 __all__ = [
     "IMPORTED",
     "Applied",
+    "NeedsTriage",
     "NotComplete",
     "Past",
     "Replanned",

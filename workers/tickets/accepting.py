@@ -6,7 +6,7 @@ from datetime import datetime
 
 from models.people import Staff
 from models.tickets import Ticket
-from models.vocabulary import DeadlineKind, TicketState
+from models.vocabulary import Category, DeadlineKind, Priority, TicketState
 from workers import deadlines
 from workers.directory import case_of
 from workers.errors import Conflict, InvalidInput
@@ -16,14 +16,24 @@ from workers.tickets.clocks import replace_clocks, start_clock
 from workers.tickets.first_response import settle_verdict
 from workers.tickets.informing import keep_informed
 from workers.tickets.loading import must_be_open
+from workers.tickets.triaging import look_over
 from workers.tickets.waiting import clocks_running
 from workers.unit_of_work import UnitOfWork
 
 
-async def accept(uow: UnitOfWork, ticket: Ticket, by: Staff, expected_at: datetime | None = None) -> datetime:
+async def accept(
+    uow: UnitOfWork,
+    ticket: Ticket,
+    by: Staff,
+    expected_at: datetime | None = None,
+    *,
+    priority: Priority | None = None,
+    category: Category | None = None,
+) -> datetime:
     """The handler takes the ticket on and says until when it will be resolved; gives that time.
 
-    By default the policy's own time (row B6). Raises InvalidInput when a later one is given: that is an
+    Priority and category are confirmed with it, corrected where they are given (row B2). By default the
+    policy's own time (row B6). Raises InvalidInput when a later one is given: that is an
     extension and needs a reason. Raises Conflict when somebody else handles the ticket, or its result has
     been given.
     """
@@ -37,6 +47,7 @@ async def accept(uow: UnitOfWork, ticket: Ticket, by: Staff, expected_at: dateti
             f"ticket {ticket.number} is handled by somebody else", hint="have it transferred to you"
         )
     now = uow.clock.now()
+    looked = await look_over(uow, ticket, by, "acceptance", priority=priority, category=category)
     async with clocks_running(uow, ticket):
         latest = await latest_resolution(uow, ticket, now)
         expected = expected_at or latest
@@ -51,7 +62,7 @@ async def accept(uow: UnitOfWork, ticket: Ticket, by: Staff, expected_at: dateti
         if verdict is not None:
             await settle_verdict(uow, ticket, verdict)
         await set_resolution_limit(uow, ticket, expected, "accepted", now)
-        facts = {"expected_resolution_at": expected.isoformat()}
+        facts = {"expected_resolution_at": expected.isoformat(), **looked}
         await record(uow, ticket, "accepted", by=by, at=now, facts=facts)
     await keep_informed(uow, ticket)
     return expected

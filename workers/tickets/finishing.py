@@ -10,7 +10,7 @@ from models.deadlines import Deadline
 from models.people import Customer, Staff
 from models.surveys import Survey
 from models.tickets import Ticket
-from models.vocabulary import MERGED, NOT_A_TICKET, DeadlineKind, Medium, TicketState
+from models.vocabulary import MERGED, NOT_A_TICKET, Category, DeadlineKind, Medium, Priority, TicketState
 from workers import deadlines, escalations
 from workers.directory import case_of, policy_for
 from workers.errors import Conflict, InvalidInput
@@ -32,6 +32,7 @@ from workers.tickets.loading import must_be_open
 from workers.tickets.owned import tell_owners
 from workers.tickets.responding import tell_handler
 from workers.tickets.served import ask_at, confirmation_plan
+from workers.tickets.triaging import look_over, must_be_complete
 from workers.tickets.waiting import end_wait
 from workers.unit_of_work import UnitOfWork
 
@@ -41,12 +42,20 @@ AFTER_RESULT = (DeadlineKind.CONFIRMATION, DeadlineKind.SURVEY_INVITATION, Deadl
 
 
 async def resolve(
-    uow: UnitOfWork, ticket: Ticket, by: Staff, cause: str, solution: str, precautions: str = ""
+    uow: UnitOfWork,
+    ticket: Ticket,
+    by: Staff,
+    cause: str,
+    solution: str,
+    precautions: str = "",
+    *,
+    priority: Priority | None = None,
+    category: Category | None = None,
 ) -> None:
     """Give the result: cause, solution, precautions (row B9). The customer hears it and is asked to confirm.
 
-    Phone as the preferred channel makes a task for the handler instead. Raises InvalidInput without cause
-    or solution, Conflict when the ticket is resolved already.
+    Phone as the preferred channel makes a task for the handler instead. Raises InvalidInput without cause or
+    solution, Conflict when it is resolved already, NeedsTriage while a core field lacks (row B2).
     """
     must_be_open(ticket)
     if ticket.state is TicketState.AWAITING_FEEDBACK:
@@ -55,13 +64,15 @@ async def resolve(
         )
     if not cause.strip() or not solution.strip():
         raise InvalidInput("a result needs its cause and its solution")
+    looked = await look_over(uow, ticket, by, "result", priority=priority, category=category)
+    await must_be_complete(uow, ticket)
     await end_wait(uow, ticket, "resolved")
     now = uow.clock.now()
     ticket.state, ticket.resolved_at = TicketState.AWAITING_FEEDBACK, now
     # Who is rated stands from here on, whoever looks after the ticket later.
     ticket.credited_id, ticket.credited_team_id = ticket.handler_id or by.id, ticket.team_id
     result = {"cause": cause, "solution": solution, "precautions": precautions}
-    await record(uow, ticket, "resolved", by=by, at=now, words=result)
+    await record(uow, ticket, "resolved", by=by, at=now, facts=looked, words=result)
     for kind in FINISHED_BY_RESULT:
         verdict = await deadlines.meet(uow, ticket, kind, now)
         if verdict is not None:

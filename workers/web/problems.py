@@ -29,7 +29,7 @@ from workers.errors import (
     UnreadableMail,
 )
 from workers.storage import HINTS, trouble_of
-from workers.tickets import NotComplete
+from workers.tickets import NeedsTriage, NotComplete
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = "10"
@@ -130,7 +130,7 @@ def _of_ours(error: CloseloopError) -> Problem:
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         return _later(error.message, error.hint)
     headers = {"WWW-Authenticate": 'Bearer realm="closeloop"'} if status == HTTPStatus.UNAUTHORIZED else {}
-    missing = error.missing if isinstance(error, NotComplete) else ()
+    missing = error.missing if isinstance(error, NotComplete | NeedsTriage) else ()
     return Problem(status, error.message, error.hint, missing=missing, headers=headers)
 
 

@@ -114,14 +114,11 @@ async def _transfer(task: Task) -> Result:
 
 async def _resolve(task: Task) -> Result:
     given = fields_of("resolve", task.words)
-    await tickets.resolve(
-        task.uow,
-        task.ticket,
-        task.by,
-        given.get("cause", ""),
-        given.get("solution", ""),
-        given.get("precautions", ""),
-    )
+    result = (given.get("cause", ""), given.get("solution", ""), given.get("precautions", ""))
+    try:
+        await tickets.resolve(task.uow, task.ticket, task.by, *result)
+    except tickets.NeedsTriage as error:
+        raise Refused("needs_triage", name=" ".join(error.missing)) from error
     return Result("resolve")
 
 

@@ -25,7 +25,7 @@ class Item(BaseModel):
     since: datetime
     id: UUID = Field(
         description="Of the notification, of the event (poison_event), of the deadline (stuck_deadline, "
-        "chat_late), of the ticket (breached, unassigned), of the endpoint (webhook)"
+        "chat_late), of the ticket (breached, unassigned, needs_triage), of the endpoint (webhook)"
     )
     ticket: str | None = Field(description="Ticket number")
     reason: str | None
@@ -50,7 +50,8 @@ async def get_attention(
     limit: Annotated[int, Query(ge=1, le=200, description="Items of each kind at most")] = 50,
     what: Annotated[list[What] | None, Query(description="Only these kinds")] = None,
 ) -> Attention:
-    """Requests that missed a limit until they are answered, and those nobody has in hand; broken rungs and
+    """Requests that missed a limit until they are answered, and those nobody has in hand; those that were
+    answered and lack core fields (row B2), until they are complete; broken rungs and
     tickets with nobody to tell until the ticket is closed; posts to the chat group that came late; poison
     until it is read again; SMS of unknown outcome until somebody retries or a receipt comes; messages that
     were tried three times and have not left; what test mode holds; messages whose customer's key is not in

@@ -16,6 +16,7 @@ from workers.web.api.resource import Resource
 from workers.web.api.ticket_models import TicketShown
 from workers.web.api.ticket_views import shown_ticket
 from workers.web.api.values import Moment
+from workers.web.api.words import category_named, priority_named
 from workers.web.parts import Parts, WebParts
 
 router = Resource("/tickets/{number}", "tickets")
@@ -56,6 +57,8 @@ class Accept(Given):
     expected_at: Moment | None = Field(
         default=None, description="Expected resolution; default (and latest): the policy's"
     )
+    priority: str | None = Field(default=None, description="Corrects it; else it is confirmed as it stands")
+    category: str | None = Field(default=None, description="Corrects it; else it is confirmed as it stands")
 
 
 class Extend(Given):
@@ -162,9 +165,20 @@ async def progress(
 async def accept(
     number: str, parts: Parts, calling: Calling, response: Response, given: Accept | None = None
 ) -> TicketShown:
-    """接单 (row B6). A later time than the policy's is an extension and needs a reason."""
+    """接单 (row B6). A later time than the policy's is an extension and needs a reason.
+
+    It confirms priority and category too, where the policy's [triage] says so (row B2).
+    """
+    given = given or Accept()
     async with acting_on(parts, number, calling) as act:
-        await tickets.accept(act.uow, act.ticket, act.by, given.expected_at if given else None)
+        await tickets.accept(
+            act.uow,
+            act.ticket,
+            act.by,
+            given.expected_at,
+            priority=priority_named(act.uow, given.priority),
+            category=category_named(act.uow, given.category),
+        )
     return await answered(parts, number, response)
 
 

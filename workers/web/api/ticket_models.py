@@ -117,6 +117,7 @@ class TicketSummary(BaseModel):
     closed_at: datetime | None
     attention: bool = Field(description="关注项: something is overdue and nobody has closed it")
     overdue_count: int
+    needs_triage: bool = Field(description="Core fields lack: no result can be given yet (row B2)")
     urged_count: int = Field(description="催单")
     response: Duration | None = Field(description="响应时长")
 
@@ -160,6 +161,9 @@ class TicketShown(TicketSummary):
     earlier: str | None = Field(description="Number of the closed ticket that this one takes further")
     merged_into: str | None = Field(description="Number of the ticket that this one goes on in")
     missing_for_closing: list[str]
+    missing_core_fields: list[str] = Field(
+        description="What triage has to complete: fields of the policy's [triage]"
+    )
     durations: Durations
     limits: dict[str, datetime | None] = Field(description="The limits that still run, by clock")
     deadlines: list[DeadlineShown]

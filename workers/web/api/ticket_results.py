@@ -12,6 +12,7 @@ from workers.web.api.common import Calling, Given, acting_on
 from workers.web.api.resource import Resource
 from workers.web.api.ticket_actions import WORDS, answered
 from workers.web.api.ticket_models import TicketShown
+from workers.web.api.words import category_named, priority_named
 from workers.web.parts import Parts
 
 router = Resource("/tickets/{number}", "tickets")
@@ -23,6 +24,8 @@ class Result(Given):
     cause: str = Field(max_length=WORDS, examples=["支付网关证书过期"])
     solution: str = Field(max_length=WORDS, examples=["已更换证书"])
     precautions: str = Field(default="", max_length=WORDS, examples=["请清除浏览器缓存"])
+    priority: str | None = Field(default=None, description="Corrects it; else it is confirmed as it stands")
+    category: str | None = Field(default=None, description="Corrects it; else it is confirmed as it stands")
 
 
 class PhoneFeedback(Given):
@@ -45,9 +48,21 @@ class Confirmation(Given):
 async def resolve(
     number: str, given: Result, parts: Parts, calling: Calling, response: Response
 ) -> TicketShown:
-    """The customer hears it by the preferred channel and is asked to confirm; by phone it is a task."""
+    """The customer hears it by the preferred channel and is asked to confirm; by phone it is a task.
+
+    409 names the core fields of the policy's [triage] that are `missing` (row B2).
+    """
     async with acting_on(parts, number, calling) as act:
-        await tickets.resolve(act.uow, act.ticket, act.by, given.cause, given.solution, given.precautions)
+        await tickets.resolve(
+            act.uow,
+            act.ticket,
+            act.by,
+            given.cause,
+            given.solution,
+            given.precautions,
+            priority=priority_named(act.uow, given.priority),
+            category=category_named(act.uow, given.category),
+        )
     return await answered(parts, number, response)
 
 

@@ -13,6 +13,7 @@ from models.deadlines import Deadline
 from models.people import Customer, Staff, Team
 from models.tickets import Ticket, TicketEntry
 from models.vocabulary import DeadlineState
+from workers.core_fields import missing_core
 from workers.text import duration_words, mask_free_text
 from workers.tickets import missing_for_closing, ticket_by_number, waits_for_confirmation
 from workers.tickets.clocks import running_limits
@@ -74,6 +75,7 @@ async def full_view(uow: UnitOfWork, ticket: Ticket) -> TicketShown:
         earlier=await _number_of(uow, ticket.earlier_id),
         merged_into=await _number_of(uow, ticket.merged_into_id),
         missing_for_closing=missing_for_closing(ticket),
+        missing_core_fields=missing_core(uow.policy, ticket, customer),
         durations=_durations(uow, ticket),
         limits=await running_limits(uow, ticket),
         deadlines=[deadline_view(uow, each, staff) for each in clocks],
@@ -103,6 +105,7 @@ async def summary_view(
         closed_at=ticket.closed_at,
         attention=ticket.attention,
         overdue_count=ticket.overdue_count,
+        needs_triage=bool(missing_core(uow.policy, ticket, customer)),
         urged_count=ticket.urged_count,
         response=_between(uow, ticket.received_at, ticket.first_response_at),
     )

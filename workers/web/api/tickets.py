@@ -6,13 +6,14 @@ from typing import Annotated, Any
 
 from fastapi import Header, Query, Response
 from pydantic import Field, model_validator
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 
 from models.people import Customer
 from models.tickets import Ticket
 from models.vocabulary import Category, Medium, Priority, TicketState
 from workers import tickets
 from workers.access import seen_by
+from workers.core_fields import lacks_core
 from workers.directory import Contact
 from workers.errors import InvalidInput
 from workers.people import describe_customer
@@ -137,6 +138,9 @@ async def list_tickets(
     category: Annotated[str | None, Query(description="Code, label or alias")] = None,
     handler: Annotated[str | None, Query(description="Staff number or mail address")] = None,
     attention: Annotated[bool | None, Query(description="关注项")] = None,
+    needs_triage: Annotated[
+        bool | None, Query(description="Whether core fields lack that are needed before the result")
+    ] = None,
     customer: Annotated[str | None, Query(description="Customer code")] = None,
     received_from: Annotated[Moment | None, Query(description="Inclusive")] = None,
     received_to: Annotated[Moment | None, Query(description="Exclusive")] = None,
@@ -157,6 +161,7 @@ async def list_tickets(
             Ticket.priority.in_(priority) if priority else None,
             Ticket.category == category_named(uow, category) if category is not None else None,
             Ticket.attention.is_(attention) if attention is not None else None,
+            _triage(uow, needs_triage) if needs_triage is not None else None,
             Ticket.received_at >= received_from if received_from else None,
             Ticket.received_at < received_to if received_to else None,
         ]
@@ -164,6 +169,11 @@ async def list_tickets(
         rows, cursor = await page_of(uow, query, Ticket.id, paging)
         items = await _summaries(uow, rows)
     return TicketList(items=items, next_cursor=cursor)
+
+
+def _triage(uow: UnitOfWork, wanted: bool) -> ColumnElement[bool]:
+    lacking = lacks_core(uow.policy)
+    return lacking if wanted else ~lacking
 
 
 async def _summaries(uow: UnitOfWork, rows: list[Ticket]) -> list[TicketSummary]:

@@ -14,10 +14,12 @@ from workers.web.console import sheet
 from workers.web.console.door import Visiting
 from workers.web.console.sheet import Field, Section, Sheet, Table, Word, badge, label, link, moment, text
 from workers.web.parts import Parts
+from workers.web.rules import rule_of
 
 router = APIRouter(include_in_schema=False)
 
 ATTENTION = "/console/attention"
+ENDPOINTS = "/console/webhooks"
 EACH, ALL = 10, 200
 OF_MESSAGES = frozenset(
     {What.BROKEN_RUNG, What.UNKNOWN_SMS, What.DELAYED_MESSAGE, What.HELD_MESSAGE, What.KEY_MISSING}
@@ -49,7 +51,8 @@ async def attention(request: Request, parts: Parts, visit: Visiting) -> Response
     for what in kinds:
         own = [item for item in items if item.what is what]
         if own:
-            sections.append(_section(what, counts[what], own, parts.settings.mode, alone=chosen is not None))
+            seen = visit.person, parts.settings.mode
+            sections.append(_section(*seen, what, counts[what], own, alone=chosen is not None))
     if not items:
         sections.append(Section(intro=[label("nothing_to_do")]))
     page = Sheet(
@@ -80,7 +83,7 @@ async def nobody_leads(uow: UnitOfWork) -> bool:
     return found is not None
 
 
-def _section(what: What, count: int, items: list[Item], mode: str, *, alone: bool) -> Section:
+def _section(person: Staff, mode: str, what: What, count: int, items: list[Item], *, alone: bool) -> Section:
     intro = [
         label(
             f"{what.value}_do" if mode == "live" or what is not What.HELD_MESSAGE else "held_test",
@@ -90,7 +93,7 @@ def _section(what: What, count: int, items: list[Item], mode: str, *, alone: boo
     if count > len(items) and not alone:
         intro.append(link(f"{ATTENTION}?what={what.value}", label("all_of", count=count)))
     rows = [
-        [moment(item.since), _ticket(item), _about(item), _why(item), link(_place(item), _act(item))]
+        [moment(item.since), _ticket(item), _about(item), _why(item), _leads_on(person, item)]
         for item in items
     ]
     table = Table(
@@ -109,7 +112,7 @@ def _ticket(item: Item) -> Word:
 
 
 def _about(item: Item) -> Word:
-    if item.what in (What.BREACHED, What.UNASSIGNED):
+    if item.what in (What.BREACHED, What.UNASSIGNED, What.NEEDS_TRIAGE):
         return label(item.kind or "", "priority")
     if item.what is What.STUCK_DEADLINE:
         return label(item.kind or "", "clock")
@@ -125,8 +128,14 @@ def _why(item: Item) -> Word:
     return label(item.reason, "reason") if item.reason and item.what in REASONED else text("")
 
 
+def _leads_on(person: Staff, item: Item) -> Word:
+    """Where it is dealt with; endpoints of other systems have pages for administrators alone."""
+    if item.what is What.WEBHOOK and person.role in (rule_of("GET", ENDPOINTS).roles or ()):
+        return link(f"{ENDPOINTS}/{item.id.hex}", label("look_endpoint"))
+    return link(_place(item), _act(item))
+
+
 def _place(item: Item) -> str:
-    """Where it is dealt with."""
     if item.what in OF_EVENTS:
         return f"/console/intake/{item.id.hex}"
     if item.what in OF_MESSAGES:

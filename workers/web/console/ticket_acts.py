@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypedDict
 
 from models.notifications import Notification
 from models.people import Customer, Team
@@ -22,12 +23,26 @@ SHORT, MEDIUM = 100, 2_000
 async def accept(do: Doing) -> None:
     """Take it on, with the time it will be resolved by."""
     expected = do.form.moment("expected_at")
+    looked = _looked_over(do)
     do.form.check()
     latest = await tickets.latest_resolution(do.uow, do.ticket, do.uow.clock.now())
     if expected is not None and expected > latest:
         # A field of minutes says 18:00 for a limit of 18:00:30, and less than a minute beyond is the limit.
         raise Wrong({"expected_at": "too_late"})
-    await tickets.accept(do.uow, do.ticket, do.by, expected)
+    await tickets.accept(do.uow, do.ticket, do.by, expected, **looked)
+
+
+class _Looked(TypedDict):
+    priority: Priority | None
+    category: Category | None
+
+
+def _looked_over(do: Doing) -> _Looked:
+    """The priority and category that the form asks for as long as nobody has confirmed them."""
+    return {
+        "priority": do.form.one_of("priority", list(Priority)),
+        "category": do.form.one_of("category", list(Category)),
+    }
 
 
 async def answer(do: Doing) -> None:
@@ -137,12 +152,15 @@ async def triage(do: Doing) -> None:
     category = form.one_of("category", list(Category), required=True)
     occurred_at = form.moment("occurred_at", to_come=False)
     subkind, industry = form.text("subkind", limit=24), form.text("industry", limit=64)
+    name = form.text("customer_name", limit=SHORT)
     background, remark = form.text("background"), form.text("note")
     form.check()
     further = [each for each in Category if form.ticked(f"further_{each.value}")]
-    known = await _industry(do)
-    if industry != known:
-        await describe_customer(do.uow, do.ticket, do.by, {"industry": industry or None})
+    found_out: dict[str, str | None] = {"name": name} if name else {}
+    if industry != await _industry(do):
+        found_out["industry"] = industry or None
+    if found_out:
+        await describe_customer(do.uow, do.ticket, do.by, found_out)
     await tickets.triage(do.uow, do.ticket, do.by, priority=priority, category=category, subkind=subkind)
     await tickets.complete(
         do.uow, do.ticket, do.by, further=further, occurred_at=occurred_at, background=background
@@ -172,8 +190,9 @@ async def resolve(do: Doing) -> None:
     cause = do.form.text("cause", required=True)
     solution = do.form.text("solution", required=True)
     precautions = do.form.text("precautions")
+    looked = _looked_over(do)
     do.form.check()
-    await tickets.resolve(do.uow, do.ticket, do.by, cause, solution, precautions)
+    await tickets.resolve(do.uow, do.ticket, do.by, cause, solution, precautions, **looked)
 
 
 async def feedback(do: Doing) -> None:

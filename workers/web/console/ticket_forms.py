@@ -48,6 +48,8 @@ async def act(request: Request, parts: Parts, visit: Visiting, number: str, act:
         return await _again(request, parts, visit, number, act, CONFLICT, stale=True)
     except Wrong as wrong:
         return await _again(request, parts, visit, number, act, UNPROCESSABLE, errors=wrong.errors)
+    except tickets.NeedsTriage:
+        return await _again(request, parts, visit, number, act, CONFLICT, errors={"": "triage"})
     except (InvalidInput, Conflict, Forbidden) as error:
         status = UNPROCESSABLE if isinstance(error, InvalidInput) else CONFLICT
         code = "forbidden" if isinstance(error, Forbidden) and act != "merge" else act

@@ -21,6 +21,7 @@ from models.people import Staff
 from models.tickets import Ticket
 from models.vocabulary import Category, Priority, Role, TicketState
 from workers.access import seen_by
+from workers.core_fields import lacks_core
 from workers.errors import InvalidInput
 from workers.unit_of_work import UnitOfWork
 from workers.web.console.my_tickets import CLOCKS, IN_HAND
@@ -42,6 +43,7 @@ class Asked:
     category: Category | None = None
     team_id: UUID | None = None
     overdue: bool = False
+    untriaged: bool = False
     number: str = ""
 
     @property
@@ -99,6 +101,8 @@ def _conditions(uow: UnitOfWork, person: Staff, asked: Asked) -> list[ColumnElem
         (asked.team_id, Ticket.team_id == asked.team_id),
     )
     which += [condition for given, condition in optional if given]
+    if asked.untriaged:
+        which.append(lacks_core(uow.policy))
     if asked.number:
         which += [Ticket.number >= asked.number, Ticket.number < asked.number + _LAST]
     if asked.overdue and not asked.by_limit:

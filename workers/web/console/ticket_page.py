@@ -43,6 +43,7 @@ BLANK = dict.fromkeys(
         "by",
         "cause",
         "channel",
+        "customer_name",
         "decision",
         "evidence",
         "expected_at",

@@ -25,7 +25,7 @@ from workers.web.parts import Parts
 router = APIRouter(include_in_schema=False)
 
 TICKETS = "/console/tickets"
-KEPT = ("view", "state", "priority", "category", "team", "overdue", "number")
+KEPT = ("view", "state", "priority", "category", "team", "overdue", "untriaged", "number")
 
 
 @router.api_route(TICKETS, methods=["GET", "HEAD"])
@@ -73,6 +73,7 @@ def _asked(given: dict[str, str], person: Staff, teams: Sequence[Team]) -> Asked
         category=Category(given["category"]) if given["category"] in list(Category) else None,
         team_id=team,
         overdue=given["overdue"] == "1",
+        untriaged=given["untriaged"] == "1",
         number=_number(given["number"]),
     )
 
