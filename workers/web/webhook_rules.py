@@ -26,7 +26,9 @@ WEBHOOKS = (*_OF_ALL, *map(_whole, _OF_ONE))
 
 ON_PAGES = (
     "GET /console/webhooks",
+    "POST /console/webhooks",
     "GET /console/webhooks/{ident}",
+    "GET /console/webhooks/{ident}/deliveries/{delivery}",
     "POST /console/webhooks/{ident}/{what}",
 )
 """The pages of the console on the same."""

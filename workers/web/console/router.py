@@ -37,6 +37,7 @@ from workers.web.console import (
     ticket_page,
     tickets,
     weak_links_page,
+    webhook_delivery,
     webhook_pages,
 )
 
@@ -74,4 +75,5 @@ ROOMS: tuple[APIRouter, ...] = (
     suppression_pages.router,
     table_pages.router,
     webhook_pages.router,
+    webhook_delivery.router,
 )

@@ -1,4 +1,4 @@
-"""Endpoints of other systems, on pages for administrators: state, switch, secret, test, log and replay."""
+"""Endpoints of other systems, on pages for administrators: entered, changed, switched, tested, told anew."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from workers.web.api.webhooks import shown_deliveries
 from workers.web.console import sheet
 from workers.web.console.door import Visit, Visiting
 from workers.web.console.frame import done
+from workers.web.console.people_forms import team_names
 from workers.web.console.sheet import (
     Field,
     Form,
@@ -33,23 +34,53 @@ from workers.web.console.sheet import (
     moment,
     text,
 )
+from workers.web.console.webhook_forms import (
+    WORDS,
+    changing,
+    deleting,
+    entering,
+    once,
+    span,
+    telling_again,
+    wanted,
+)
 from workers.web.parts import Parts, WebParts
 from workers.web.problems import ChangedMeanwhile
 
 router = APIRouter(include_in_schema=False)
 
 WEBHOOKS = "/console/webhooks"
-WORDS = "webhook"
 PAGE = 50
 HOURS = ("24", "1", "168", "0")
+VERSIONED = ("off", "on", "secret", "change", "delete")
+ACTS = (*VERSIONED, "test", "replay", "again")
 UNDER_WAY = (WebhookState.QUEUED, WebhookState.SENDING, WebhookState.RETRYING)
 
 
 @router.api_route(WEBHOOKS, methods=["GET", "HEAD"])
 async def endpoints(request: Request, parts: Parts, visit: Visiting) -> Response:
     """All endpoints, those that are switched off too, the newest first."""
+    return await _list(request, parts, visit)
+
+
+@router.post(WEBHOOKS)
+async def add(request: Request, parts: Parts, visit: Visiting) -> Response:
+    """A new endpoint; its secret is on the page that answers, and nowhere else."""
+    try:
+        async with parts.workshop.begin() as uow:
+            given = webhooks.EndpointGiven(**wanted(visit.fields))
+            row, secret = await webhooks.add_endpoint(uow, given, visit.person)
+    except CloseloopError as error:
+        return await _list(request, parts, visit, refused=error)
+    return await _page(request, parts, visit, row.id.hex, secret=secret)
+
+
+async def _list(
+    request: Request, parts: WebParts, visit: Visit, *, refused: CloseloopError | None = None
+) -> Response:
     async with parts.workshop.read() as uow:
         rows = await webhooks.every_endpoint(uow)
+        teams = await team_names(uow)
     table = Table(
         caption=label("webhooks", WORDS),
         heads=[label(each, WORDS) for each in ("endpoint", "host", "state", "failing", "last")],
@@ -64,10 +95,10 @@ async def endpoints(request: Request, parts: Parts, visit: Visiting) -> Response
             for row in rows
         ],
     )
-    section = Section(intro=[label("intro", WORDS)], table=table)
-    return sheet.show_sheet(
-        request, visit, Sheet(title=label("webhooks", WORDS), url=WEBHOOKS, sections=[section])
-    )
+    forms = [entering(WEBHOOKS, list(teams.values()))]
+    section = Section(intro=[label("intro", WORDS)], table=table, forms=forms)
+    page = Sheet(title=label("webhooks", WORDS), url=WEBHOOKS, sections=[section])
+    return sheet.show_sheet(request, visit, page, refused=refused)
 
 
 @router.api_route(f"{WEBHOOKS}/{{ident}}", methods=["GET", "HEAD"])
@@ -78,24 +109,25 @@ async def endpoint(request: Request, ident: str, parts: Parts, visit: Visiting) 
 
 @router.post(f"{WEBHOOKS}/{{ident}}/{{what}}")
 async def act(request: Request, ident: str, what: str, parts: Parts, visit: Visiting) -> Response:
-    """Switch it off or on, give it a new secret, send a test, tell it something once more.
+    """Change it, switch it off or on, give it a new secret, test it, tell it something anew, delete it.
 
     A new secret is on the page that answers, and nowhere else.
     """
-    if what not in ("off", "on", "secret", "test", "replay"):
+    if what not in ACTS:
         raise NotFound("there is no such action")
     secret = ""
     try:
         async with parts.workshop.begin() as uow:
             row = await webhooks.endpoint_named(uow, uuid_of(ident, "endpoint").hex, hold=True)
-            if what in ("off", "on", "secret") and visit.fields.get("version") != str(row.version):
+            if what in VERSIONED and visit.fields.get("version") != str(row.version):
                 raise ChangedMeanwhile("it has changed since you read it", hint="read it again, then decide")
             secret = await _do(uow, row, what, visit.fields)
     except CloseloopError as error:
         return await _page(request, parts, visit, ident, refused=error)
     if secret:
         return await _page(request, parts, visit, ident, secret=secret)
-    return done(parts, visit, f"{WEBHOOKS}/{ident}", f"webhook_{what}")
+    place = WEBHOOKS if what == "delete" else f"{WEBHOOKS}/{ident}"
+    return done(parts, visit, place, f"webhook_{what}")
 
 
 async def _do(uow: UnitOfWork, row: WebhookEndpoint, what: str, given: Mapping[str, str]) -> str:
@@ -107,6 +139,13 @@ async def _do(uow: UnitOfWork, row: WebhookEndpoint, what: str, given: Mapping[s
         return await webhooks.rotate_secret(uow, row, timedelta(hours=int(hours)))
     if what == "test":
         await webhooks.send_test(uow, row)
+    elif what == "change":
+        await webhooks.change_endpoint(uow, row, wanted(given))
+    elif what == "delete":
+        await webhooks.delete_endpoint(uow, row)
+    elif what == "again":
+        since, until = span(uow, given)
+        await webhooks.replay_range(uow, row, since, until, all_=given.get("delivered") == "1")
     elif what == "replay":
         ident = uuid_of(given.get("delivery", ""), "delivery")
         webhooks.replay(uow, row, await webhooks.delivery_of(uow, row, ident, hold=True))
@@ -135,14 +174,15 @@ async def _page(
         told = await shown_deliveries(uow, rows)
         valid = len((await webhooks.secrets_of(uow, [row.id]))[row.id])
         address = webhooks.url_of(uow, row)
-    once = Section(title=label("secret_once", WORDS), intro=[text(secret), label("key_once_intro")])
+        teams = await team_names(uow)
+        forms = [changing(uow, f"{WEBHOOKS}/{row.id.hex}", row, teams)]
     page = Sheet(
         title=text(row.name),
         url=f"{WEBHOOKS}/{row.id.hex}",
         back=(WEBHOOKS, label("webhooks", WORDS)),
         sections=[
-            *([once] if secret else []),
-            _head(row, address, valid),
+            *once(secret),
+            _head(row, address, valid, teams.get(row.team_id, ""), forms),
             Section(title=label("deliveries", WORDS), table=_log(row, told)),
         ],
         filters=[
@@ -170,12 +210,14 @@ def _state(row: WebhookEndpoint) -> Word:
     return both(badge(label("off", WORDS), "bad"), label(row.disabled_reason or "by_staff", WORDS))
 
 
-def _head(row: WebhookEndpoint, address: str, valid: int) -> Section:
+def _head(row: WebhookEndpoint, address: str, valid: int, team: str, more: list[Form]) -> Section:
     facts = {
         "url": text(address),
         "state": _state(row),
         "since": moment(row.disabled_at),
         "events": text(", ".join(row.events)),
+        "of_team": text(team) if team else label("all_teams", WORDS),
+        "push": label("on", WORDS) if row.push else text(""),
         "failing": moment(row.failing_since),
         "last": moment(row.delivered_at),
         "secrets": text(valid),
@@ -183,7 +225,12 @@ def _head(row: WebhookEndpoint, address: str, valid: int) -> Section:
     names = ("off", "secret", "test") if row.active else ("on", "secret")
     return Section(
         pairs=[(label(name, WORDS), word) for name, word in facts.items()],
-        forms=[_form(row, name) for name in names],
+        forms=[
+            *(_form(row, name) for name in names),
+            *([telling_again(f"{WEBHOOKS}/{row.id.hex}")] if row.active else []),
+            *more,
+            deleting(f"{WEBHOOKS}/{row.id.hex}", row),
+        ],
     )
 
 
@@ -212,26 +259,27 @@ def _log(row: WebhookEndpoint, told: list[DeliveryShown]) -> Table:
         rows=[
             [
                 moment(each.made_at),
-                text(each.type),
+                link(f"{WEBHOOKS}/{row.id.hex}/deliveries/{each.id.hex}", text(each.type)),
                 text(each.ticket),
-                badge(label(each.state.value, WORDS), _kind(each.state)),
+                badge(label(each.state.value, WORDS), look_of(each.state)),
                 label(f"reason_{each.reason}", WORDS) if each.reason else text(""),
                 text(each.tries),
                 moment(each.next_try_at),
             ]
             for each in told
         ],
-        acts=[_again(row, each) for each in told],
+        acts=[replaying(row, each) for each in told],
         live="deliveries",
     )
 
 
-def _kind(state: WebhookState) -> str:
+def look_of(state: WebhookState) -> str:
+    """How the badge of a state looks."""
     good = {WebhookState.DELIVERED: "good", WebhookState.FAILED: "bad", WebhookState.STOPPED: "bad"}
     return good.get(state, "plain")
 
 
-def _again(row: WebhookEndpoint, each: DeliveryShown) -> list[Form]:
+def replaying(row: WebhookEndpoint, each: DeliveryShown) -> list[Form]:
     """Telling it once more, of what has ended, to an endpoint that hears."""
     if not row.active or each.state in UNDER_WAY:
         return []
