@@ -10,7 +10,7 @@ from workers.ledger.deciding import (
     retry,
     retry_many,
 )
-from workers.ledger.finding import RARE, UNSETTLED, Wanted, matching
+from workers.ledger.finding import RARE, UNSETTLED, Wanted, is_walked, matching
 from workers.ledger.story import Moment, Story, stories
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "cancel",
     "cancel_many",
     "hold",
+    "is_walked",
     "matching",
     "retry",
     "retry_many",

@@ -53,6 +53,15 @@ class Wanted:
     reason: str | None = None
 
 
+def is_walked(wanted: Wanted) -> bool:
+    """Whether no index leads to the wanted messages: they are looked for among all there are."""
+    states = set(wanted.states)
+    few = bool(states) and (states <= RARE or states <= UNSETTLED)
+    led_to = few or wanted.made_from or wanted.made_before or wanted.ticket or wanted.recipient
+    asked = wanted.kind or wanted.channel or wanted.reason or states
+    return bool(asked) and not led_to
+
+
 def matching(uow: UnitOfWork, wanted: Wanted) -> Select[Notification]:
     """The query for the wanted messages, unordered. Raises InvalidInput for a recipient without address."""
     query = select(Notification)

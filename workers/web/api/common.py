@@ -108,6 +108,11 @@ async def page_of(
     return rows, (getattr(rows[-1], key.key).hex if more else None)
 
 
+def is_agent(person: Staff | None) -> bool:
+    """Whether lists hold this person's own only: an index leads to them."""
+    return person is not None and person.role is Role.AGENT
+
+
 async def acting(uow: UnitOfWork, name: str | None) -> Staff:
     """The member of staff who acts. Raises Forbidden when there is no such person, or nobody at all."""
     if name:

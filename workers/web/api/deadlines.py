@@ -11,12 +11,13 @@ from sqlalchemy import select
 from models.deadlines import Deadline
 from models.vocabulary import DeadlineKind, DeadlineState
 from workers.access import seen_rows
-from workers.web.api.common import Calling, Page, Paged, page_of, reader
+from workers.web.api.common import Calling, Page, Paged, is_agent, reader
 from workers.web.api.notifications import ticket_id_of, ticket_numbers
 from workers.web.api.resource import Resource
 from workers.web.api.ticket_models import DeadlineShown
 from workers.web.api.ticket_views import deadline_view, staff_by_ids
 from workers.web.api.values import Moment
+from workers.web.api.walking import page_walked
 from workers.web.parts import Parts
 
 router = Resource("/deadlines", "deadlines")
@@ -46,9 +47,14 @@ async def list_deadlines(
         Moment | None, Query(description="Whose next alarm comes before this moment")
     ] = None,
 ) -> DeadlineList:
-    """Newest first. An agent sees those of their own tickets (row A11)."""
+    """Newest first. An agent sees those of their own tickets (row A11).
+
+    By kind or state alone, a page looks through 20,000 deadlines and may be short or empty: go on while there
+    is a `next_cursor`.
+    """
     async with parts.workshop.read() as uow:
-        query = select(Deadline).where(seen_rows(await reader(uow, calling), Deadline))
+        person = await reader(uow, calling)
+        query = select(Deadline).where(seen_rows(person, Deadline))
         if ticket is not None:
             query = query.where(Deadline.ticket_id == ticket_id_of(ticket))
         if kind:
@@ -57,7 +63,8 @@ async def list_deadlines(
             query = query.where(Deadline.state.in_(state))
         if due_before is not None:
             query = query.where(Deadline.due_at < due_before)
-        rows, cursor = await page_of(uow, query, Deadline.id, paging)
+        walked = bool(kind or state) and not (ticket or due_before or is_agent(person))
+        rows, cursor = await page_walked(uow, query, Deadline, paging, walked=walked)
         numbers = await ticket_numbers(uow, [row.ticket_id for row in rows])
         staff = await staff_by_ids(uow, [row.acknowledged_by for row in rows])
         items = [

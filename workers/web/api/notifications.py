@@ -15,12 +15,13 @@ from models.tickets import Ticket
 from models.vocabulary import Lane, Medium, NotificationState
 from workers.access import seen_rows
 from workers.errors import NotFound
-from workers.ledger import Wanted, matching, stories
+from workers.ledger import Wanted, is_walked, matching, stories
 from workers.text import ERASED, mask_contact, mask_free_text
 from workers.unit_of_work import UnitOfWork
-from workers.web.api.common import Calling, Page, Paged, opened, page_of, picked, reader
+from workers.web.api.common import Calling, Page, Paged, is_agent, opened, picked, reader
 from workers.web.api.resource import Resource
 from workers.web.api.values import Moment
+from workers.web.api.walking import page_walked
 from workers.web.api.wording import Tell, Wording, worded
 from workers.web.parts import Parts
 
@@ -125,11 +126,17 @@ async def list_notifications(
     made_from: Annotated[Moment | None, Query(description="Made at this moment or later")] = None,
     made_before: Annotated[Moment | None, Query(description="Made before this moment")] = None,
 ) -> NotificationList:
-    """Newest first. An agent sees those of their own tickets (row A11)."""
+    """Newest first. An agent sees those of their own tickets (row A11).
+
+    By kind, channel or a common state alone, a page looks through 20,000 messages and may be short or empty:
+    go on while there is a `next_cursor`.
+    """
     wanted = Wanted(kind, tuple(state or ()), ticket, channel, recipient, made_from, made_before)
     async with parts.workshop.read() as uow:
-        query = matching(uow, wanted).where(seen_rows(await reader(uow, calling), Notification))
-        rows, cursor = await page_of(uow, query, Notification.id, paging)
+        person = await reader(uow, calling)
+        query = matching(uow, wanted).where(seen_rows(person, Notification))
+        walked = is_walked(wanted) and not is_agent(person)
+        rows, cursor = await page_walked(uow, query, Notification, paging, walked=walked)
         numbers = await ticket_numbers(uow, [row.ticket_id for row in rows])
         await uow.vault.warm(uow.session, [row.data_key_id for row in rows])
         items = [NotificationShown(**await shown(uow, row, numbers, tell)) for row in rows]

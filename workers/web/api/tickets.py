@@ -19,12 +19,13 @@ from workers.errors import InvalidInput
 from workers.people import describe_customer
 from workers.tickets import Request
 from workers.unit_of_work import UnitOfWork
-from workers.web.api.common import Calling, Given, Paged, acting, acting_on, etag, page_of, person_named
+from workers.web.api.common import Calling, Given, Paged, acting, acting_on, etag, is_agent, person_named
 from workers.web.api.opening_once import open_once
 from workers.web.api.resource import Resource
 from workers.web.api.ticket_models import TicketList, TicketShown, TicketSummary
 from workers.web.api.ticket_views import customers_by_ids, full_view, shown_ticket, staff_by_ids, summary_view
 from workers.web.api.values import Moment
+from workers.web.api.walking import page_walked
 from workers.web.api.words import category_named, priority_named
 from workers.web.parts import Parts
 
@@ -145,11 +146,15 @@ async def list_tickets(
     received_from: Annotated[Moment | None, Query(description="Inclusive")] = None,
     received_to: Annotated[Moment | None, Query(description="Exclusive")] = None,
 ) -> TicketList:
-    """Newest first. An acting agent sees only their own (row A11)."""
+    """Newest first. An acting agent sees only their own (row A11).
+
+    By a condition other than handler and customer, a page looks through 20,000 tickets and may be short or
+    empty: go on while there is a `next_cursor`.
+    """
     async with parts.workshop.read() as uow:
         query = select(Ticket)
-        if calling.staff:
-            by = await acting(uow, calling.staff)
+        by = await acting(uow, calling.staff) if calling.staff else None
+        if by is not None:
             query = query.where(seen_by(by))
         if handler is not None:
             query = query.where(Ticket.handler_id == (await person_named(uow, handler)).id)
@@ -166,7 +171,9 @@ async def list_tickets(
             Ticket.received_at < received_to if received_to else None,
         ]
         query = query.where(*(each for each in conditions if each is not None))
-        rows, cursor = await page_of(uow, query, Ticket.id, paging)
+        led_to = handler or customer or received_from or received_to or is_agent(by)
+        walked = any(each is not None for each in conditions) and not led_to
+        rows, cursor = await page_walked(uow, query, Ticket, paging, walked=walked)
         items = await _summaries(uow, rows)
     return TicketList(items=items, next_cursor=cursor)
 
