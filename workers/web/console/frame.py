@@ -11,7 +11,8 @@ How to add a page:
 5. Words stand in `templates/labels.*.json`: your own group for the page, `nav` for its entry, `console_done`
    for what a flash says. Sample facts: `templates/web/samples/console_x.json`; add the name to
    `tests/unit/test_pages.py`.
-6. For an entry in the navigation add one line to `NAV`. Who sees it follows from `workers/web/rules.py`.
+6. For an entry in the navigation add one line to a group of `NAV_GROUPS`. Who sees it follows from
+   `workers/web/rules.py`.
 7. Forms are POST with `proof()`; what was wrong is shown by `show(..., status=422)` with `errors` and what
    was typed. When it is done: `return done(parts, visit, "/console/x", "code")`, which shows the flash once.
 8. What changes while one looks stands in an element with an id and `data-live`: the script refreshes it.
@@ -30,6 +31,7 @@ from urllib.parse import urlencode, urlsplit
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
+from models.vocabulary import Role
 from workers.web.console.cookies import LANGUAGE, read_cookie, set_cookie
 from workers.web.console.door import HOME, Visit, Visiting
 from workers.web.pages import OTHER, page, page_locale
@@ -38,35 +40,56 @@ from workers.web.rules import rule_of
 
 router = APIRouter(include_in_schema=False)
 
-NAV: tuple[tuple[str, str], ...] = (
-    (HOME, "home"),
-    ("/console/live", "live"),
-    ("/console/dashboard", "dashboard"),
-    ("/console/reports", "reports"),
-    ("/console/tickets", "tickets"),
-    ("/console/communications", "talks"),
-    ("/console/search", "search"),
-    ("/console/knowledge", "knowledge"),
-    ("/console/attention", "attention"),
-    ("/console/followups", "followups"),
-    ("/console/improvements", "improvements"),
-    ("/console/targets", "targets"),
-    ("/console/weak-links", "weak_links"),
-    ("/console/customers", "customers"),
-    ("/console/tables", "tables"),
-    ("/console/messages", "messages"),
-    ("/console/suppressions", "suppressions"),
-    ("/console/blocked-senders", "blocked"),
-    ("/console/intake", "intake"),
-    ("/console/staff", "staff"),
-    ("/console/duties", "duties"),
-    ("/console/policy", "policy"),
-    ("/console/access", "access"),
-    ("/console/webhooks", "webhooks"),
-    ("/console/audit", "audit"),
-    ("/console/sessions", "sessions"),
+NAV_GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
+    (
+        "work",
+        (
+            (HOME, "home"),
+            ("/console/live", "live"),
+            ("/console/tickets", "tickets"),
+            ("/console/attention", "attention"),
+            ("/console/communications", "talks"),
+            ("/console/search", "search"),
+            ("/console/knowledge", "knowledge"),
+            ("/console/sessions", "sessions"),
+        ),
+    ),
+    (
+        "of_customers",
+        (
+            ("/console/customers", "customers"),
+            ("/console/followups", "followups"),
+            ("/console/messages", "messages"),
+            ("/console/suppressions", "suppressions"),
+            ("/console/blocked-senders", "blocked"),
+        ),
+    ),
+    (
+        "quality",
+        (
+            ("/console/dashboard", "dashboard"),
+            ("/console/reports", "reports"),
+            ("/console/weak-links", "weak_links"),
+            ("/console/improvements", "improvements"),
+            ("/console/targets", "targets"),
+            ("/console/tables", "tables"),
+        ),
+    ),
+    (
+        "administration",
+        (
+            ("/console/intake", "intake"),
+            ("/console/staff", "staff"),
+            ("/console/duties", "duties"),
+            ("/console/policy", "policy"),
+            ("/console/access", "access"),
+            ("/console/webhooks", "webhooks"),
+            ("/console/audit", "audit"),
+        ),
+    ),
 )
-"""Path and label (of the group `nav`) of each entry, in this order."""
+"""The groups of the navigation (labels of `nav_group`), with path and label (of `nav`) of each entry."""
+NAV = tuple(entry for _, entries in NAV_GROUPS for entry in entries)
 
 HELD_LIST = "/console/messages"
 HELD = f"{HELD_LIST}?state=held"
@@ -114,14 +137,9 @@ async def script(visit: Visiting) -> Response:
 
 
 def _frame(request: Request, parts: WebParts, visit: Visit, stale: bool) -> dict[str, Any]:
-    person, here = visit.person, request.url.path
-    entries = [
-        {"path": path, "label": label, "here": path == here}
-        for path, label in NAV
-        if person.role in (rule_of("GET", path).roles or ())
-    ]
+    person = visit.person
     return {
-        "nav": entries,
+        "nav": _groups(person.role, request.url.path),
         "person": {"name": person.name, "number": person.number, "role": person.role.value},
         "home_url": HOME,
         "sessions_url": "/console/sessions",
@@ -132,6 +150,23 @@ def _frame(request: Request, parts: WebParts, visit: Visit, stale: bool) -> dict
         "test_mode": parts.settings.mode == "test",
         "held_url": HELD if person.role in (rule_of("GET", HELD_LIST).roles or ()) else None,
     }
+
+
+def _groups(role: Role, here: str) -> list[dict[str, Any]]:
+    """The groups with what this role may see; `here`: the page, or one below it, is among them."""
+    shown = []
+    for group, entries in NAV_GROUPS:
+        seen = [(path, label) for path, label in entries if role in (rule_of("GET", path).roles or ())]
+        if seen:
+            inside = any(_below(here, path) for path, _ in seen)
+            links = [{"path": path, "label": label, "here": path == here} for path, label in seen]
+            shown.append({"label": group, "here": inside, "entries": links})
+    return shown
+
+
+def _below(here: str, path: str) -> bool:
+    """Whether a page is this entry's own, or one below it; all are below the start page."""
+    return here == path or (path != HOME and here.startswith(f"{path}/"))
 
 
 def _script() -> bytes:
