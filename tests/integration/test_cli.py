@@ -286,6 +286,25 @@ def test_staff_have_addresses_of_the_company_only(closeloop: CommandLine) -> Non
     assert closeloop("staff", "add", "CS202405200001", "王芳", "wang@help.example").code == 2
 
 
+def test_check_names_whose_address_is_not_the_companys(closeloop: CommandLine) -> None:
+    def said() -> list[tuple[str, str]]:
+        found = closeloop("check", "--json").json["findings"]
+        return [(one["result"], one["words"]) for one in found if one["about"] == "staff addresses"]
+
+    closeloop("migrate")
+    closeloop("staff", "add", "CS001", "王芳", "wang@private.example")
+    closeloop("staff", "add", "CS002", "李雷", "li@help.example")
+    assert said() == [], "a trial is not spoken to about it"
+    live = {"SMTP_URL": "smtp://relay.example:25", "PUBLIC_URL": "https://help.example"}
+    closeloop.set(MODE="live", MAIL_FROM="support@help.example", **live)
+    assert said() == [("warning", "may be of any domain")]
+    closeloop.set(STAFF_DOMAINS="help.example")
+    ((result, words),) = said()
+    assert (result, words.startswith("CS001 have one outside help.example")) == ("warning", True)
+    closeloop("staff", "add", "CS001", "王芳", "wang@help.example")
+    assert said() == [("good", "all are of help.example")]
+
+
 # -- what came in ------------------------------------------------------------------------------------------
 
 

@@ -127,12 +127,14 @@ def _database(settings: Settings) -> Iterator[Finding]:
     from models.session import head_revision
     from workers.cli.opening import must_be_migrated
     from workers.cli.output import is_machine_trouble
+    from workers.cli.staff_checking import staff_findings
     from workers.errors import CloseloopError
 
     try:
         must_be_migrated(settings)
         yield Finding("database", "good", f"at schema {head_revision()}")
         yield from duty_findings(settings)
+        yield from staff_findings(settings)
     except CloseloopError as error:
         yield Finding("database", "warning", error.message, error.hint)
     except Exception as error:
