@@ -139,7 +139,7 @@ class Sentinels:
         self.begin("two", of="one")
         for number, port in enumerate(self._watchers):
             self._start(f"watcher{number}", port, self._watcher(number, port))
-        end = time.monotonic() + 20
+        end = time.monotonic() + 120
         while not all(self._knows_all(port) for port in self._watchers):
             if time.monotonic() > end:
                 raise ServerMissing("the Sentinels do not find each other")
@@ -189,11 +189,11 @@ class Sentinels:
         return [str(file), "--sentinel"]
 
     def _told(self, port: int) -> int:
-        with redis.Redis(host=LOOPBACK, port=port, socket_timeout=1) as asked:
+        with redis.Redis(host=LOOPBACK, port=port, socket_timeout=10) as asked:
             return int(asked.sentinel_get_master_addr_by_name(SERVICE)[1])
 
     def _knows_all(self, port: int) -> bool:
-        with redis.Redis(host=LOOPBACK, port=port, socket_timeout=1) as asked:
+        with redis.Redis(host=LOOPBACK, port=port, socket_timeout=10) as asked:
             told = asked.sentinel_master(SERVICE)
         return int(told["num-other-sentinels"]) == 2 and int(told["num-slaves"]) == 1
 

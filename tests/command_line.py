@@ -88,7 +88,7 @@ class Running:
     def stop(self, number: int = signal.SIGINT) -> int:
         """End it; gives its exit code."""
         self.process.send_signal(number)
-        return self.process.wait(30)
+        return self.process.wait(120)
 
 
 @contextmanager
@@ -107,7 +107,7 @@ def running(folder: Path, *arguments: str, wait: bool = True, **settings: str) -
             cwd=folder,
         )
     try:
-        line = _line(process, 50) if wait else "{}"
+        line = _line(process, 240) if wait else "{}"
         assert line.startswith("{"), f"not ready: {line}\n{log.read_text()}"
         yield Running(process, log, json.loads(line), time.monotonic() - began)
     finally:

@@ -36,7 +36,7 @@ class Action:
     hang up.
 
     `hang` never answers; `drip` is the pause in seconds between the bytes of the answer; `silent` answers
-    nothing.
+    nothing; `held` waits for an event first.
     """
 
     reply: bytes | None = None
@@ -45,6 +45,7 @@ class Action:
     hang: bool = False
     cut: bool = False
     silent: bool = False
+    held: asyncio.Event | None = None
 
 
 def refuse(reply: str) -> Action:
@@ -75,6 +76,11 @@ def hang() -> Action:
 def delay(seconds: float) -> Action:
     """Answer as usual, later."""
     return Action(delay=seconds)
+
+
+def held(until: asyncio.Event) -> Action:
+    """Answer as usual, once this is set: for what must not depend on how fast the machine is."""
+    return Action(held=until)
 
 
 def drip(pause: float) -> Action:
@@ -237,7 +243,7 @@ class ScriptedSmtp:
             talk.cancel()
         await asyncio.gather(*self._talks, return_exceptions=True)
 
-    async def until(self, condition: Callable[[], bool], seconds: float = 10) -> None:
+    async def until(self, condition: Callable[[], bool], seconds: float = 60) -> None:
         """Wait until `condition` holds; raises TimeoutError."""
         async with asyncio.timeout(seconds):
             while not condition():  # noqa: ASYNC110 - a condition over several lists has no event
@@ -335,6 +341,8 @@ class _Talk:
 
     async def act(self, action: Action, usual: bytes) -> bool:
         await asyncio.sleep(action.delay)
+        if action.held:
+            await action.held.wait()
         if action.hang:
             await asyncio.Event().wait()
         reply = b"" if action.silent else usual if action.reply is None else action.reply

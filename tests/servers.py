@@ -28,7 +28,7 @@ import redis
 
 T = TypeVar("T")
 
-START_SECONDS = 30.0
+START_SECONDS = 120.0
 OWNER = "closeloop"
 # Nothing here has to outlive a power cut, so all that only guards against one is off.
 POSTGRES_SETTINGS = {

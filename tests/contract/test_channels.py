@@ -100,7 +100,7 @@ class Ledger:
         return Counter(outcome.id for outcome in self.outcomes)
 
 
-def soon(seconds: float = 20) -> float:
+def soon(seconds: float = 60) -> float:
     """A moment for `until`."""
     return time.monotonic() + seconds
 
@@ -321,7 +321,7 @@ async def console_bench(clock: FastClock, limit: float) -> AsyncIterator[Bench]:
 
 
 @asynccontextmanager
-async def bench(kind: str, *, limit: float = 5, width: int = 3) -> AsyncIterator[Bench]:
+async def bench(kind: str, *, limit: float = 20, width: int = 3) -> AsyncIterator[Bench]:
     """A channel of this kind on a clock that says 2024 and runs a thousand times too fast."""
     clock = FastClock(1000, LONG_AGO)
     if kind == "twilio":
@@ -358,7 +358,7 @@ async def test_each_message_of_a_batch_is_sent_and_reported_once(kind: str) -> N
         assert (outcome.verdict, outcome.reason) == (Verdict.SENT, "accepted")
         assert outcome.accepted_at is not None
         assert outcome.accepted_at.year == 2024, "acceptance is told in promise time"
-        assert 0 <= outcome.seconds < 5
+        assert 0 <= outcome.seconds < side.channel.timeout
         assert outcome.provider_id
         assert outcome.host
         assert outcome.tls == ("tls" in kind)
@@ -425,13 +425,13 @@ async def test_when_nobody_listens_it_is_for_later(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", REMOTE)
 async def test_silence_after_the_point_of_no_return_is_unknown(kind: str) -> None:
-    async with bench(kind, limit=0.6) as side:
+    async with bench(kind, limit=2) as side:
         items, ledger = [side.item(number) for number in range(4)], Ledger()
         side.stall(items[0].recipient)
         await side.channel.deliver(items, ledger.report, until=soon())
     assert ledger.of(items[0]).verdict is Verdict.UNKNOWN
     assert ledger.of(items[0]).reason == "timeout_after_data"
-    assert 0.5 < ledger.of(items[0]).seconds < 3
+    assert 1.5 < ledger.of(items[0]).seconds < 20
     assert {ledger.of(item).verdict for item in items[1:]} == {Verdict.SENT}
 
 
@@ -451,7 +451,7 @@ async def test_a_cancelled_batch_still_says_what_became_of_each(kind: str) -> No
         for item in items[2:]:
             side.stall(item.recipient)
         task = asyncio.create_task(side.channel.deliver(items, ledger.report, until=soon()))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while len(side.arrived()) < 4:  # noqa: ASYNC110 - another side's list
                 await asyncio.sleep(0.01)
         task.cancel()

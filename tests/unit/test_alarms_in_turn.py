@@ -111,7 +111,7 @@ async def test_a_failure_of_what_was_heard_early_is_said_and_what_is_closed_is_n
     turn.hear_in(0.01, Lane.NORMAL, seconds(1))
     turn.hear_in(0.02, Lane.NORMAL, seconds(1))
     turn.hear_in(0.03, Lane.BULK, seconds(2))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await work.begun.acquire()
         await work.begun.acquire()
     turn.hear_in(0.01, Lane.NORMAL, seconds(3))
@@ -136,13 +136,14 @@ async def test_an_early_bell_is_heard_when_its_slot_is_over(monkeypatch: pytest.
         return 0
 
     monkeypatch.setattr(alarms, "fire", fire)
+    monkeypatch.setitem(EARLY, "deadlines", timedelta(seconds=4))  # a busy machine must not miss it
     bench = Bench(
         cast(Workshop, Shop()), cast(Courier, None), lambda bells: None, posting=cast(Any, object())
     )
     slot = slot_of(datetime.now(UTC) + EARLY["deadlines"] / 2)
     assert await bench.hear("deadlines", Lane.NORMAL, slot) == 0
     assert heard.empty()
-    assert await asyncio.wait_for(heard.get(), 5) == 0
+    assert await asyncio.wait_for(heard.get(), 30) == 0
     await bench.hear("deadlines", Lane.NORMAL, datetime.now(UTC))
     assert not heard.empty(), "what is due is heard at once"
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,20 +12,31 @@ from workers.clock import MAY_DIFFER, ClockWatch, FastClock
 MONDAY = datetime(2025, 5, 19, 1, 0, tzinfo=UTC)
 
 
-def test_a_fast_clock_stands_still_until_its_start_and_then_runs() -> None:
-    clock = FastClock(3600, MONDAY, time.time() + 0.2)
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The machine's clocks, moved by hand: seconds since 1970 in its only place."""
+    now = [1.7e9]
+    shown = SimpleNamespace(time=lambda: now[0], monotonic=lambda: now[0] - 1.6e9)
+    monkeypatch.setattr("workers.clock.time", shown)
+    return now
+
+
+def test_a_fast_clock_stands_still_until_its_start_and_then_runs(machine: list[float]) -> None:
+    clock = FastClock(3600, MONDAY, machine[0] + 0.2)
     assert clock.now() == MONDAY
     assert clock.real_delay(MONDAY) == 0
-    assert clock.real_delay(MONDAY + timedelta(hours=1)) == pytest.approx(1.2, abs=0.1)
-    time.sleep(0.3)
-    assert MONDAY < clock.now() < MONDAY + timedelta(hours=1)
+    assert clock.real_delay(MONDAY + timedelta(hours=1)) == pytest.approx(1.2)
+    machine[0] += 0.3
+    assert clock.now() - MONDAY == pytest.approx(timedelta(seconds=360), abs=timedelta(seconds=1))
 
 
-def test_the_clocks_of_two_processes_show_the_same_time() -> None:
-    at = time.time() - 10
-    first, second = FastClock(600, MONDAY, at), FastClock(600, MONDAY, at)
-    assert abs(first.now() - second.now()) < timedelta(seconds=60)
-    assert first.now() - MONDAY == pytest.approx(timedelta(minutes=100), abs=timedelta(minutes=2))
+def test_the_clocks_of_two_processes_show_the_same_time(machine: list[float]) -> None:
+    at = machine[0] - 10
+    first = FastClock(600, MONDAY, at)
+    machine[0] += 2
+    second = FastClock(600, MONDAY, at)
+    assert abs(first.now() - second.now()) < timedelta(seconds=1)
+    assert first.now() - MONDAY == pytest.approx(timedelta(minutes=120), abs=timedelta(seconds=1))
 
 
 def test_small_corrections_do_not_add_up_to_a_jump_and_a_jump_ends_when_it_is_taken_back() -> None:

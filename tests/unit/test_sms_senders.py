@@ -45,7 +45,7 @@ BOOK = parse_templates(
 
 @asynccontextmanager
 async def channel_to(side: FakeProvider, callback: str | None = None) -> AsyncIterator[Channel]:
-    channel = sms_channel(side.url, SystemClock(), callback, templates=BOOK, timeout=2)
+    channel = sms_channel(side.url, SystemClock(), callback, templates=BOOK, timeout=20)
     try:
         yield channel
     finally:
@@ -102,7 +102,7 @@ async def test_what_has_no_approved_template_never_reaches_the_wire(name: str) -
 async def test_a_wrong_secret_is_for_later_and_is_not_repeated(name: str) -> None:
     async with FakeProvider(name) as side:
         url = side.url.replace(SECRET[:4], "nope")
-        channel = sms_channel(url, SystemClock(), templates=BOOK, timeout=2)
+        channel = sms_channel(url, SystemClock(), templates=BOOK, timeout=20)
         outcome = await send(channel, side)
         await channel.aclose()
     assert (outcome.verdict, outcome.reason) == (Verdict.RETRY, "authentication_failed")
@@ -258,7 +258,7 @@ def test_the_worked_examples_of_tencents_signature_are_reproduced(
 async def test_a_powerpack_chooses_its_own_number() -> None:
     async with FakeProvider("plivo") as side:
         url = side.url.replace("+15550100", CHANNEL)
-        channel = sms_channel(url, SystemClock(), timeout=2)
+        channel = sms_channel(url, SystemClock(), timeout=20)
         await send(channel, side, sender="+15550177")
         await channel.aclose()
     assert side.messages[0].fields["powerpack_uuid"] == CHANNEL

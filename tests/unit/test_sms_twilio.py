@@ -33,7 +33,7 @@ def sms(text: str = "您好 + & = %", to: str = BOB, sender: str = "") -> Outgoi
 async def channel_to(twilio: FakeTwilio, **changes: Any) -> AsyncIterator[TwilioSms]:
     account = parse_sms_url(twilio.url)
     assert isinstance(account, TwilioAccount)
-    channel = TwilioSms(replace(account, **changes), SystemClock(), timeout=2)
+    channel = TwilioSms(replace(account, **changes), SystemClock(), timeout=20)
     try:
         yield channel
     finally:

@@ -97,7 +97,7 @@ async def test_a_connection_cut_at_the_next_envelope_costs_no_try() -> None:
 
 
 async def test_a_relay_that_drops_what_follows_a_mail_is_found_out_once_and_costs_no_try() -> None:
-    async with ScriptedSmtp(Script(forgetful=True)) as server, channel_to(server, timeout=3) as channel:
+    async with ScriptedSmtp(Script(forgetful=True)) as server, channel_to(server, timeout=9) as channel:
         outcomes = await deliver(channel, *mails("ann", "bob", "eve", "dan", "kim"))
         assert verdicts(outcomes) == [SENT] * 7
         assert server.connections == 2, "one that fell silent, one for all the rest"
@@ -138,8 +138,8 @@ async def test_after_a_last_word_the_next_mail_goes_by_a_new_connection(end: obj
 
 
 async def test_a_mail_begun_ahead_of_its_turn_has_its_whole_time() -> None:
-    script = Script().on("dot", hang(), recipient="ann@").on("dot", delay(0.6), recipient="bob@")
-    async with ScriptedSmtp(script) as server, channel_to(server, timeout=1) as channel:
+    script = Script().on("dot", hang(), recipient="ann@").on("dot", delay(1.8), recipient="bob@")
+    async with ScriptedSmtp(script) as server, channel_to(server, timeout=3) as channel:
         outcomes = await deliver(channel, *mails("ann", "bob"))
     assert verdicts(outcomes)[:2] == [("unknown", "timeout_after_data"), SENT]
 
@@ -183,7 +183,7 @@ async def test_where_mails_are_counted_each_takes_its_turn_alone(limit: str) -> 
 async def test_a_mail_does_not_wait_behind_another_one_beside_an_idle_connection() -> None:
     script = Script().on("dot", hang(), recipient="bob@")
     lanes = {"urgent": 1, "normal": 2}
-    async with ScriptedSmtp(script) as server, channel_to(server, timeout=3, connections=lanes) as channel:
+    async with ScriptedSmtp(script) as server, channel_to(server, timeout=8, connections=lanes) as channel:
         task = asyncio.create_task(deliver(channel, *mails("ann", "bob")))
         await server.until(lambda: len(server.mails) == 4)
         assert not task.done(), "the others have arrived while the relay is silent about one"

@@ -172,7 +172,7 @@ async def test_a_mail_whose_time_is_over_counts_only_if_it_may_have_left(step: s
         relays = parse_smtp_urls(f"{server.url}&quota=100")
         limiter = LocalLimiter()
         quotas = Quotas(limiter, ZONE, lambda: NOON, relays=relays)
-        channel = SmtpChannel(relays, SystemClock(), ehlo="closeloop.example", timeout=1, quotas=quotas)
+        channel = SmtpChannel(relays, SystemClock(), ehlo="closeloop.example", timeout=3, quotas=quotas)
         outcomes: list[Outcome] = []
 
         async def report(outcome: Outcome) -> None:

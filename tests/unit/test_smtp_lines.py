@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes_smtp import Script, ScriptedSmtp, cut, delay, hang
+from tests.fakes_smtp import Script, ScriptedSmtp, cut, delay, hang, held
 from tests.unit.test_smtp_channel import deliver, mail_to, verdicts
 from workers.channels import smtp_lines
 from workers.channels.port import Outgoing
@@ -56,9 +56,13 @@ async def test_all_lanes_together_never_have_more_connections(limit: int, lost: 
 
 
 async def test_without_a_limit_each_lane_has_its_own() -> None:
-    script = Script().on("dot", delay(0.2))
-    async with ScriptedSmtp(script) as server, channel_to(server.url) as channel:
-        await asyncio.gather(*(deliver(channel, *mails(lane, 12)) for lane in CONNECTIONS))
+    all_are_open = asyncio.Event()
+    script = Script().on("dot", held(all_are_open))
+    async with ScriptedSmtp(script) as server, channel_to(server.url, timeout=20) as channel:
+        lanes = [asyncio.create_task(deliver(channel, *mails(lane, 12))) for lane in CONNECTIONS]
+        await server.until(lambda: server.open_connections >= sum(CONNECTIONS.values()), 20)
+        all_are_open.set()
+        await asyncio.gather(*lanes)
         assert server.most_connections == sum(CONNECTIONS.values()) == 16
 
 

@@ -46,9 +46,9 @@ def test_addresses_are_found_as_meant(raw: str, found: list[tuple[str, str]]) ->
     "piece", ['"', "(", "<", ",", "\\", "@", '"a" ', "<@", "a@b,", "=?", "(a", '"<', ")(", ":", ";<"]
 )
 def test_a_hostile_list_costs_no_time(piece: str) -> None:
-    began = time.perf_counter()
+    began = time.thread_time()  # what it costs, not how long others keep it waiting
     parse_addresses((piece * 130_000)[:130_000])
-    assert time.perf_counter() - began < 1
+    assert time.thread_time() - began < 1
 
 
 @given(st.text(alphabet=st.sampled_from('ab@.<>(),;:"\\ =?\udce4'), max_size=80))
