@@ -16,7 +16,7 @@ from workers import tickets
 from workers.delivery.outcome import LEFT_ALONE
 from workers.directory import Contact
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.anyio
 RETRYING = NotificationState.RETRYING
 
 

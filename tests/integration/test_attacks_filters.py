@@ -15,7 +15,7 @@ from tests.factories import KEY
 from tests.integration.test_attacks_roles import places
 from tests.small_world import World, small_world
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.anyio
 
 NONSENSE = "zqzq"
 PROBES = (

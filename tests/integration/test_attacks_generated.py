@@ -27,7 +27,7 @@ from tests.conftest import Backend
 from tests.factories import KEY
 from tests.small_world import World, small_world
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.anyio
 
 Call = schemathesis.Case[Any]
 CHECKS: Any = [

@@ -22,7 +22,7 @@ from tests.unit.test_rules import routes
 from workers.access import Scope
 from workers.web.rules import RULES, Owns, Rule
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.anyio
 
 PEOPLE = {"CS001": Role.AGENT, "AM001": Role.SUPERVISOR, "QA001": Role.QUALITY, "AD001": Role.ADMINISTRATOR}
 OF_THE_TABLE = re.compile(

@@ -21,7 +21,7 @@ from tests.small_world import ENDPOINT
 from tests.unit.test_rules import routes
 from workers.web.rules import RULES
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.anyio
 
 OTHERWISE = ("/pass-on", "/policy/1", "/live.js", "/export")
 """What needs more than a ticket, has no stored words, or is no page."""

@@ -29,7 +29,7 @@ from tests.journeys.test_sign_in import proof
 from tests.small_world import COOKIE, World, small_world
 from workers.links import status_token
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.anyio
 
 Call = tuple[str, str, dict[str, Any]]
 """Method, path, and what else is sent."""

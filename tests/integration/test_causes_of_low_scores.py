@@ -30,7 +30,7 @@ from workers.measures import Period, days_between
 from workers.reports import wish
 from workers.unit_of_work import Workshop
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.anyio
 DAY = date(2026, 4, 15)
 NAMES = {"process": "流程", "people": "人员", "tool": "工具", "unknown": "尚未指明"}
 Row = tuple[Followup, Survey]

@@ -117,7 +117,6 @@ def test_the_same_policy_is_applied_once_on_either_database(
     assert (again["new"], again["changes"], again["change"]["number"]) == (False, [], 1)
 
 
-@pytest.mark.timeout(180)
 def test_an_application_that_is_killed_is_given_again(closeloop: CommandLine, tmp_path: Path) -> None:
     closeloop.set(MODE="test")
     data = str(closeloop.data)

@@ -44,7 +44,7 @@ from workers.promises import hold
 from workers.search import working_off
 from workers.unit_of_work import UnitOfWork
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.anyio
 SERVERS_ONLY = pytest.mark.parametrize("backend", [POSTGRESQL_REDIS], indirect=True)
 LI = "lilei@163.example"
 COUNT = 8

@@ -28,7 +28,6 @@ from tests.command_line import environment
 NOW = datetime(2024, 5, 20, 1, tzinfo=UTC)
 
 
-@pytest.mark.timeout(300)
 def test_the_whole_story_ends_well_and_leaves_nothing_behind(tmp_path: Path) -> None:
     # Settings of the operator's own installation have no part in it.
     environ = environment({"MODE": "nonsense", "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"})

@@ -22,7 +22,6 @@ HASH = b"hash of a number"
 
 
 @pytest.mark.anyio
-@pytest.mark.timeout(300)
 async def test_workers_killed_at_random_before_a_moody_relay_lose_nothing(
     backend: Backend, tmp_path: Path
 ) -> None:

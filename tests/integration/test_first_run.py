@@ -48,7 +48,6 @@ def kept(closeloop: CommandLine) -> str:
     return path.read_text("utf-8") if path.exists() else ""
 
 
-@pytest.mark.timeout(120)
 def test_yesterdays_mail_appears_and_nothing_leaves(
     closeloop: CommandLine, tmp_path: Path, imap_for_all: ImapServer
 ) -> None:
@@ -193,7 +192,6 @@ def answered(arguments: list[str], answers: list[str], **settings: str) -> tuple
     return code, shown
 
 
-@pytest.mark.timeout(150)
 def test_it_asks_on_a_terminal(tmp_path: Path) -> None:
     answers = ["Example", "support@help.example", "lead@help.example", "Lead", "Europe/Berlin", "en", ""]
     answers += ["none", "", "", "", "", "CS001,Alice,alice@help.example", ""]

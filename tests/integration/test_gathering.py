@@ -19,7 +19,7 @@ from workers.intake.gathering import Gathering
 from workers.intake.store import Event, load, store
 from workers.unit_of_work import UnitOfWork, Workshop
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.anyio
 
 
 def _event(number: int) -> Event:

@@ -17,7 +17,7 @@ from tests.unit.test_templates import CUSTOMER, hrefs, sample
 from workers.rendering import LOCALES, RenderedMail, Renderer
 from workers.reports import Press, as_json
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.anyio
 
 STAFF = [
     *("assignment", "breach_digest", "escalation_request", "low_score_alert"),

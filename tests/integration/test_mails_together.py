@@ -31,7 +31,7 @@ from workers.intake.mail import InboundMail
 from workers.intake.store import Event, store
 from workers.unit_of_work import UnitOfWork, Workshop
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.anyio
 
 INBOX = Path(__file__).parents[2] / "ops" / "demo_inbox"
 TO = "support@help.example"

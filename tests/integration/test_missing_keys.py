@@ -24,7 +24,7 @@ from workers.intake.desk import work_off
 from workers.intake.store import Event, store
 from workers.unit_of_work import Vault, Workshop
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.anyio
 
 
 async def _take_out(workshop: Workshop, ticket: Ticket, name: str = "gone") -> None:

@@ -26,7 +26,7 @@ from workers.errors import Conflict
 from workers.policy import READY_MADE, Policy, load_policy, parse_policy
 from workers.tickets import Applied, apply_policy, changing_policy, try_policy
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.anyio
 
 A = load_policy("support-response")
 EARLIER = ('medium = "8h"', 'medium = "4h"')

@@ -25,7 +25,7 @@ from workers.directory import ensure_administrator, people_in_roles
 from workers.settings import Settings
 from workers.tickets.customer import is_confirmation
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.anyio
 
 
 async def test_a_late_tap_on_accept_does_not_take_back_a_result(backend: Backend) -> None:

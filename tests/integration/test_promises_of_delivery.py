@@ -27,7 +27,7 @@ from workers.directory import Contact, staff_by_number
 from workers.errors import TemplateError
 from workers.rendering import Renderer
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.anyio
 
 LILEI = "lilei@163.example"
 CAROL = "carol@help.example"

@@ -28,7 +28,7 @@ from workers.intake.desk import MOST_DEATHS, MOST_TRIES
 from workers.intake.outside import Outside
 from workers.unit_of_work import Workshop
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.anyio
 
 
 async def _mails(house: House, kind: str) -> list[CaughtMail]:

@@ -21,7 +21,7 @@ from workers.intake.sms_parts import PART_LATE, PARTS_MISSING, PATIENCE
 from workers.intake.store import Event, load
 from workers.unit_of_work import UnitOfWork, Workshop
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.anyio
 
 WORDS = ("My printer ", "is on fire, ", "please come.")
 SENDER = "447700900123"

@@ -77,7 +77,6 @@ def test_a_taken_port_is_told_in_one_line(tmp_path: Path) -> None:
     assert "Traceback" not in said
 
 
-@pytest.mark.timeout(120)
 def test_nothing_of_a_customer_stands_in_the_log(tmp_path: Path) -> None:
     data = tmp_path / "data"
     # The relay quotes the recipient in its refusal, as relays do.
@@ -120,7 +119,6 @@ def test_nothing_of_a_customer_stands_in_the_log(tmp_path: Path) -> None:
     assert all("event" in json.loads(line) for line in log.splitlines())
 
 
-@pytest.mark.timeout(240)
 @pytest.mark.parametrize("backend", ["postgresql-redis"], indirect=True)
 def test_web_worker_and_scheduler_work_as_processes_of_their_own(backend: Backend, tmp_path: Path) -> None:
     with ThreadedSmtp() as relay:

@@ -23,7 +23,6 @@ def mails_in(data: Path) -> int:
         connection.close()
 
 
-@pytest.mark.timeout(150)
 def test_up_fetches_the_mailbox_and_stops_in_order(tmp_path: Path, imap_for_all: ImapServer) -> None:
     mailbox = imap_for_all.mailbox()
     mailbox.put(b"From: li.na@customer.example\r\nSubject: help\r\n\r\nIt is broken, secret1.\r\n")

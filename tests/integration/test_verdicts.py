@@ -16,7 +16,7 @@ from tests.year import Year
 from workers.people import Person, add_person, add_team, change_person, change_team
 from workers.unit_of_work import Workshop
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.anyio
 
 EVENTS = 160
 

@@ -32,7 +32,7 @@ from workers.directory import Contact
 from workers.settings import load_settings
 from workers.unit_of_work import Workshop
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.anyio
 
 LI = "lilei@163.example"
 SENT = NotificationState.SENT

@@ -151,7 +151,6 @@ async def test_our_own_mail_lying_in_the_mailbox_is_no_request(
         assert len(house.mails_to(LI_NA)) == 1
 
 
-@pytest.mark.timeout(150)
 async def test_a_fetcher_killed_in_the_middle_loses_and_doubles_nothing(
     backend: Backend, imap_for_all: ImapServer
 ) -> None:

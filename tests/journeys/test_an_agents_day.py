@@ -11,7 +11,7 @@ from tests.conftest import Backend
 from tests.house import PUBLIC, House, open_house
 from tests.journeys.test_sign_in import mailed
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.anyio
 
 LILEI = "lilei@163.example"
 MOST_KEYS = 80

@@ -28,7 +28,7 @@ from workers.privacy.ages import ages
 from workers.privacy.retention import purge_more
 from workers.unit_of_work import Workshop
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.anyio
 
 
 async def test_views_changes_and_refusals_are_noted_once_and_cheaply(backend: Backend) -> None:

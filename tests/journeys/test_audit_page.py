@@ -18,7 +18,7 @@ from workers.web.console import audit_page
 from workers.web.console.audit_page import area_of
 from workers.web.rules import API, RULES
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.anyio
 PAGE = "/console/audit"
 QUINN = "quinn@help.example"
 

@@ -12,7 +12,7 @@ from tests.house import House, open_house, text_of
 from workers.policy import Policy, load_policy, parse_policy
 from workers.tickets.auditing import audit_batch
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.anyio
 
 BERLIN = ZoneInfo("Europe/Berlin")
 CALENDARS = """

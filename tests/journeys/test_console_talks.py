@@ -14,7 +14,7 @@ from tests.journeys.test_console_tickets import CAROL, two_tickets
 from tests.journeys.test_sign_in import browser, signed_in
 from workers import communications
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.anyio
 
 TALKS = "/console/communications"
 TABLE = """沟通时间,沟通渠道,客户ID,沟通内容,处理人,状态,解决方案

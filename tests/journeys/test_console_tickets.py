@@ -15,7 +15,7 @@ from tests.house import API_KEY, House, open_house
 from tests.journeys.test_sign_in import browser, proof, signed_in
 from workers.web.console import ticket_list
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.anyio
 
 LILEI = "lilei@163.example"
 CAROL = "carol@help.example"

@@ -39,7 +39,7 @@ from workers.purge import purge
 from workers.text import ERASED
 from workers.tickets.auditing import audit_batch
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.anyio
 LI = "li.na@customer.example"
 REMOVED = (
     "customers.email_hash",

@@ -10,7 +10,7 @@ from tests.conftest import POSTGRESQL_REDIS, Backend
 from tests.house import PUBLIC, link_in, open_house
 from tests.journeys.test_follow_up_case import CAROL, rated
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.anyio
 
 
 @pytest.mark.parametrize("backend", [POSTGRESQL_REDIS], indirect=True)  # HTTP tests tell it of both

@@ -13,7 +13,7 @@ from tests.house import House, open_house, text_of
 from workers.improvements import reevaluations_due
 from workers.improvements.comparing import superiority
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.anyio
 
 HOUR = timedelta(hours=1)
 BOB, CAROL = "bob@help.example", "carol@help.example"

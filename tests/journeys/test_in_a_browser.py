@@ -15,7 +15,7 @@ from tests.browsing import DESKTOP, PHONE, PHONE_DARK, PHONE_ZH, PLAIN, audit, b
 from tests.conftest import POSTGRESQL_REDIS, SQLITE_INPROCESS, Backend
 from tests.house import PUBLIC, House, link_in, open_house
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.anyio
 
 ZHANG = "zhangsan@qq.example"
 ANNA, BERT, CLEO = "anna@mail.example", "bert@mail.example", "cleo@mail.example"

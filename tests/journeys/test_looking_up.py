@@ -10,7 +10,7 @@ from tests.conftest import Backend
 from tests.house import PUBLIC, House, open_house, text_of
 from tests.journeys.test_sign_in import browser
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.anyio
 
 LILEI, HAN = "lilei@163.example", "han@163.example"
 

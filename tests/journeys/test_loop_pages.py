@@ -15,7 +15,7 @@ from tests.conftest import Backend
 from tests.small_world import HIS, IMPROVEMENT, small_world
 from workers.aims import measure_name
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.anyio
 
 
 async def _press(web: httpx.AsyncClient, page: str, act: str, fields: Mapping[str, str]) -> httpx.Response:

@@ -12,7 +12,7 @@ from tests.conftest import Backend
 from tests.house import House, open_house
 from workers.tickets.auditing import audit_batch
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.anyio
 
 LILEI, HAN = "lilei@163.example", "han@163.example"
 

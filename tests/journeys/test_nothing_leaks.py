@@ -20,7 +20,7 @@ from tests.house import API_KEY, House, link_in, open_house
 from workers.cli.dossier import find_dossier
 from workers.cli.logs import set_up_logs
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.anyio
 
 MAIL, PHONE, NAME = "zhuge.qing88@kunde-privat.example", "13987650123", "诸葛青岚"
 IDENTITY, CARD = "11010119900307721X", "6222021234567890128"

@@ -14,7 +14,7 @@ from models.people import Staff
 from tests.conftest import Backend
 from tests.house import PUBLIC, House, open_house, text_of
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.anyio
 
 ALICE, CAROL = "alice@help.example", "carol@help.example"
 SIGN_IN = "/console/sign-in"

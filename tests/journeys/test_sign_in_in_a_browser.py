@@ -10,7 +10,7 @@ from tests.conftest import Backend
 from tests.house import PUBLIC, open_house
 from tests.journeys.test_sign_in import ALICE, mailed
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.anyio
 
 
 async def test_the_code_is_typed_where_it_was_asked_for_and_the_link_opens_anywhere(backend: Backend) -> None:

@@ -23,7 +23,7 @@ from tests.journeys.test_sign_in import browser, proof, signed_in
 from workers.settings import Settings
 from workers.web.rules import RULES
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.anyio
 
 LEAD_PAGES = (
     "attention",

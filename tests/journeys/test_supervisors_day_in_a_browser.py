@@ -17,7 +17,7 @@ from tests.house import PUBLIC, House, open_house
 from workers.access import open_session
 from workers.directory import staff_by_email
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.anyio
 
 
 async def at_work(house: House, page: Page) -> None:

@@ -14,7 +14,7 @@ from tests.house import open_house
 from tests.journeys.test_sign_in import ALICE, browser, signed_in
 from tests.journeys.test_supervisors_day import page, press
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.anyio
 
 ROWS = "接收时间\t客户\t问题\n2024/5/20 9:03\t尾号8000\t打不开\n昨天\t尾号8000\t打不开\n"
 TAKE = ("tables", "tables/response-tracking/import", 200)

@@ -11,7 +11,7 @@ from tests.copies import copies
 from tests.house import House, open_house, text_of
 from workers.targets import running_standings
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.anyio
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)

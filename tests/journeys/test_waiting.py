@@ -12,7 +12,7 @@ from tests.conftest import Backend
 from tests.house import House, open_house, text_of
 from workers.tickets.auditing import audit_batch
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.anyio
 
 
 def at(day: int, hour: int, minute: int = 0) -> datetime:

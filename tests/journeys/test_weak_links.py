@@ -13,7 +13,7 @@ from tests.journeys.test_sign_in import browser, signed_in
 from workers.policy import load_policy, parse_policy
 from workers.weak_links import Phase, finding, weak_links
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.anyio
 
 MINUTES = timedelta(minutes=1)
 OFTEN = """

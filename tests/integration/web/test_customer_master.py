@@ -23,7 +23,7 @@ from workers.in_force import put_in_force
 from workers.policy import load_policy, parse_policy
 from workers.suppressions import suppress
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.anyio
 
 VIP = """
 [[limits_for]]

@@ -25,7 +25,7 @@ from workers.registers import REGISTERS, Span, Wording
 from workers.surveys.looking_back import Wanted, not_asked_yet
 from workers.tables import read_table
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.anyio
 
 SIXTEEN = "序号,问题编号,客户信息,问题描述,问题类型,接收时间,首次响应时间,响应时长,转接时间,处理人,处理日志"
 SIXTEEN += ",解决时间,解决时长,未确认原因,改进措施,验证周期"
