@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from ops.faults.installations import BOTH, CREWS, installation
-from ops.faults.partition import play_hosts
+from ops.faults.partition import FAULTS, play_hosts
 from ops.faults.rounds import Plan, play
 from tests.conftest import POSTGRESQL_REDIS
 
@@ -53,10 +53,14 @@ def _arguments(words: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--rounds", type=int, default=100, help="kills on each installation (100)")
     parser.add_argument("--mails", type=int, default=6, help="requests that come in before each kill (6)")
+    parser.add_argument("--faults", help=f"hosts: these alone, separated by commas: {', '.join(FAULTS)}")
     parser.add_argument("--seed", type=int, default=None, help="repeats the dice of an earlier run")
     parser.add_argument("--backend", choices=["both", *CREWS], default="both")
     parser.add_argument("--json", action="store_true", help="one JSON document instead of a table")
-    return parser.parse_args(words)
+    chosen = parser.parse_args(words)
+    if strange := set((chosen.faults or "").split(",")) - {"", *FAULTS}:
+        parser.error(f"--faults: there is no {', '.join(sorted(strange))}")
+    return chosen
 
 
 def _played(kind: str, chosen: argparse.Namespace) -> dict[str, Any]:
@@ -72,7 +76,8 @@ def _played_hosts(chosen: argparse.Namespace) -> dict[str, Any]:
     seed = chosen.seed if chosen.seed is not None else secrets.randbelow(1_000_000)
     said = Console(stderr=True)
     with tempfile.TemporaryDirectory() as name, installation(POSTGRESQL_REDIS, Path(name)) as (backend, _):
-        return asyncio.run(play_hosts(backend, Path(name), seed=seed, tick=said.print))
+        faults = chosen.faults.split(",") if chosen.faults else list(FAULTS)
+        return asyncio.run(play_hosts(backend, Path(name), faults=faults, seed=seed, tick=said.print))
 
 
 @contextmanager
