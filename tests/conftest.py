@@ -108,7 +108,7 @@ def postgres_server() -> Iterator[PostgresServer]:
     """A PostgreSQL server with a migrated template database, for the whole run."""
     with ExitStack() as stack:
         try:
-            server = stack.enter_context(postgres())
+            server = stack.enter_context(postgres(in_memory=True))
         except ServerMissing as missing:
             do_without(missing)
         server.create(MIGRATED)

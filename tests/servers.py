@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,6 +30,9 @@ T = TypeVar("T")
 
 START_SECONDS = 120.0
 OWNER = "closeloop"
+MEMORY = Path("/dev/shm")
+ROOM = 4 << 30
+"""Bytes that have to be free there: what a whole run may need at a time, many times over."""
 # Nothing here has to outlive a power cut, so all that only guards against one is off.
 POSTGRES_SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -115,9 +118,12 @@ class RedisServer:
 
 
 @contextmanager
-def postgres() -> Iterator[PostgresServer]:
-    """A PostgreSQL server for as long as the context lasts; raises ServerMissing."""
-    with _cluster() as cluster, cluster.running() as port:
+def postgres(*, in_memory: bool = False) -> Iterator[PostgresServer]:
+    """A PostgreSQL server for as long as the context lasts; raises ServerMissing.
+
+    With `in_memory` its data lie there, if there is room: to measure it that would be a lie.
+    """
+    with _cluster(place=_in_memory() if in_memory else None) as cluster, cluster.running() as port:
         yield PostgresServer(port)
 
 
@@ -167,17 +173,18 @@ class _Cluster:
 
 
 @contextmanager
-def _cluster(changes: Mapping[str, str] | None = None) -> Iterator[_Cluster]:
-    with server_folder("postgres") as folder:
+def _cluster(changes: Mapping[str, str] | None = None, *, place: Path | None = None) -> Iterator[_Cluster]:
+    # Each test's database is a folder of hundreds of files: on a disk making it costs several times as much.
+    with server_folder("postgres") as folder, server_folder("postgres", place) as kept:
         account = _unprivileged_account()
         programs = _reachable(_postgres_programs(), account, folder)
-        data = folder / "data"
+        data = kept / "data"
         data.mkdir(mode=0o700)
         if account:
             os.chown(data, account.user, account.group)
         options = f"--username {OWNER} --auth trust --encoding UTF8 --no-locale --no-sync".split()
         _command([programs / "initdb", "--pgdata", data, *options], account)
-        yield _Cluster(programs, folder, account, {**POSTGRES_SETTINGS, **(changes or {})})
+        yield _Cluster(programs, kept, account, {**POSTGRES_SETTINGS, **(changes or {})})
 
 
 class RestartingPostgres:
@@ -288,11 +295,25 @@ def _reachable(programs: Path, account: Account | None, folder: Path) -> Path:
     return programs
 
 
+def _in_memory() -> Path | None:
+    """A place in memory with room for a server's data, if this machine has one.
+
+    What tests that were killed left there an hour ago or longer is removed.
+    """
+    if not os.access(MEMORY, os.W_OK):
+        return None
+    for left in MEMORY.glob("closeloop-postgres-*"):
+        with suppress(OSError):
+            if left.stat().st_mtime < time.time() - 3600 and not (left / "data" / "postmaster.pid").exists():
+                shutil.rmtree(left)
+    return MEMORY if shutil.disk_usage(MEMORY).free >= ROOM else None
+
+
 @contextmanager
-def server_folder(name: str) -> Iterator[Path]:
-    """An empty folder for as long as the context lasts."""
+def server_folder(name: str, place: Path | None = None) -> Iterator[Path]:
+    """An empty folder for as long as the context lasts, below `place` or where temporary files are."""
     # pytest's own temporary folders are closed to other accounts, and the server may run under one.
-    folder = Path(tempfile.mkdtemp(prefix=f"closeloop-{name}-"))
+    folder = Path(tempfile.mkdtemp(prefix=f"closeloop-{name}-", dir=place))
     folder.chmod(0o755)
     try:
         yield folder

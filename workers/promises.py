@@ -9,10 +9,25 @@ import random
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from itertools import product
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, Select, bindparam, case, func, literal, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Integer,
+    Select,
+    bindparam,
+    case,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    union_all,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -185,8 +200,11 @@ def retry_pause(tries: int) -> float:
     return min(LONGEST_PAUSE, steady * random.uniform(0.8, 1.2))  # noqa: S311 - spreads load, hides nothing
 
 
-async def first_due(session: AsyncSession, model: type[Promised], clock: Clock) -> dict[Lane, datetime]:
-    """Since when something can be claimed in each lane (due, and neither leased nor pausing), if anything.
+async def first_due(
+    session: AsyncSession, models: Sequence[type[Promised]], clock: Clock
+) -> dict[tuple[type[Promised], Lane], datetime]:
+    """Since when something can be claimed in each lane of each of these tables (due, and neither leased nor
+    pausing), if anything; all of them by one statement.
 
     The first row by `due_at` is asked for, not whether one EXISTS: a prepared statement does not know how
     late `due_at` may be and takes a third of the table to be due. For EXISTS PostgreSQL then reads the table
@@ -194,36 +212,50 @@ async def first_due(session: AsyncSession, model: type[Promised], clock: Clock) 
     order leads it to the index over open rows; within EXISTS it would be dropped.
     """
     found = await session.execute(
-        _firsts(model.__table__), {"now": clock.now(), "machine_now": clock.machine()}
+        _firsts(tuple(models)), {"now": clock.now(), "machine_now": clock.machine()}
     )
-    return {lane: first for lane, first in zip(Lane, found.one(), strict=True) if first is not None}
+    firsts = zip(product(models, Lane), found.one(), strict=True)
+    return {place: first for place, first in firsts if first is not None}
 
 
-@cache  # it is asked each second of each table
-def _firsts(table: FromClause) -> Select[Any]:
-    """The columns are the lanes, in their order."""
+@cache  # it is asked each second
+def _firsts(models: tuple[type[Promised], ...]) -> Select[Any]:
+    """The columns are the lanes of the tables, in their order."""
     now, machine_now = (bindparam(name, type_=UtcDateTime) for name in ("now", "machine_now"))
-    free = or_(table.c.free_at.is_(None), table.c.free_at <= machine_now)
-    first = select(table.c.due_at).where(table.c.due_at <= now, free).order_by(table.c.due_at).limit(1)
-    return select(*(first.where(table.c.lane == lane).scalar_subquery() for lane in Lane))
+    columns = []
+    for model, lane in product(models, Lane):
+        table = model.__table__
+        free = or_(table.c.free_at.is_(None), table.c.free_at <= machine_now)
+        due = (table.c.due_at <= now, free, table.c.lane == lane)
+        columns.append(select(table.c.due_at).where(*due).order_by(table.c.due_at).limit(1).scalar_subquery())
+    return select(*columns)
 
 
 @cache  # as above
-def _due_between(table: FromClause, lane: Lane) -> Select[Any]:
+def _due_between(models: tuple[type[Promised], ...]) -> CompoundSelect[Any]:
+    """The moments, each with the number of its table and lane in their order."""
     after, until = (bindparam(name, type_=UtcDateTime) for name in ("after", "until"))
-    due = (table.c.lane == lane, table.c.due_at > after, table.c.due_at <= until)
-    return select(table.c.due_at).distinct().where(*due)
+    parts = []
+    for number, (model, lane) in enumerate(product(models, Lane)):
+        table = model.__table__
+        due = (table.c.lane == lane, table.c.due_at > after, table.c.due_at <= until)
+        place = literal_column(str(number), Integer).label("place")
+        parts.append(select(place, table.c.due_at).distinct().where(*due))
+    return union_all(*parts)
 
 
 async def slots_between(
-    session: AsyncSession, model: type[Promised], lane: Lane, after: datetime, until: datetime
-) -> list[datetime]:
-    """The slots (see `slot_of`), in order, of what gets due in one lane after `after` up to `until`."""
-    between = {"after": after, "until": until}
-    moments: Sequence[datetime | None] = (
-        await session.scalars(_due_between(model.__table__, lane), between)
-    ).all()
-    return sorted({slot_of(moment) for moment in moments if moment is not None})
+    session: AsyncSession, models: Sequence[type[Promised]], after: datetime, until: datetime
+) -> dict[tuple[type[Promised], Lane], list[datetime]]:
+    """The slots (see `slot_of`), in order, of what gets due in each lane of these tables after `after` up to
+    `until`, where anything does; all of them by one statement.
+    """
+    found = await session.execute(_due_between(tuple(models)), {"after": after, "until": until})
+    places = list(product(models, Lane))
+    slots: dict[tuple[type[Promised], Lane], set[datetime]] = {}
+    for place, moment in found:
+        slots.setdefault(places[place], set()).add(slot_of(moment))
+    return {place: sorted(those) for place, those in slots.items()}
 
 
 class Backlog(NamedTuple):

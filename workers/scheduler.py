@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 import structlog
 
 from models.base import Promised
-from models.vocabulary import Lane
 from workers.bells import SLOT, Bell, Ring, slot_of
 from workers.clock import Clock, ClockWatch
 from workers.metrics import Metrics
@@ -42,7 +41,7 @@ class Scheduler:
         self._workshop = workshop
         self._clock = workshop.clock
         self._ring = ring
-        self._desks = dict(desks)
+        self._names = {model: desk for desk, model in desks.items()}
         self._horizon = horizon
         self._sweep = sweep
         self._metrics = metrics or Metrics()
@@ -97,18 +96,16 @@ class Scheduler:
 
     async def _overdue(self, uow: UnitOfWork, now: datetime) -> list[Bell]:
         at_once = slot_of(now) - SLOT
+        found = await first_due(uow.session, list(self._names), self._clock)
         return [
-            Bell(desk, lane, min(slot_of(first), at_once))
-            for desk, model in self._desks.items()
-            for lane, first in (await first_due(uow.session, model, self._clock)).items()
+            Bell(self._names[model], lane, min(slot_of(first), at_once))
+            for (model, lane), first in found.items()
         ]
 
     async def _ahead(self, uow: UnitOfWork, after: datetime, until: datetime) -> list[Bell]:
+        found = await slots_between(uow.session, list(self._names), after, until)
         return [
-            Bell(desk, lane, slot)
-            for desk, model in self._desks.items()
-            for lane in Lane
-            for slot in await slots_between(uow.session, model, lane, after, until)
+            Bell(self._names[model], lane, slot) for (model, lane), slots in found.items() for slot in slots
         ]
 
     def _clocks_have_parted(self) -> bool:

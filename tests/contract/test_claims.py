@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text, update
 
+from models.deadlines import Deadline
 from models.gate import WriteGate
 from models.intake import IntakeEvent
 from models.session import make_gate
@@ -17,6 +18,7 @@ from models.vocabulary import Lane
 from tests.conftest import Backend
 from tests.fakes import ManualClock
 from tests.workbench import beside, event_due, settings_on, workshop_on
+from workers.actors import DESKS
 from workers.clock import SystemClock
 from workers.promises import claim, fence, first_due, pause, release, settle, slot_of, slots_between
 from workers.settings import Settings
@@ -112,10 +114,10 @@ async def test_a_dead_workers_rows_are_free_again_when_the_lease_has_run_out(bac
         clock.advance(LEASE - timedelta(seconds=1))
         async with workshop.begin() as uow:
             assert await claim(uow, IntakeEvent, Lane.NORMAL, limit=1, lease=LEASE) == []
-            assert await first_due(uow.session, IntakeEvent, clock) == {}
+            assert await first_due(uow.session, [IntakeEvent], clock) == {}
         clock.advance(timedelta(seconds=1))
         async with workshop.begin() as uow:
-            assert set(await first_due(uow.session, IntakeEvent, clock)) == {Lane.NORMAL}
+            assert set(await first_due(uow.session, [IntakeEvent], clock)) == {(IntakeEvent, Lane.NORMAL)}
             (heir,) = await claim(uow, IntakeEvent, Lane.NORMAL, limit=1, lease=LEASE)
             assert heir.tries == 2
         async with workshop.begin() as uow:
@@ -133,10 +135,13 @@ async def test_looking_for_what_is_due_reads_no_settled_rows(backend: Backend, w
             event_due(uow, None, name=str(number))
     async with workshop.begin() as uow:
         await uow.session.execute(text("ANALYZE intake_events"))
+    tables = list(DESKS.values())
     async with workshop.begin() as uow:
         # What PostgreSQL comes to by itself at the sixth time.
         await uow.session.execute(text("SET LOCAL plan_cache_mode = force_generic_plan"))
-        assert await first_due(uow.session, IntakeEvent, workshop.clock) == {}
+        now = workshop.clock.now()
+        assert await first_due(uow.session, tables, workshop.clock) == {}
+        assert await slots_between(uow.session, tables, now, now + timedelta(seconds=30)) == {}
         scans = text("SELECT seq_scan FROM pg_stat_xact_user_tables WHERE relname = 'intake_events'")
         assert (await uow.session.execute(scans)).scalar_one() == 0
 
@@ -192,7 +197,9 @@ async def test_what_gets_due_is_found_by_slot(workshop: Workshop) -> None:
         event_due(uow, moments[3], lane=Lane.BULK)
     async with workshop.read() as uow:
         until = now + timedelta(seconds=1)
-        found = await slots_between(uow.session, IntakeEvent, Lane.NORMAL, now, until)
-        assert found == [now + timedelta(milliseconds=ms) for ms in (50, 100, 900)]
-        assert await slots_between(uow.session, IntakeEvent, Lane.URGENT, now, until) == []
+        found = await slots_between(uow.session, [Deadline, IntakeEvent], now, until)
+        assert found == {
+            (IntakeEvent, Lane.NORMAL): [now + timedelta(milliseconds=ms) for ms in (50, 100, 900)],
+            (IntakeEvent, Lane.BULK): [now + timedelta(milliseconds=100)],
+        }
     assert slot_of(now) == now

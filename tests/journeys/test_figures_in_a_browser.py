@@ -15,7 +15,6 @@ from workers.access import open_session
 
 pytestmark = [
     pytest.mark.anyio,
-    pytest.mark.timeout(180),
     pytest.mark.parametrize("backend", ["sqlite-inprocess"], indirect=True),
 ]
 DASHBOARD = f"{PUBLIC}/console/dashboard"

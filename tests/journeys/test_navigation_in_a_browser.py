@@ -23,8 +23,17 @@ async def _enter(house: House, page: Page, address: str) -> None:
         person = await staff_by_email(uow, address)
         assert person is not None
         token, _ = await open_session(uow, person, "a test")
-    cookie = {"name": "__Host-closeloop-session", "value": token, "url": PUBLIC, "secure": True}
-    await page.context.add_cookies([{**cookie, "httpOnly": True}])  # type: ignore[list-item]
+    await page.context.add_cookies(
+        [
+            {
+                "name": "__Host-closeloop-session",
+                "value": token,
+                "url": PUBLIC,
+                "secure": True,
+                "httpOnly": True,
+            }
+        ]
+    )
 
 
 async def _by_keyboard(page: Page) -> None:

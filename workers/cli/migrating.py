@@ -13,7 +13,7 @@ from workers.cli.output import DataOption, JsonOption, console, print_json, prin
 from workers.errors import Conflict, Unavailable
 
 if TYPE_CHECKING:
-    from workers.keeping.presence import Alive
+    from workers.running import Alive
     from workers.settings import Settings
 
 KNOWS = "0034"
