@@ -89,6 +89,29 @@ def test_records_that_lack_or_contradict_are_named_with_what_to_publish(closeloo
             assert words in str(_told(closeloop, "dns", "--nameserver", server))
 
 
+@pytest.mark.parametrize(
+    ("changed", "result", "words"),
+    [
+        ({(DOMAIN, "TXT"): []}, "bad", "has no SPF record"),
+        (
+            {(DOMAIN, "MX"): [], (DOMAIN, "A"): ["192.0.2.1"]},
+            "warning",
+            "has no MX; mail goes to its address",
+        ),
+        ({(DOMAIN, "MX"): [], (DOMAIN, "AAAA"): ["2001:db8::1"]}, "warning", "has no MX"),
+        ({(DOMAIN, "MX"): []}, "bad", "has neither MX nor address"),
+        ({(f"_dmarc.{DOMAIN}", "TXT"): ['"v=DMARC1; p=none"']}, "good", f"DMARC of {DOMAIN}: none"),
+    ],
+)
+def test_each_record_that_lacks_is_weighed(
+    closeloop: CommandLine, changed: dict[tuple[str, str], list[str]], result: str, words: str
+) -> None:
+    with name_server({**GOOD, **changed}) as server:
+        told = _told(closeloop, "dns", "--nameserver", server)
+    assert [found for found, said in told if words in said] == [result], told
+    assert [found for found, said in told if words not in said and found != "good"] == []
+
+
 def test_the_published_dkim_key_must_be_ours(closeloop: CommandLine, tmp_path: Path) -> None:
     key = ed25519.Ed25519PrivateKey.generate()
     path = tmp_path / "dkim.pem"
