@@ -22,7 +22,7 @@ def upgrade(connection: Connection, revision: str, folder: Path) -> None:
     from alembic import command  # 0.2 s that only a change of the schema needs
     from alembic.config import Config
 
-    later: dict[str, str] = {}
+    later: dict[str, str] = {}  # a fresh database builds all at once: nobody works beside it
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
         # Who waits for a table in use makes all others wait behind: rather give way, and try again.
@@ -30,7 +30,7 @@ def upgrade(connection: Connection, revision: str, folder: Path) -> None:
     before = current_revision(connection)
     config = Config()
     config.set_main_option("script_location", str(folder).replace("%", "%%"))
-    config.attributes.update(connection=connection, later=later)
+    config.attributes.update(connection=connection, later=None if before is None else later)
     command.upgrade(config, revision)
     contracts = [each.number for each in after(before, folder) if each.contract and each.number <= revision]
     if before is not None and (contracts or later):

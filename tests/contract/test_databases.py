@@ -45,9 +45,11 @@ async def test_the_migrations_make_exactly_the_models(backend: Backend) -> None:
         return list(compare_metadata(context, Base.metadata))
 
     engine = make_engine(backend.database_url)
-    async with engine.connect() as connection:
-        assert await connection.run_sync(differences) == []
-    await engine.dispose()
+    try:
+        async with engine.connect() as connection:
+            assert await connection.run_sync(differences) == []
+    finally:
+        await engine.dispose()
     assert schema_revision(backend.database_url) == head_revision()
 
 

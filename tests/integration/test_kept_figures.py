@@ -89,10 +89,12 @@ def answer(found: Told) -> Figures | list[GroupFigures]:
 async def a_new_request(workshop: Workshop, clock: ManualClock) -> None:
     """One of those that were dismissed counts after all."""
     async with workshop.begin() as uow:
-        found = select(Ticket.id).where(Ticket.close_reason.is_not(None), Ticket.special_period.is_(None))
-        ident = await uow.session.scalar(
-            found.where(Ticket.received_at > clock.now() - timedelta(80)).limit(1)
+        found = select(Ticket.id).where(
+            Ticket.close_reason == "not_a_ticket", Ticket.special_period.is_(None)
         )
+        days = question(clock).days
+        asked = found.where(Ticket.received_at >= days.first, Ticket.received_at < days.last)
+        ident = await uow.session.scalar(asked.order_by(Ticket.received_at.desc()).limit(1))
         assert ident is not None
         await uow.session.execute(update(Ticket).where(Ticket.id == ident).values(close_reason=None))
 

@@ -19,7 +19,7 @@ def upgrade() -> None:
         sa.Column("answer", sa.JSON(), nullable=False),
         sa.Column("answered_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("took", sa.Float(), nullable=False),
+        sa.Column("took", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint("key", name="pk_kept_figures"),
     )
     apart = "special_period IS NOT NULL OR close_reason IN ('not_a_ticket', 'merged')"
