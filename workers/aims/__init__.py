@@ -4,7 +4,7 @@ from workers.aims.log import Written, history_of, note
 from workers.aims.looking import FEWEST, Look, look, measure_named, window_before, window_of
 from workers.aims.scope import SCOPE, kept_scope, narrowing_for, shown_scope
 from workers.aims.telling import owner_or_stand_in, team_supervisor, tell
-from workers.aims.wording import measure_name, scope_words, value_words
+from workers.aims.wording import measure_name, value_words
 
 __all__ = [
     "FEWEST",
@@ -19,7 +19,6 @@ __all__ = [
     "narrowing_for",
     "note",
     "owner_or_stand_in",
-    "scope_words",
     "shown_scope",
     "team_supervisor",
     "tell",

@@ -1,8 +1,6 @@
-"""A measure, a value and a scope in the reader's language."""
+"""A measure and a value in the reader's language."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
 
 from workers.measures import CATALOGUE, Unit
 from workers.text import duration_words
@@ -23,8 +21,3 @@ def value_words(key: str, value: float | None, locale: str) -> str:
     if unit is Unit.SHARE:
         return f"{100 * value:.1f}%" if locale.startswith("zh") else f"{100 * value:.1f} %"
     return f"{value:.2f}" if unit is Unit.SCORE else f"{value:g}"
-
-
-def scope_words(shown: Mapping[str, str]) -> str:
-    """A scope as codes and names in one line, as people name them."""
-    return ", ".join(f"{name}={code}" for name, code in shown.items())

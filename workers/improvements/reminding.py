@@ -17,7 +17,7 @@ from models.improving import Improvement
 from models.people import Staff
 from models.tickets import Ticket
 from models.vocabulary import ImprovementState, Lane
-from workers.aims import measure_name, owner_or_stand_in, scope_words, shown_scope, tell, value_words
+from workers.aims import measure_name, owner_or_stand_in, shown_scope, tell, value_words
 from workers.directory import people_in_roles
 from workers.improvements.comparing import Comparison, Verdict, compare
 from workers.improvements.finding import words_of
@@ -131,7 +131,7 @@ async def improvement_facts(uow: UnitOfWork, row: Improvement, locale: str) -> d
             "verify_at": row.verify_at.isoformat(),
             "report_by": row.report_by.isoformat() if row.report_by else "",
             "figure": measure_name(row.measure, locale) if row.measure else "",
-            "scope": scope_words(await shown_scope(uow, row.scope)),
+            "scope": await shown_scope(uow, row.scope),
         },
     }
 
