@@ -17,7 +17,7 @@ from workers.bells import Bell
 from workers.clock import ClockWatch, FastClock
 from workers.metrics import Metrics
 from workers.promises import claim
-from workers.scheduler import Scheduler
+from workers.scheduler import SOON, SWEEP, Scheduler
 from workers.unit_of_work import Workshop
 
 pytestmark = pytest.mark.anyio
@@ -94,6 +94,34 @@ async def test_bells_lost_by_the_broker_are_made_up_for_within_a_second(workshop
     moved(workshop).advance(timedelta(seconds=2.5))
     await scheduler.round()
     assert [bell.lane for bell in book.rung] == [Lane.NORMAL]
+
+
+async def test_where_bells_were_missed_the_next_sweep_comes_soon(workshop: Workshop) -> None:
+    scheduler = Scheduler(workshop, BellBook(), DESKS)
+    rests: list[timedelta] = []
+    await store(workshop, 0.5)
+    for seconds in (0, 0.6, 0.2, 59, 2):
+        moved(workshop).advance(timedelta(seconds=seconds))
+        await scheduler.round()
+        rests.append(scheduler.rest())
+    # Not due yet; due just now, and a bell may be on its way; missed; missed; nothing that a bell could help.
+    assert rests == [SWEEP, SWEEP, SOON, SOON, SWEEP]
+
+
+async def test_a_database_in_trouble_is_not_asked_more_often(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scheduler = Scheduler(workshop, BellBook(), DESKS)
+    await store(workshop, -5)
+    await scheduler.round()
+    assert scheduler.rest() == SOON
+
+    def away() -> None:
+        raise OSError("the database is away")
+
+    monkeypatch.setattr(workshop, "read", away)
+    await scheduler.round()
+    assert scheduler.rest() == SWEEP
 
 
 async def test_a_jump_of_promise_time_loses_nothing(workshop: Workshop) -> None:
