@@ -1,5 +1,5 @@
 """The clockwork: rings ahead for what gets due in the next 30 s, and sweeps each second for what was missed,
-six times a second as long as something was.
+ten times a second when something was.
 
 It changes nothing in the database, so any number of schedulers may run; a second one only rings twice.
 """
@@ -22,11 +22,13 @@ from workers.unit_of_work import UnitOfWork, Workshop
 
 HORIZON = timedelta(seconds=30)
 SWEEP = timedelta(seconds=1)
-SOON = timedelta(milliseconds=150)
-"""What has been due for longer than that was missed, and the next sweep comes so soon.
+MISSED = timedelta(milliseconds=150)
+"""What has been due for longer than that was missed: bells have been lost.
 
-A worker that dies takes the bells along that it had fetched, half of those of the next seconds.
+A worker that dies takes those along that it had fetched, most of the next seconds' and some of the horizon's.
 """
+SOON = timedelta(milliseconds=100)
+"""Between sweeps as long as more bells may be lost: until nothing was missed for the span of the horizon."""
 HOPELESS = timedelta(minutes=1)
 """What has been due for longer than that waits for something else than a bell."""
 ROUND_SECONDS = 15.0
@@ -56,7 +58,7 @@ class Scheduler:
         self._watch = watch or ClockWatch()
         self._seen_until: datetime | None = None
         self._swept: float | None = None
-        self._missed = False
+        self._wary_until = 0.0
         self._log = structlog.get_logger(__name__)
         self.parted = False
 
@@ -80,15 +82,15 @@ class Scheduler:
                 with self._metrics.sweep_seconds.time():
                     await self._look()
         except Exception:
-            self._missed = False  # it is not for the bells' sake that the database should be asked again soon
+            self._wary_until = 0.0  # what fails is not asked again the sooner
             self._metrics.sweeps.labels("failed").inc()
             self._log.exception("sweep_failed")
         else:
             self._metrics.sweeps.labels("done").inc()
 
     def rest(self) -> timedelta:
-        """How long until the next round (machine time): less where the last one found something missed."""
-        return min(SOON, self._sweep) if self._missed else self._sweep
+        """How long until the next round (machine time): less if something was missed of late."""
+        return min(SOON, self._sweep) if self._clock.machine().timestamp() < self._wary_until else self._sweep
 
     def swept(self) -> float | None:
         """Seconds since all desks were last looked at; None while that has not been."""
@@ -111,8 +113,9 @@ class Scheduler:
     async def _overdue(self, uow: UnitOfWork, now: datetime) -> list[Bell]:
         at_once = slot_of(now) - SLOT
         found = await first_due(uow.session, list(self._names), self._clock)
-        soon, hopeless = (_promise_span(self._clock, now, span) for span in (SOON, HOPELESS))
-        self._missed = any(soon < now - first < hopeless for first in found.values())
+        missed, hopeless = (_promise_span(self._clock, now, span) for span in (MISSED, HOPELESS))
+        if any(missed < now - first < hopeless for first in found.values()):
+            self._wary_until = self._clock.machine().timestamp() + self._horizon.total_seconds()
         return [
             Bell(self._names[model], lane, min(slot_of(first), at_once))
             for (model, lane), first in found.items()
