@@ -303,7 +303,7 @@ def _in_memory() -> Path | None:
     if not os.access(MEMORY, os.W_OK):
         return None
     for left in MEMORY.glob("closeloop-postgres-*"):
-        with suppress(OSError):
+        with suppress(OSError):  # another run may be clearing up beside this one
             if left.stat().st_mtime < time.time() - 3600 and not (left / "data" / "postmaster.pid").exists():
                 shutil.rmtree(left)
     return MEMORY if shutil.disk_usage(MEMORY).free >= ROOM else None

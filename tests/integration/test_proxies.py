@@ -70,7 +70,7 @@ class Upstream:
             server.shutdown()
             server.server_close()
             for talk in talks:  # as a process that has ended
-                with suppress(OSError):
+                with suppress(OSError):  # who called may be gone already
                     talk.shutdown(socket.SHUT_RDWR)
 
 
@@ -196,7 +196,7 @@ def test_a_proxy_takes_long_mails_from_webhooks_and_no_long_forms(site: Site) ->
     for target, size in (("/s/token", 11), ("/hooks/email/raw", 41)):
         with suppress(httpx.WriteError):  # it was cut off in the middle, which is as good
             assert site.ask("POST", target, bytes(size * MB)).status_code == 413, target
-    with suppress(httpx.WriteError):
+    with suppress(httpx.WriteError):  # as above
         untold = iter([bytes(MB)] * 41)
         assert site.ask("POST", "/hooks/email/raw", untold).status_code in (413, 502)
     for _ in range(4):
