@@ -12,6 +12,7 @@ from justhtml import JustHTML
 from selectolax.lexbor import LexborHTMLParser
 
 from models import vocabulary
+from workers.errors import TemplateError
 from workers.rendering import LOCALES, RenderedMail, Renderer, preview
 from workers.rendering.environment import load_labels, shipped_folder
 
@@ -330,3 +331,36 @@ def test_an_operator_shadows_a_post(tmp_path: Path) -> None:
     facts = theirs.chat_sample("chat_new_request", "en")
     assert theirs.render_chat("chat_new_request", "en", facts) == "Ours: CS202405200001"
     assert "新工单" in theirs.render_chat("chat_new_request", "zh_CN", theirs.chat_sample("chat_new_request"))
+
+
+@pytest.mark.parametrize(
+    "taken",
+    [
+        '{% from "email/mine/words.txt" import said with context %}{{ said(ticket.number) }}',
+        '{% import "email/mine/words.txt" as words %}{{ words.said(ticket.number) }}',
+        '{% include "email/mine/words.txt" %}',
+        '{% include ["email/mine/none.html", "email/mine/words.txt"] %}',
+    ],
+)
+def test_html_takes_nothing_from_a_text_template_whose_words_are_not_escaped(
+    tmp_path: Path, taken: str
+) -> None:
+    mine = tmp_path / "email" / "receipt" / "en"
+    mine.mkdir(parents=True)
+    (mine / "body.html").write_text(taken)
+    with pytest.raises(TemplateError, match=r"body\.html, line 1: .* nothing from a \.txt one"):
+        preview("receipt", "en", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("locale", "said"), [("en", "a &lt;b&gt; · Complaint"), ("zh_CN", "a &lt;b&gt; · 投诉")]
+)
+def test_what_a_target_is_about_stays_words(locale: str, said: str) -> None:
+    renderer = Renderer()
+    facts = renderer.sample("target_standing", locale)
+    facts["target"]["scope"] = {"team": "a <b>", "category": "complaint"}
+    mail = renderer.render_mail("target_standing", locale, facts)
+    assert said in mail.html
+    assert "a <b> · " in mail.text
+    facts["target"]["scope"] = "<i>all</i>"
+    assert "&lt;i&gt;all&lt;/i&gt;" in renderer.render_mail("target_standing", locale, facts).html

@@ -7,8 +7,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, StrictUndefined, Template
-from jinja2.exceptions import SecurityError
+from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, StrictUndefined, Template, nodes
+from jinja2.exceptions import SecurityError, TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from workers.errors import TemplateError
@@ -24,6 +24,7 @@ _REFUSED_FILTERS = ("center", "format", "indent", "pprint", "random", "urlize", 
 _REFUSED_METHODS = frozenset(
     {"center", "ljust", "rjust", "zfill", "expandtabs", "format", "format_map", "translate"}
 )
+_Taking = nodes.Include | nodes.Import | nodes.FromImport
 _OF_EACH_DICTIONARY = frozenset(dir(dict))
 
 
@@ -53,6 +54,12 @@ class Sandbox(ImmutableSandboxedEnvironment):
             known = self._whole[name] = Template.from_code(self, code, self.make_globals(None))
         return known
 
+    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
+        tree = super()._parse(source, name, filename)
+        if name is not None and name.endswith(".html"):
+            _refuse_plain_text(tree)
+        return tree
+
     def _words(self, locale: str, group: str, code: str) -> str | None:
         return self.labels.get(locale, {}).get(group, {}).get(code)
 
@@ -77,6 +84,18 @@ class Sandbox(ImmutableSandboxedEnvironment):
         if attr in _REFUSED_METHODS and not isinstance(obj, dict):
             return False
         return super().is_safe_attribute(obj, attr, value)
+
+
+def _refuse_plain_text(tree: nodes.Template) -> None:
+    """Nothing that a text template writes is escaped, and Jinja takes what a macro of it gives for safe HTML.
+
+    Raises TemplateSyntaxError.
+    """
+    taking: tuple[type[_Taking], ...] = (nodes.Include, nodes.Import, nodes.FromImport)
+    for node in tree.find_all(taking):
+        named = [node.template, *node.template.find_all(nodes.Const)]
+        if any(isinstance(each, nodes.Const) and str(each.value).endswith(".txt") for each in named):
+            raise TemplateSyntaxError("an HTML template takes nothing from a .txt one", node.lineno)
 
 
 def _small(value: object) -> bool:

@@ -16,6 +16,7 @@ from workers.text import bare_subject, duration_words, excerpt, mask_free_text, 
 Labels = Mapping[str, Mapping[str, Mapping[str, str]]]
 """locale -> group -> code -> words."""
 
+_NAMED_SCOPES = ("category", "priority", "channel")  # a team has its own name for itself
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -25,6 +26,7 @@ def install(environment: Environment, labels: Labels) -> None:
         moment=moment,
         duration=duration,
         label=_label_filter(labels),
+        scope=_scope_filter(labels),
         lines=lines,
         quoted=quoted,
         excerpt=excerpt,
@@ -96,18 +98,37 @@ def _label_filter(labels: Labels) -> Callable[..., str]:
         untranslated word is better than none. An unknown group is a mistake of the template: TemplateError.
         """
         _refuse_missing(code)
-        words = labels[_fact(context, "locale")].get(group)
-        if words is None:
-            raise TemplateError(f"there is no group of labels named {group!r}")
-        text = reason_words(words, str(code)) if group == "reason" else words.get(str(code))
-        if text is None:
-            return str(code).replace("_", " ")
+        text = _words_of(labels, _fact(context, "locale"), group, str(code))
         for name, value in values.items():
             _refuse_missing(value)
             text = text.replace("{" + name + "}", str(value))
         return text
 
     return label
+
+
+def _words_of(labels: Labels, locale: str, group: str, code: str) -> str:
+    words = labels[locale].get(group)
+    if words is None:
+        raise TemplateError(f"there is no group of labels named {group!r}")
+    text = reason_words(words, code) if group == "reason" else words.get(code)
+    return code.replace("_", " ") if text is None else text
+
+
+def _scope_filter(labels: Labels) -> Callable[..., str]:
+    @pass_context
+    def scope(context: Context, value: str | Mapping[str, str]) -> str:
+        """Which requests a figure is about, as {"team": code, "category": code …}, in the reader's words."""
+        _refuse_missing(value)
+        if isinstance(value, str):
+            return value
+        locale = _fact(context, "locale")
+        return " · ".join(
+            _words_of(labels, locale, name, code) if name in _NAMED_SCOPES else code
+            for name, code in value.items()
+        )
+
+    return scope
 
 
 def reason_words(words: Mapping[str, str], code: str) -> str | None:
