@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -106,10 +106,9 @@ def test_rosters_and_counts_by_command(closeloop: CommandLine, tmp_path: Path) -
     # A roster that is kept now has gaps now, and the check says so.
     assert "duty roster" not in closeloop("check").out
     closeloop("duty", "add", "CS001", "--from", "2020-01-01", "--to", "2020-01-02")
-    from datetime import UTC, datetime
-
-    today = datetime.now(UTC).date()
-    closeloop("duty", "add", "CS001", "--from", str(today), "--to", str(today + timedelta(days=1)))
+    today = datetime.now(UTC).date()  # a day more at either end: midnight may pass meanwhile
+    first, last = today - timedelta(days=1), today + timedelta(days=2)
+    closeloop("duty", "add", "CS001", "--from", str(first), "--to", str(last))
     assert "nobody for support from" in closeloop("check").out
     closeloop.set(SMTP_URL="smtp://127.0.0.1:1?tls=none", ADMIN="boss@help.example")
     (gap, *_) = closeloop("doctor", "--relay", "--json").json["duty_roster"]
