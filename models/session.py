@@ -85,6 +85,7 @@ def _postgresql_engine(url: URL, options: dict[str, Any]) -> AsyncEngine:
     settings: dict[str, Any] = {
         "pool_size": 10,
         "max_overflow": 10,
+        "pool_use_lifo": True,  # the one that knows most statements already
         "hide_parameters": True,  # a failed statement is logged without the values it was given
         "connect_args": {"server_settings": server, "timeout": 10, "command_timeout": 60},
     }

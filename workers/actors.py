@@ -189,6 +189,10 @@ class Bench:
         await self.posting.hear(lane)
         return 0
 
+    async def rehearse(self) -> None:
+        """Make the first alarms as quick as all others; leaves nothing behind."""
+        await alarms.rehearse(self.workshop, HANDLERS)
+
     async def aclose(self) -> None:
         """Close relay connections and the database engine; calls under way are broken off."""
         self._alarms.close()
@@ -197,8 +201,11 @@ class Bench:
         await self.workshop.engine.dispose()
 
 
-def register(broker: dramatiq.Broker, make_bench: Callable[[], Bench]) -> None:
-    """Declare one actor per desk. `make_bench` is called once, on the event loop of the actors."""
+def register(broker: dramatiq.Broker, make_bench: Callable[[], Bench]) -> Callable[[], Awaitable[None]]:
+    """Declare one actor per desk. `make_bench` is called once, on the event loop of the actors.
+
+    Gives what may be awaited on that loop before the first bell, so that it is heard as quickly as others.
+    """
     loop = actor_loop(broker)
     made: list[Bench] = []
 
@@ -211,6 +218,11 @@ def register(broker: dramatiq.Broker, make_bench: Callable[[], Bench]) -> None:
     for desk in DESKS:
         actor = _actor(desk, bench)
         dramatiq.actor(broker=broker, actor_name=desk, queue_name=Lane.NORMAL.value)(actor)
+
+    async def rehearse() -> None:
+        await bench().rehearse()
+
+    return rehearse
 
 
 def _actor(desk: str, bench: Callable[[], Bench]) -> Callable[[str, str], Awaitable[None]]:

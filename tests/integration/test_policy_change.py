@@ -339,7 +339,7 @@ async def test_an_alarm_claimed_just_before_its_answer_is_not_heard(backend: Bac
         row = (await house.deadlines())["first_response"]
         house.clock.set(at(19))
         async with house.workshop.begin() as uow:
-            assert [found.id for found in await firing._due(uow, [row.id])] == [row.id]
+            assert [found.id for found in await firing.due_ones(uow, [row.id])] == [row.id]
         async with house.workshop.begin() as uow:
             # An answer was written after the alarm was found and before its ticket was locked.
             await uow.session.execute(
@@ -347,5 +347,5 @@ async def test_an_alarm_claimed_just_before_its_answer_is_not_heard(backend: Bac
                 .where(Deadline.id == row.id)
                 .values(state=DeadlineState.MET, met_at=uow.clock.now(), due_at=None)
             )
-            assert await firing._due(uow, [row.id]) == []
+            assert await firing.due_ones(uow, [row.id]) == []
         assert row.lane is Lane.NORMAL

@@ -18,7 +18,7 @@ from models.vocabulary import Lane
 from tests.conftest import Backend
 from tests.fakes import ManualClock
 from workers.bells import Bell
-from workers.broker import InProcessBroker, Ringer, actor_loop, make_broker, make_workers, messages
+from workers.broker import InProcessBroker, Ringer, actor_loop, lanes, make_broker, make_workers, messages
 from workers.broker.brokers import ANSWER_SECONDS
 from workers.clock import FastClock, SystemClock
 from workers.errors import SettingsError
@@ -140,6 +140,47 @@ def test_all_lanes_share_one_event_loop_which_ends_in_order() -> None:
     assert len(loops) == 1
     assert closed_on == list(loops)
     assert left.count("cancelled") == 3
+
+
+def test_what_comes_first_is_done_before_any_bell_is_heard() -> None:
+    broker = make_broker("")
+    story: list[str] = []
+
+    async def rehearse() -> None:
+        await asyncio.sleep(0.2)  # for as long as it takes
+        story.append(f"rehearsed on {id(asyncio.get_running_loop())}")
+
+    async def listen(lane: str, slot: str) -> None:
+        story.append(f"heard on {id(asyncio.get_running_loop())}")
+
+    dramatiq.actor(broker=broker, actor_name="desk", queue_name="normal")(listen)
+    actor_loop(broker).on_open(rehearse)
+    with ringing(broker) as ring:
+        ring([bell()])  # it waits already when the worker starts
+        with running(broker):
+            assert eventually(lambda: len(story) == 2)
+    assert [word.split()[0] for word in story] == ["rehearsed", "heard"]
+    assert len({word.split()[2] for word in story}) == 1
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+def test_a_rehearsal_that_fails_or_never_ends_keeps_no_worker_from_working(
+    hangs: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker = make_broker("")
+    heard: list[tuple[str, float]] = []
+    hear(broker, heard)
+    monkeypatch.setattr(lanes, "OPENING_SECONDS", 0.01)
+
+    async def rehearse() -> None:
+        if hangs:
+            await asyncio.Event().wait()
+        raise ConnectionError("the database is away")
+
+    actor_loop(broker).on_open(rehearse)
+    with running(broker), ringing(broker) as ring:
+        ring([bell()])
+        assert eventually(lambda: len(heard) == 1)
 
 
 def test_a_bell_that_failed_is_not_tried_again() -> None:

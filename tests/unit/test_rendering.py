@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from workers.errors import TemplateError
 from workers.rendering import Renderer
+from workers.rendering.environment import Sandbox
 
 renderer = Renderer()
 
@@ -238,3 +239,16 @@ def test_shared_words_of_both_twins_keep_long_texts_bounded() -> None:
     mail = renderer.render_mail("assignment", "zh_CN", given)
     assert len(mail.text) < 6_000
     assert re.search("…", mail.text)
+
+
+def test_a_renderer_that_was_warmed_compiles_no_mail_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    warmed = Renderer()
+    warmed.warm()
+
+    def compiled(*_: Any, **__: Any) -> Any:
+        raise AssertionError("somebody was kept waiting")
+
+    monkeypatch.setattr(Sandbox, "compile", compiled)
+    for message in ("receipt", "breach", "first_response_warning"):
+        for locale in ("en", "zh_CN"):
+            assert warmed.render_mail(message, locale, warmed.sample(message, locale)).subject

@@ -2,5 +2,6 @@
 
 from workers.alarms.firing import BATCH, Handler, change_plan, fire, plan_of
 from workers.alarms.in_turn import InTurn
+from workers.alarms.rehearsing import rehearse
 
-__all__ = ["BATCH", "Handler", "InTurn", "change_plan", "fire", "plan_of"]
+__all__ = ["BATCH", "Handler", "InTurn", "change_plan", "fire", "plan_of", "rehearse"]

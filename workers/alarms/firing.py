@@ -14,6 +14,7 @@ import structlog
 from sqlalchemy import select
 
 from models.base import new_id
+from models.bulk import among
 from models.deadlines import Deadline
 from models.tickets import Ticket
 from models.vocabulary import DeadlineKind, Lane
@@ -73,7 +74,7 @@ async def fire(
 
 async def _hear_all(uow: UnitOfWork, taken: Sequence[UUID], handlers: Mapping[DeadlineKind, Handler]) -> None:
     """Act on those of `taken` that are due still; their tickets are locked."""
-    rows = await _due(uow, taken)
+    rows = await due_ones(uow, taken)
     if len(rows) > 1:
         with uow.session.no_autoflush:  # that they are taken is nothing that anybody else reads
             uow.ahead = await look_ahead(uow, rows)
@@ -82,11 +83,11 @@ async def _hear_all(uow: UnitOfWork, taken: Sequence[UUID], handlers: Mapping[De
         if row.due_at is not None:
             uow.metrics.alarm_lateness.labels(row.lane.value).observe((now - row.due_at).total_seconds())
         if not uow.tracer.on:
-            await _hear(uow, row, handlers[row.kind])
+            await hear(uow, row, handlers[row.kind])
             continue
         ticket = await uow.the(Ticket, row.ticket_id)
         with uow.tracer.span("alarm", ticket.trace, deadline=row.kind.value):
-            await _hear(uow, row, handlers[row.kind])
+            await hear(uow, row, handlers[row.kind])
 
 
 async def _fire_alone(workshop: Workshop, one: UUID, handlers: Mapping[DeadlineKind, Handler]) -> None:
@@ -98,7 +99,7 @@ async def _fire_alone(workshop: Workshop, one: UUID, handlers: Mapping[DeadlineK
         log.exception("alarm_failed", deadline=str(one))
         async with workshop.begin() as uow:
             await _lock_ticket(uow, one)
-            for row in await _due(uow, [one]):
+            for row in await due_ones(uow, [one]):
                 row.tries += 1
                 pause(row, retry_pause(row.tries), uow.clock)
 
@@ -108,21 +109,23 @@ async def _lock_ticket(uow: UnitOfWork, ident: UUID) -> None:
     await uow.session.execute(held(select(Ticket.id).where(Ticket.id == ticket)))
 
 
-async def _due(uow: UnitOfWork, idents: Sequence[UUID]) -> list[Deadline]:
+async def due_ones(uow: UnitOfWork, idents: Sequence[UUID]) -> list[Deadline]:
     """Those that are due and free, marked as claimed for as long as the transaction lasts.
 
     An answer may have settled one of them just before its ticket was locked.
     """
     if not idents:
         return []
-    found = select(Deadline).where(Deadline.id.in_(idents), *still_claimable(Deadline, uow.clock))
+    found = select(Deadline).where(
+        among(uow.session, Deadline.id, idents), *still_claimable(Deadline, uow.clock)
+    )
     rows = list(await uow.session.scalars(found.order_by(Deadline.due_at)))
     for row in rows:
         row.lease_token = new_id()
     return rows
 
 
-async def _hear(uow: UnitOfWork, row: Deadline, handler: Handler) -> None:
+async def hear(uow: UnitOfWork, row: Deadline, handler: Handler) -> None:
     """Act on every alarm of this row whose time has come, in order, then wait for the next one."""
     now = uow.clock.now()
     while row.alarm_no < len(row.alarms) and row.lease_token is not None:

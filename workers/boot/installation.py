@@ -17,7 +17,7 @@ from models.vocabulary import Lane, Medium
 from workers import __version__
 from workers.actors import DESKS, Bench, register
 from workers.bells import Ring
-from workers.broker import Ringer, is_alive, let_go, make_broker, make_workers
+from workers.broker import Ringer, actor_loop, is_alive, let_go, make_broker, make_workers
 from workers.channels.console import ConsoleChannel
 from workers.channels.limits import Limiter, LocalLimiter
 from workers.channels.port import Channel
@@ -100,7 +100,7 @@ class Installation:
         check_accounts(settings.email_hooks)
         Preparer(self.renderer, settings, Vault(settings.secret_keys))
         self._gate = make_gate(settings.database_url)
-        register(self.broker, self._bench)
+        self._rehearse = register(self.broker, self._bench)
 
     def workshop(self, ring: Ring | None = None) -> Workshop:
         """A workshop for the event loop that is going to use it; whoever asks disposes of its engine."""
@@ -137,6 +137,10 @@ class Installation:
         caller = Caller(allowed=allowed, http=http)
         url = self.settings.heartbeat_url
         return Heartbeat(workshop, url, caller, DESKS, swept=scheduler.swept, broker_alive=self.broker_alive)
+
+    def rehearse_first(self) -> None:
+        """Have the workers that are going to start play some alarms before they hear a bell."""
+        actor_loop(self.broker).on_open(self._rehearse)
 
     def workers(self, lanes: Mapping[Lane, int] | None = None) -> list[dramatiq.Worker]:
         """Dramatiq workers with reserved threads per lane, not yet started."""

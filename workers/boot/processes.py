@@ -98,6 +98,7 @@ async def run_worker(installation: Installation, lanes: Collection[Lane]) -> Non
     stop = _stop_signal()
     await installation.prepare()
     installation.renderer.warm()
+    installation.rehearse_first()
     _collect_seldom()
     with _workers(installation, lanes):
         async with monitored(installation, "worker"):

@@ -18,9 +18,11 @@ from workers.broker.brokers import broker_for
 DELAYED_BELLS = 20_000
 IN_PROCESS_IDLE_MS = 50
 BROKER_IDLE_MS = 100
+OPENING_SECONDS = 10.0
 CLOSING_SECONDS = 10.0
 LAST_TURNS_SECONDS = 0.05
 
+Opener = Callable[[], Awaitable[None]]
 Closer = Callable[[], Awaitable[None]]
 
 
@@ -28,8 +30,9 @@ class ActorLoop(AsyncIO):
     """One event loop for the asynchronous actors of all lanes.
 
     dramatiq's own middleware makes a loop per Worker and keeps only the last; here the first Worker to
-    start makes it and the last to stop ends it, after its tasks were cancelled and what was registered
-    with `on_close` (engines, relay connections) has been closed *on that loop*.
+    start makes it, with what was registered with `on_open` done on it before any bell is heard. The last
+    to stop ends it, after its tasks were cancelled and what was registered with `on_close` (engines, relay
+    connections) has been closed *on that loop*.
     """
 
     def __init__(self) -> None:
@@ -37,7 +40,15 @@ class ActorLoop(AsyncIO):
         self._lock = threading.Lock()
         self._workers = 0
         self._thread: EventLoopThread | None = None
+        self._openers: list[Opener] = []
         self._closers: list[Closer] = []
+
+    def on_open(self, opener: Opener) -> None:
+        """Await `opener()` on the loop before the first bell is heard, for OPENING_SECONDS at most.
+
+        What fails in it is only logged: it makes a worker quicker, not able.
+        """
+        self._openers.append(opener)
 
     def on_close(self, closer: Closer) -> None:
         """Await `closer()` on the loop before it ends; the last registered goes first."""
@@ -51,6 +62,7 @@ class ActorLoop(AsyncIO):
                 self._thread = EventLoopThread(self.logger)
                 self._thread.start(timeout=CLOSING_SECONDS)
                 set_event_loop_thread(self._thread)
+                self._open(self._thread.loop)
 
     def after_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
         """End the loop after the last Worker."""
@@ -66,6 +78,13 @@ class ActorLoop(AsyncIO):
         set_event_loop_thread(None)
         thread.stop()  # type: ignore[no-untyped-call]  # dramatiq leaves it untyped
 
+    def _open(self, loop: asyncio.AbstractEventLoop) -> None:
+        for opener in self._openers:
+            try:
+                asyncio.run_coroutine_threadsafe(_within(opener, OPENING_SECONDS), loop).result()
+            except Exception as error:
+                self.logger.warning("the first bell may take longer: %s", type(error).__name__)
+
     async def _wind_up(self) -> None:
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for task in tasks:
@@ -78,6 +97,11 @@ class ActorLoop(AsyncIO):
                 self.logger.exception("closing something on the actors' event loop failed")
         # A connection that was broken off closes its socket a turn of the loop later: give it that turn.
         await asyncio.sleep(LAST_TURNS_SECONDS)
+
+
+async def _within(opener: Opener, seconds: float) -> None:
+    async with asyncio.timeout(seconds):
+        await opener()
 
 
 def make_broker(url: str) -> dramatiq.Broker:

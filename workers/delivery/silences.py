@@ -13,6 +13,7 @@ import phonenumbers
 from phonenumbers import timezone as phone_zones
 from sqlalchemy import and_, or_, select
 
+from models.bulk import among
 from models.crypto import Erased, Tampered, UnknownKey
 from models.deadlines import Deadline
 from models.notifications import Notification
@@ -90,7 +91,7 @@ async def _ended(uow: UnitOfWork, rows: Sequence[Notification]) -> dict[UUID | N
         return {}
     found = await uow.session.execute(
         select(Deadline.id, Deadline.ended_reason).where(
-            Deadline.id.in_(told_of), Deadline.ended_reason.is_not(None)
+            among(uow.session, Deadline.id, told_of), Deadline.ended_reason.is_not(None)
         )
     )
     return {ident: reason or "" for ident, reason in found}
@@ -99,7 +100,7 @@ async def _ended(uow: UnitOfWork, rows: Sequence[Notification]) -> dict[UUID | N
 async def _manners(uow: UnitOfWork, rows: Sequence[Notification]) -> dict[UUID, Silence]:
     """Whoever is asked for a rating is not asked at night, nor again and again."""
     ids = {row.customer_id for row in rows}
-    found = await uow.session.scalars(select(Customer).where(Customer.id.in_(ids)))
+    found = await uow.session.scalars(select(Customer).where(among(uow.session, Customer.id, ids)))
     customers = {customer.id: customer for customer in found}
     if any(row.kind == INVITATION for row in rows):
         # Another worker may be about to ask the same customer: whoever comes second sees what was decided.
