@@ -201,7 +201,7 @@ def retry_pause(tries: int) -> float:
 
 
 async def first_due(
-    session: AsyncSession, models: Sequence[type[Promised]], clock: Clock
+    database: AsyncConnection | AsyncSession, models: Sequence[type[Promised]], clock: Clock
 ) -> dict[tuple[type[Promised], Lane], datetime]:
     """Since when something can be claimed in each lane of each of these tables (due, and neither leased nor
     pausing), if anything; all of them by one statement.
@@ -211,7 +211,7 @@ async def first_due(
     until it meets such a row, that is to the end (2.5 million settled rows: a second, in each sweep). An
     order leads it to the index over open rows; within EXISTS it would be dropped.
     """
-    found = await session.execute(
+    found = await database.execute(
         _firsts(tuple(models)), {"now": clock.now(), "machine_now": clock.machine()}
     )
     firsts = zip(product(models, Lane), found.one(), strict=True)
@@ -245,12 +245,15 @@ def _due_between(models: tuple[type[Promised], ...]) -> CompoundSelect[Any]:
 
 
 async def slots_between(
-    session: AsyncSession, models: Sequence[type[Promised]], after: datetime, until: datetime
+    database: AsyncConnection | AsyncSession,
+    models: Sequence[type[Promised]],
+    after: datetime,
+    until: datetime,
 ) -> dict[tuple[type[Promised], Lane], list[datetime]]:
     """The slots (see `slot_of`), in order, of what gets due in each lane of these tables after `after` up to
     `until`, where anything does; all of them by one statement.
     """
-    found = await session.execute(_due_between(tuple(models)), {"after": after, "until": until})
+    found = await database.execute(_due_between(tuple(models)), {"after": after, "until": until})
     places = list(product(models, Lane))
     slots: dict[tuple[type[Promised], Lane], set[datetime]] = {}
     for place, moment in found:

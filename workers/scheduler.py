@@ -12,13 +12,14 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.base import Promised
 from workers.bells import SLOT, Bell, Ring, slot_of
 from workers.clock import Clock, ClockWatch
 from workers.metrics import Metrics
 from workers.promises import first_due, slots_between
-from workers.unit_of_work import UnitOfWork, Workshop
+from workers.unit_of_work import Workshop
 
 HORIZON = timedelta(seconds=30)
 SWEEP = timedelta(seconds=1)
@@ -100,9 +101,9 @@ class Scheduler:
         now = self._clock.now()
         until = now + _promise_span(self._clock, now, self._horizon)
         after = max(now, self._seen_until or now)
-        async with self._workshop.read() as uow:
-            overdue = await self._overdue(uow, now)
-            ahead = await self._ahead(uow, after, until)
+        async with self._workshop.glance() as connection:
+            overdue = await self._overdue(connection, now)
+            ahead = await self._ahead(connection, after, until)
         self._metrics.overdue_lanes.set(len(overdue))
         self._metrics.swept_at.set(self._clock.machine().timestamp())
         self._swept = time.monotonic()
@@ -110,9 +111,9 @@ class Scheduler:
             self._ring({*overdue, *ahead})
         self._seen_until = max(after, until)
 
-    async def _overdue(self, uow: UnitOfWork, now: datetime) -> list[Bell]:
+    async def _overdue(self, connection: AsyncConnection, now: datetime) -> list[Bell]:
         at_once = slot_of(now) - SLOT
-        found = await first_due(uow.session, list(self._names), self._clock)
+        found = await first_due(connection, list(self._names), self._clock)
         missed, hopeless = (_promise_span(self._clock, now, span) for span in (MISSED, HOPELESS))
         if any(missed < now - first < hopeless for first in found.values()):
             self._wary_until = self._clock.machine().timestamp() + self._horizon.total_seconds()
@@ -121,8 +122,8 @@ class Scheduler:
             for (model, lane), first in found.items()
         ]
 
-    async def _ahead(self, uow: UnitOfWork, after: datetime, until: datetime) -> list[Bell]:
-        found = await slots_between(uow.session, list(self._names), after, until)
+    async def _ahead(self, connection: AsyncConnection, after: datetime, until: datetime) -> list[Bell]:
+        found = await slots_between(connection, list(self._names), after, until)
         return [
             Bell(self._names[model], lane, slot) for (model, lane), slots in found.items() for slot in slots
         ]

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import func, select
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
 from models.base import Base
 from models.gate import WriteGate
@@ -244,6 +244,14 @@ class Workshop:
             self._reading, sync_session_class=ReadOnly, expire_on_commit=False
         ) as session:
             yield UnitOfWork(self, session, self.policies.known(version), version)
+
+    @asynccontextmanager
+    async def glance(self) -> AsyncIterator[AsyncConnection]:
+        """Only reads, like `read`, for the clockwork: what is due does not depend on the policy in force, so
+        nobody looks which one that is, and no session stands between.
+        """
+        async with self._reading.connect() as connection:
+            yield connection
 
     @property
     def policy(self) -> Policy:

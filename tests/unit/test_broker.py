@@ -20,6 +20,8 @@ from tests.fakes import ManualClock
 from workers.bells import Bell
 from workers.broker import InProcessBroker, Ringer, actor_loop, lanes, make_broker, make_workers, messages
 from workers.broker.brokers import ANSWER_SECONDS
+from workers.broker.inside import Room
+from workers.broker.lane_worker import Work
 from workers.clock import FastClock, SystemClock
 from workers.errors import SettingsError
 from workers.metrics import Metrics
@@ -206,8 +208,7 @@ def test_bells_for_a_desk_that_is_not_there_do_not_pile_up() -> None:
         for _ in range(50):
             ((message, delay),) = messages([bell(desk="nobody")], CLOCK)
             broker.enqueue(message, delay=delay)
-        broker.join("normal", timeout=30_000, fail_fast=False)
-        assert 0 < len(broker.dead_letters) <= 20
+        assert eventually(lambda: not broker.queues["normal"])
 
 
 def test_when_one_lane_has_stopped_the_others_go_on_to_the_end() -> None:
@@ -222,6 +223,85 @@ def test_when_one_lane_has_stopped_the_others_go_on_to_the_end() -> None:
         ring([bell(Lane.BULK)])
         assert eventually(lambda: [lane for lane, _ in heard] == ["bulk"])
     bulk.stop(timeout=2000)
+
+
+def test_at_rest_no_thread_looks_for_bells_and_each_bell_wakes_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    broker = make_broker("")
+    heard: list[tuple[str, float]] = []
+    hear(broker, heard)
+    looked: list[str] = []
+    _count(monkeypatch, Room, "take", looked)
+    _count(monkeypatch, Work, "get", looked)
+    with running(broker, {Lane.NORMAL: 2}), ringing(broker) as ring:
+        assert eventually(lambda: sorted(looked) == ["get", "get", "take"])
+        ring([bell(seconds=0.8)])
+        assert eventually(lambda: len(heard) == 1)
+        ring([bell()])
+        assert eventually(lambda: len(heard) == 2)
+        assert eventually(lambda: sorted(looked) == ["get"] * 4 + ["take"] * 3), "once more for each bell"
+
+
+def _count(patch: pytest.MonkeyPatch, kind: type, name: str, calls: list[str]) -> None:
+    real = getattr(kind, name)
+
+    def counted(*given: object, **named: object) -> object:
+        calls.append(name)
+        return real(*given, **named)
+
+    patch.setattr(kind, name, counted)
+
+
+def test_who_waits_for_a_later_bell_is_woken_by_an_earlier_one() -> None:
+    broker = make_broker("")
+    heard: list[tuple[str, float]] = []
+    hear(broker, heard)
+    with running(broker), ringing(broker) as ring:
+        ring([bell(seconds=29)])
+        assert eventually(lambda: len(broker.queues["normal"]) == 1)
+        ring([bell()])
+        assert eventually(lambda: len(heard) == 1, within=20)
+        assert len(broker.queues["normal"]) == 1
+
+
+def test_threads_that_sleep_end_when_they_are_told_to(backend: Backend) -> None:
+    broker = make_broker(backend.broker_url)
+    (worker,) = make_workers(broker, {Lane.NORMAL: 3})
+    worker.start()
+    with ringing(broker) as ring:
+        ring([bell(seconds=29)])
+        worker.stop(timeout=round(DEEP * 1000))
+    assert [
+        thread.name for thread in [*worker.workers, *worker.consumers.values()] if thread.is_alive()
+    ] == []
+    broker.close()
+
+
+def test_what_a_worker_had_fetched_and_not_begun_is_heard_by_the_next() -> None:
+    broker = make_broker("")
+    begun, released = threading.Event(), threading.Event()
+    heard: list[str] = []
+
+    async def listen(lane: str, slot: str) -> None:
+        begun.set()
+        await asyncio.to_thread(released.wait, 2 * DEEP)
+        heard.append(slot)
+
+    dramatiq.actor(broker=broker, actor_name="desk", queue_name="normal")(listen)
+    (first,) = make_workers(broker, {Lane.NORMAL: 1})
+    first.start()
+    for _ in range(3):
+        ((message, _delay),) = messages([bell()], CLOCK)
+        broker.enqueue(message)
+    assert begun.wait(DEEP)
+    assert eventually(lambda: first.work_queue.qsize() == 1), "two may be unanswered"
+    leaving = threading.Thread(target=first.stop, kwargs={"timeout": round(DEEP * 1000)})
+    leaving.start()
+    assert eventually(lambda: not any(thread.running for thread in first.workers))
+    released.set()
+    leaving.join()
+    assert len(heard) == 1
+    with running(broker, {Lane.NORMAL: 1}):
+        assert eventually(lambda: len(heard) == 3)
 
 
 @contextmanager
@@ -318,10 +398,9 @@ def test_bells_beyond_the_horizon_are_left_to_the_scheduler() -> None:
     with ringing(broker) as ring:
         ring([bell(seconds=60)])
         ring([bell(seconds=29)])
-        assert eventually(lambda: broker.queues["normal.DQ"].qsize() == 1)
+        assert eventually(lambda: len(broker.queues["normal"]) == 1)
         time.sleep(0.1)
-    assert broker.queues["normal.DQ"].qsize() == 1
-    assert broker.queues["normal"].qsize() == 0
+    assert len(broker.queues["normal"]) == 1
 
 
 def test_a_closed_ringer_keeps_still() -> None:
@@ -330,7 +409,7 @@ def test_a_closed_ringer_keeps_still() -> None:
     ringer.close()
     ringer([bell()])
     time.sleep(0.05)
-    assert broker.queues["normal"].qsize() == 0
+    assert not broker.queues["normal"]
 
 
 def test_an_unknown_kind_of_broker_is_refused() -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Collection
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import event
 
 from models.intake import IntakeEvent
 from models.vocabulary import Lane
@@ -96,6 +97,18 @@ async def test_bells_lost_by_the_broker_are_made_up_for_within_a_second(workshop
     assert [bell.lane for bell in book.rung] == [Lane.NORMAL]
 
 
+async def test_a_round_asks_the_database_twice_whatever_policy_is_in_force(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.in_force.LOOK_AGAIN", 0.0)
+    scheduler = Scheduler(workshop, BellBook(), DESKS)
+    await scheduler.round()
+    asked: list[str] = []
+    event.listen(workshop.engine.sync_engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
+    await scheduler.round()
+    assert len([words for words in asked if not words.startswith("BEGIN")]) == 2
+
+
 async def test_where_bells_were_missed_the_next_sweeps_come_soon(workshop: Workshop) -> None:
     scheduler = Scheduler(workshop, BellBook(), DESKS)
     rests: list[timedelta] = []
@@ -120,7 +133,7 @@ async def test_a_database_in_trouble_is_not_asked_more_often(
     def away() -> None:
         raise OSError("the database is away")
 
-    monkeypatch.setattr(workshop, "read", away)
+    monkeypatch.setattr(workshop, "glance", away)
     await scheduler.round()
     assert scheduler.rest() == SWEEP
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 import uvicorn
 
@@ -19,6 +19,8 @@ from workers.web.monitor import WebApp, make_monitor_app
 from workers.web.parts import WebParts
 
 BACKLOG = 2048
+DATE_SECONDS = 1.0
+"""How exact the answers' header Date is."""
 
 
 @asynccontextmanager
@@ -30,7 +32,7 @@ async def site(installation: Installation, workshop: Workshop, host: str, port: 
     stop = asyncio.Event()
     trail = asyncio.create_task(parts.trail.run(stop))
     try:
-        async with _served(make_app(parts), host, port):
+        async with served(make_app(parts), host, port):
             yield
     finally:
         stop.set()
@@ -46,7 +48,7 @@ async def watching_door(
     Raises Unavailable when the address is taken.
     """
     parts = _parts(installation, workshop, whole=whole)
-    async with _served(make_monitor_app(parts), host, port):
+    async with served(make_monitor_app(parts), host, port):
         yield
 
 
@@ -64,7 +66,7 @@ def _parts(installation: Installation, workshop: Workshop, *, whole: bool = True
 
 
 @asynccontextmanager
-async def _served(app: WebApp, host: str, port: int) -> AsyncIterator[None]:
+async def served(app: WebApp, host: str, port: int) -> AsyncIterator[None]:
     """Open a door, and close it in order: no new requests, what was accepted is finished."""
     server = _Server(
         uvicorn.Config(
@@ -90,7 +92,7 @@ async def _served(app: WebApp, host: str, port: int) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        server.should_exit = True
+        server.end()
         await task
         door.close()
 
@@ -100,11 +102,26 @@ def _family(host: str) -> socket.AddressFamily:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without signal handling of its own (one signal stops all doors); says when it is open."""
+    """uvicorn without signal handling of its own (one signal stops all doors); says when it is open.
+
+    Told to end it does so at once, and need not look ten times a second whether it was.
+    """
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.opened = asyncio.Event()
+        self._ended = asyncio.Event()
+
+    def end(self) -> None:
+        """Take no more requests, finish those that were taken, and end."""
+        self.should_exit = True
+        self._ended.set()
+
+    async def main_loop(self) -> None:
+        """Keep the time of the answers' headers until the end."""
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ended.wait(), DATE_SECONDS)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Open the door, and say so."""

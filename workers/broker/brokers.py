@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections import defaultdict, deque
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import dramatiq
-from dramatiq.brokers.stub import StubBroker
 
+from workers.broker.inside import InProcessBroker
 from workers.errors import SettingsError
 from workers.settings.broker_url import (
     WANTED,
@@ -25,22 +24,9 @@ if TYPE_CHECKING:
 
 NAMESPACE = "closeloop"
 DEAD_BELL_MS = 3_600_000
-DEAD_BELLS = 20
 CONNECT_SECONDS = 1.0
 ANSWER_SECONDS = 2.0
 HEARTBEAT_SECONDS = 30
-
-
-class InProcessBroker(StubBroker):
-    """The broker inside the process. It forgets dead bells: the rows are the record, not the messages."""
-
-    def __init__(self, middleware: list[dramatiq.Middleware]) -> None:
-        super().__init__(middleware=middleware)
-        self.dead_letters_by_queue = defaultdict(_few)
-
-
-def _few() -> list[dramatiq.MessageProxy]:
-    return cast(list[dramatiq.MessageProxy], deque(maxlen=DEAD_BELLS))
 
 
 def broker_for(url: str, middleware: list[dramatiq.Middleware]) -> dramatiq.Broker:
@@ -56,7 +42,7 @@ def broker_for(url: str, middleware: list[dramatiq.Middleware]) -> dramatiq.Brok
 
 def is_alive(broker: dramatiq.Broker) -> bool:
     """Whether the broker answers; the one inside the process always does. Takes seconds when it is silent."""
-    if isinstance(broker, StubBroker):
+    if isinstance(broker, InProcessBroker):
         return True
     with suppress(Exception):  # whatever it is, it is no answer
         client = getattr(broker, "client", None)

@@ -9,15 +9,12 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import dramatiq
 from dramatiq.asyncio import EventLoopThread, set_event_loop_thread
-from dramatiq.brokers.stub import StubBroker
 from dramatiq.middleware import AsyncIO
 
 from models.vocabulary import Lane
 from workers.broker.brokers import broker_for
+from workers.broker.lane_worker import LaneWorker
 
-DELAYED_BELLS = 20_000
-IN_PROCESS_IDLE_MS = 50
-BROKER_IDLE_MS = 100
 OPENING_SECONDS = 10.0
 CLOSING_SECONDS = 10.0
 LAST_TURNS_SECONDS = 0.05
@@ -132,11 +129,4 @@ def make_workers(broker: dramatiq.Broker, threads: Mapping[Lane, int]) -> list[d
 
     Each thread carries one batch at a time; concurrency within a batch is the actor's.
     """
-    idle = IN_PROCESS_IDLE_MS if isinstance(broker, StubBroker) else BROKER_IDLE_MS
-    workers = []
-    for lane, count in threads.items():
-        worker = dramatiq.Worker(broker, queues={lane.value}, worker_timeout=idle, worker_threads=count)
-        # A delay queue is read in order of arrival: bells that do not fit would hold up nearer ones.
-        worker.delay_prefetch = DELAYED_BELLS
-        workers.append(worker)
-    return workers
+    return [LaneWorker(broker, lane, count) for lane, count in threads.items()]
