@@ -49,7 +49,9 @@ ROUNDS = 20
 A_MOMENT = 0.001
 """Seconds: a timer may go off so much before its time, and what is due then would wait for the sweep."""
 LOOK_BACK = timedelta(seconds=2)
-"""So much before its slot a bell looks for alarms; the sweep rings for what is older, with its slot."""
+"""So much before its slot a bell looks for alarms and messages; the sweep rings for what is older, with its
+slot.
+"""
 
 
 async def _sla_alarm(uow: UnitOfWork, row: Deadline, alarm: Alarm) -> timedelta | None:
@@ -131,11 +133,12 @@ class Bench:
         return total
 
     def _work(self, desk: str, slot: datetime) -> tuple[Callable[[Lane], Awaitable[int]], int]:
+        since = slot - LOOK_BACK if slot > EPOCH else None
         match desk:
             case "intake":
                 return self._take_in, INTAKE_BATCH
             case "deadlines":
-                return partial(self._fire, since=slot - LOOK_BACK if slot > EPOCH else None), alarms.BATCH
+                return partial(self._fire, since=since), alarms.BATCH
             case "errands":
                 return self._errands, errands.BATCH
             case "index":
@@ -143,7 +146,7 @@ class Bench:
             case "webhooks":
                 return self._webhooks, ENDPOINTS
             case _:
-                return self._deliver, DELIVERY_BATCH
+                return partial(self._deliver, since=since), DELIVERY_BATCH
 
     async def _take_in(self, lane: Lane) -> int:
         """Nothing while the clock is wrong, if others may do it: what is told then would be due at a moment
@@ -162,12 +165,12 @@ class Bench:
     async def _errands(self, lane: Lane) -> int:
         return 0 if await self._clock_is_wrong() else await errands.fire(self.workshop, lane)
 
-    async def _deliver(self, lane: Lane) -> int:
+    async def _deliver(self, lane: Lane, since: datetime | None) -> int:
         """Nothing begins while the clock of this machine is wrong: messages would be dropped as too late,
         given up as too old, taken from a worker that is sending them, or leave in quiet hours and before
         their hold is over; none of that could be taken back. What is on the wire is sent and recorded.
         """
-        return 0 if await self._clock_is_wrong() else await self.courier.deliver(lane)
+        return 0 if await self._clock_is_wrong() else await self.courier.deliver(lane, since)
 
     async def _clock_is_wrong(self) -> bool:
         """Whether this machine's clock was set while the process ran, or is not the database's; said once,

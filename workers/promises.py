@@ -89,13 +89,16 @@ async def claim(
     lease: timedelta,
     values: Mapping[str, Any] | None = None,
     only: Sequence[ColumnElement[bool]] = (),
+    since: datetime | None = None,
 ) -> list[Row]:
     """Take up to `limit` due rows of one lane, those that have waited longest first, sorted by `due_at`.
 
     Each gets a fresh `lease_token`, is nobody else's until `lease` (machine time) has passed, counts one
-    more try and takes over `values` (column → value). `only` are further conditions. Two claimers never get
-    the same row: the condition is checked again by the UPDATE itself. The rows belong to `uow.session`.
+    more try and takes over `values` (column → value). `only` are further conditions; what was due before
+    `since` is not looked at (see `hold`). Two claimers never get the same row: the condition is checked again
+    by the UPDATE itself. The rows belong to `uow.session`.
     """
+    only = (*only, model.due_at >= since) if since is not None else only
     conditions = (*_claimable(model, lane, uow.clock), *only)
     # A materialised list of ids: a plain subquery may be run again per row by PostgreSQL's planner and
     # lock more than `limit` rows. SQLite knows no row locks and leaves FOR UPDATE out.
@@ -142,9 +145,8 @@ async def hold(
     and with it the lock. `belongs_to` is the column of `model` with the owner's id. The rows must be read by
     a statement of its own after this one, with `still_claimable`.
 
-    What was due before `since` is not looked at. While a long transaction keeps its snapshot, PostgreSQL has
-    to walk over everything that was settled meanwhile, and whoever begins where the bell points to is spared
-    that. The sweep points to the very first row that is due.
+    What was due before `since` is not looked at. While a long transaction keeps its snapshot, PostgreSQL
+    walks over all that was settled meanwhile, which who begins where the bell points to is spared.
     """
     conditions = _claimable(model, lane, uow.clock)
     query = (
@@ -201,19 +203,17 @@ def retry_pause(tries: int) -> float:
 
 
 async def first_due(
-    database: AsyncConnection | AsyncSession, models: Sequence[type[Promised]], clock: Clock
+    database: AsyncConnection | AsyncSession, models: Sequence[type[Promised]], clock: Clock, since: datetime
 ) -> dict[tuple[type[Promised], Lane], datetime]:
     """Since when something can be claimed in each lane of each of these tables (due, and neither leased nor
-    pausing), if anything; all of them by one statement.
+    pausing), if anything that was not due before `since`; all of them by one statement.
 
-    The first row by `due_at` is asked for, not whether one EXISTS: a prepared statement does not know how
-    late `due_at` may be and takes a third of the table to be due. For EXISTS PostgreSQL then reads the table
-    until it meets such a row, that is to the end (2.5 million settled rows: a second, in each sweep). An
-    order leads it to the index over open rows; within EXISTS it would be dropped.
+    The first row by `due_at` is asked for, not whether one EXISTS: not knowing how late that is, PostgreSQL
+    takes a third of the table to be due, and for EXISTS reads it to the end (2.5 million settled rows: a
+    second, in each sweep). An order leads it to the index over open rows.
     """
-    found = await database.execute(
-        _firsts(tuple(models)), {"now": clock.now(), "machine_now": clock.machine()}
-    )
+    times = {"now": clock.now(), "machine_now": clock.machine(), "since": since}
+    found = await database.execute(_firsts(tuple(models)), times)
     firsts = zip(product(models, Lane), found.one(), strict=True)
     return {place: first for place, first in firsts if first is not None}
 
@@ -221,12 +221,12 @@ async def first_due(
 @cache  # it is asked each second
 def _firsts(models: tuple[type[Promised], ...]) -> Select[Any]:
     """The columns are the lanes of the tables, in their order."""
-    now, machine_now = (bindparam(name, type_=UtcDateTime) for name in ("now", "machine_now"))
+    now, machine_now, since = (bindparam(name, type_=UtcDateTime) for name in ("now", "machine_now", "since"))
     columns = []
     for model, lane in product(models, Lane):
         table = model.__table__
         free = or_(table.c.free_at.is_(None), table.c.free_at <= machine_now)
-        due = (table.c.due_at <= now, free, table.c.lane == lane)
+        due = (table.c.due_at <= now, table.c.due_at >= since, free, table.c.lane == lane)
         columns.append(select(table.c.due_at).where(*due).order_by(table.c.due_at).limit(1).scalar_subquery())
     return select(*columns)
 

@@ -1,5 +1,5 @@
 """The clockwork: rings ahead for what gets due in the next 30 s, and sweeps each second for what was missed,
-ten times a second when something was.
+four times a second while something gets due, ten times when something was missed.
 
 It changes nothing in the database, so any number of schedulers may run; a second one only rings twice.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from bisect import bisect_right
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
@@ -15,7 +16,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.base import Promised
-from workers.bells import SLOT, Bell, Ring, slot_of
+from workers.bells import EPOCH, SLOT, Bell, Ring, slot_of
 from workers.clock import Clock, ClockWatch
 from workers.metrics import Metrics
 from workers.promises import first_due, slots_between
@@ -23,6 +24,8 @@ from workers.unit_of_work import Workshop
 
 HORIZON = timedelta(seconds=30)
 SWEEP = timedelta(seconds=1)
+BRISK = timedelta(milliseconds=250)
+"""Between sweeps while something gets due: whatever loses its bell then is as much later, and no more."""
 MISSED = timedelta(milliseconds=150)
 """What has been due for longer than that was missed: bells have been lost.
 
@@ -32,6 +35,11 @@ SOON = timedelta(milliseconds=100)
 """Between sweeps as long as more bells may be lost: until nothing was missed for the span of the horizon."""
 HOPELESS = timedelta(minutes=1)
 """What has been due for longer than that waits for something else than a bell."""
+RECENT = timedelta(seconds=2)
+"""So far back the sweeps in between look; once in a sweep's time all that is due is looked for.
+
+While a long transaction keeps its snapshot, PostgreSQL walks over everything that was settled meanwhile.
+"""
 ROUND_SECONDS = 15.0
 
 
@@ -58,6 +66,9 @@ class Scheduler:
         self._metrics = metrics or Metrics()
         self._watch = watch or ClockWatch()
         self._seen_until: datetime | None = None
+        self._whole: datetime | None = None
+        self._coming: list[datetime] = []
+        self._near = False
         self._swept: float | None = None
         self._wary_until = 0.0
         self._log = structlog.get_logger(__name__)
@@ -74,6 +85,7 @@ class Scheduler:
 
     async def round(self) -> None:
         """One look at all desks. Never raises but for cancellation."""
+        self._near = False
         try:
             async with asyncio.timeout(ROUND_SECONDS):
                 await self._workshop.compare_clocks(self._watch)
@@ -83,39 +95,54 @@ class Scheduler:
                 with self._metrics.sweep_seconds.time():
                     await self._look()
         except Exception:
-            self._wary_until = 0.0  # what fails is not asked again the sooner
+            self._wary_until, self._near = 0.0, False  # what fails is not asked again the sooner
             self._metrics.sweeps.labels("failed").inc()
             self._log.exception("sweep_failed")
         else:
             self._metrics.sweeps.labels("done").inc()
 
     def rest(self) -> timedelta:
-        """How long until the next round (machine time): less if something was missed of late."""
-        return min(SOON, self._sweep) if self._clock.machine().timestamp() < self._wary_until else self._sweep
+        """How long until the next round (machine time): less if something is about to get due, or has just
+        done so, and less still if something was missed of late.
+        """
+        if self._clock.machine().timestamp() < self._wary_until:
+            return min(SOON, self._sweep)
+        return min(BRISK, self._sweep) if self._near else self._sweep
 
     def swept(self) -> float | None:
         """Seconds since all desks were last looked at; None while that has not been."""
         return None if self._swept is None or self.parted else time.monotonic() - self._swept
 
     async def _look(self) -> None:
-        now = self._clock.now()
+        now, machine_now = self._clock.now(), self._clock.machine()
+        whole = self._whole is None or not timedelta() <= machine_now - self._whole < self._sweep
         until = now + _promise_span(self._clock, now, self._horizon)
         after = max(now, self._seen_until or now)
         async with self._workshop.glance() as connection:
-            overdue = await self._overdue(connection, now)
+            overdue = await self._overdue(connection, now, whole=whole)
             ahead = await self._ahead(connection, after, until)
-        self._metrics.overdue_lanes.set(len(overdue))
-        self._metrics.swept_at.set(self._clock.machine().timestamp())
-        self._swept = time.monotonic()
+        if whole:
+            self._whole = machine_now
+            self._metrics.overdue_lanes.set(len(overdue))
+            self._metrics.swept_at.set(self._clock.machine().timestamp())
+            self._swept = time.monotonic()
         if overdue or ahead:
             self._ring({*overdue, *ahead})
         self._seen_until = max(after, until)
+        self._coming = sorted({bell.due for bell in ahead}.union(self._coming))
+        del self._coming[: bisect_right(self._coming, now)]
+        soon = now + _promise_span(self._clock, now, self._sweep)
+        self._near = self._near or (bool(self._coming) and self._coming[0] <= soon)
 
-    async def _overdue(self, connection: AsyncConnection, now: datetime) -> list[Bell]:
+    async def _overdue(self, connection: AsyncConnection, now: datetime, *, whole: bool) -> list[Bell]:
+        """Bells for what is due; unless `whole`, for what has become due of late."""
         at_once = slot_of(now) - SLOT
-        found = await first_due(connection, list(self._names), self._clock)
+        since = EPOCH if whole else now - _promise_span(self._clock, now, RECENT)
+        found = await first_due(connection, list(self._names), self._clock, since)
         missed, hopeless = (_promise_span(self._clock, now, span) for span in (MISSED, HOPELESS))
-        if any(missed < now - first < hopeless for first in found.values()):
+        late = [now - first for first in found.values() if now - first < hopeless]
+        self._near = bool(late)
+        if any(each > missed for each in late):
             self._wary_until = self._clock.machine().timestamp() + self._horizon.total_seconds()
         return [
             Bell(self._names[model], lane, min(slot_of(first), at_once))

@@ -19,6 +19,7 @@ from tests.conftest import Backend
 from tests.fakes import ManualClock
 from tests.workbench import beside, event_due, settings_on, workshop_on
 from workers.actors import DESKS
+from workers.bells import EPOCH
 from workers.clock import SystemClock
 from workers.promises import claim, fence, first_due, pause, release, settle, slot_of, slots_between
 from workers.settings import Settings
@@ -114,10 +115,12 @@ async def test_a_dead_workers_rows_are_free_again_when_the_lease_has_run_out(bac
         clock.advance(LEASE - timedelta(seconds=1))
         async with workshop.begin() as uow:
             assert await claim(uow, IntakeEvent, Lane.NORMAL, limit=1, lease=LEASE) == []
-            assert await first_due(uow.session, [IntakeEvent], clock) == {}
+            assert await first_due(uow.session, [IntakeEvent], clock, EPOCH) == {}
         clock.advance(timedelta(seconds=1))
         async with workshop.begin() as uow:
-            assert set(await first_due(uow.session, [IntakeEvent], clock)) == {(IntakeEvent, Lane.NORMAL)}
+            assert set(await first_due(uow.session, [IntakeEvent], clock, EPOCH)) == {
+                (IntakeEvent, Lane.NORMAL)
+            }
             (heir,) = await claim(uow, IntakeEvent, Lane.NORMAL, limit=1, lease=LEASE)
             assert heir.tries == 2
         async with workshop.begin() as uow:
@@ -140,7 +143,7 @@ async def test_looking_for_what_is_due_reads_no_settled_rows(backend: Backend, w
         # What PostgreSQL comes to by itself at the sixth time.
         await uow.session.execute(text("SET LOCAL plan_cache_mode = force_generic_plan"))
         now = workshop.clock.now()
-        assert await first_due(uow.session, tables, workshop.clock) == {}
+        assert await first_due(uow.session, tables, workshop.clock, EPOCH) == {}
         assert await slots_between(uow.session, tables, now, now + timedelta(seconds=30)) == {}
         scans = text("SELECT seq_scan FROM pg_stat_xact_user_tables WHERE relname = 'intake_events'")
         assert (await uow.session.execute(scans)).scalar_one() == 0

@@ -20,15 +20,20 @@ from models.vocabulary import (
 )
 from tests.conftest import Backend
 from tests.house import House, open_house
+from tests.workbench import BellBook
 from workers import escalations, tickets
+from workers.actors import DESKS, Bench
+from workers.bells import slot_of
 from workers.channels.port import Outcome, Outgoing, Report, Verdict
 from workers.delivery.courier import Courier
 from workers.directory import Contact, staff_by_number
 from workers.errors import TemplateError
 from workers.rendering import Renderer
+from workers.scheduler import Scheduler
 
 pytestmark = pytest.mark.anyio
 
+QUEUED, SENT = NotificationState.QUEUED, NotificationState.SENT
 LILEI = "lilei@163.example"
 CAROL = "carol@help.example"
 RESULT = {"cause": "a stale token", "solution": "renewed it"}
@@ -60,6 +65,25 @@ async def test_one_erased_customer_does_not_hold_up_the_lane(backend: Backend) -
         assert second.state is NotificationState.SENT
         await courier.aclose()
         await workshop.engine.dispose()
+
+
+async def test_what_waits_for_long_is_left_to_the_sweeps_bell(backend: Backend) -> None:
+    async with open_house(backend) as house:
+        await _later(house, Contact(email=LILEI))
+        house.clock.advance(timedelta(minutes=30))
+        await _later(house, Contact(email="other@shop.example"))
+        house.clock.advance(timedelta(hours=1))
+        workshop = house.installation.workshop()
+        courier = house.installation.courier(workshop)
+        bench = Bench(workshop, courier, lambda bells: None)
+        assert await bench.hear("delivery", Lane.BULK, slot_of(house.clock.now())) == 1
+        assert [row.state for row in await house.notifications("receipt")] == [QUEUED, SENT]
+        rung = BellBook()
+        await Scheduler(workshop, rung, DESKS).round()
+        (bell,) = (each for each in rung.rung if (each.desk, each.lane) == ("delivery", Lane.BULK))
+        assert await bench.hear(*bell) == 1
+        assert [row.state for row in await house.notifications("receipt")] == [SENT, SENT]
+        await bench.aclose()
 
 
 async def _later(house: House, contact: Contact) -> None:

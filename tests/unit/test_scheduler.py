@@ -18,7 +18,7 @@ from workers.bells import Bell
 from workers.clock import ClockWatch, FastClock
 from workers.metrics import Metrics
 from workers.promises import claim
-from workers.scheduler import SOON, SWEEP, Scheduler
+from workers.scheduler import BRISK, SOON, SWEEP, Scheduler
 from workers.unit_of_work import Workshop
 
 pytestmark = pytest.mark.anyio
@@ -74,11 +74,13 @@ async def test_what_is_overdue_is_rung_for_at_every_sweep_until_it_is_claimed(wo
     await store(workshop, -5, -60)
     scheduler = Scheduler(workshop, book, DESKS)
     await scheduler.round()
+    moved(workshop).advance(SWEEP)
     await scheduler.round()
     assert [(bell.desk, bell.lane) for bell in book.rung] == [("intake", Lane.NORMAL)] * 2
     assert all(bell.due < workshop.clock.now() for bell in book.rung)
     async with workshop.begin() as uow:
         await claim(uow, IntakeEvent, Lane.NORMAL, limit=9, lease=timedelta(seconds=30))
+    moved(workshop).advance(SWEEP)
     await scheduler.round()
     assert len(book.rung) == 2
     moved(workshop).advance(timedelta(seconds=31))
@@ -119,7 +121,45 @@ async def test_where_bells_were_missed_the_next_sweeps_come_soon(workshop: Works
         rests.append(scheduler.rest())
     # Not due yet; due just now, and a bell may be on its way; missed; missed still; nothing that a bell could
     # help, but more of them may be lost; over.
-    assert rests == [SWEEP, SWEEP, SOON, SOON, SOON, SWEEP]
+    assert rests == [BRISK, BRISK, SOON, SOON, SOON, SWEEP]
+
+
+async def test_sweeps_come_sooner_while_something_gets_due_and_only_then(workshop: Workshop) -> None:
+    scheduler = Scheduler(workshop, BellBook(), DESKS)
+    rests: list[timedelta] = []
+    await store(workshop, 5, 20)
+    for seconds in (0, 3.9, 0.2):
+        moved(workshop).advance(timedelta(seconds=seconds))
+        await scheduler.round()
+        rests.append(scheduler.rest())
+    moved(workshop).advance(timedelta(seconds=1))
+    async with workshop.begin() as uow:
+        assert await claim(uow, IntakeEvent, Lane.NORMAL, limit=9, lease=timedelta(hours=1))
+    for seconds in (0, 14, 0.95, 0.05):
+        moved(workshop).advance(timedelta(seconds=seconds))
+        await scheduler.round()
+        rests.append(scheduler.rest())
+        async with workshop.begin() as uow:
+            await claim(uow, IntakeEvent, Lane.NORMAL, limit=9, lease=timedelta(hours=1))
+    # Nothing for long; for more than a sweep's time; about to; done, and nothing for long; about to, as was
+    # seen a quarter of a minute ago; it has come; done.
+    assert rests == [SWEEP, SWEEP, BRISK, SWEEP, BRISK, BRISK, SWEEP]
+
+
+async def test_sweeps_in_between_look_for_what_has_just_become_due(workshop: Workshop) -> None:
+    book = BellBook()
+    scheduler = Scheduler(workshop, book, DESKS)
+    await store(workshop, -60, lane=Lane.BULK)
+    await store(workshop, 0.5)
+    for seconds in (0, 0.7, 0.1, 0.3):
+        moved(workshop).advance(timedelta(seconds=seconds))
+        book.rung.clear()
+        await scheduler.round()
+        rung = [bell.lane for bell in book.rung]
+        # What waits for long is rung for each second, what was just missed at once.
+        assert rung == {0: [Lane.BULK, Lane.NORMAL], 0.3: [Lane.BULK, Lane.NORMAL]}.get(
+            seconds, [Lane.NORMAL]
+        )
 
 
 async def test_a_database_in_trouble_is_not_asked_more_often(
@@ -129,6 +169,7 @@ async def test_a_database_in_trouble_is_not_asked_more_often(
     await store(workshop, -5)
     await scheduler.round()
     assert scheduler.rest() == SOON
+    await store(workshop, 0.1)
 
     def away() -> None:
         raise OSError("the database is away")

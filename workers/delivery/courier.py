@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Collection, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import MappingProxyType, SimpleNamespace
 from typing import Any, cast
 from uuid import UUID
@@ -66,11 +66,14 @@ class Courier:
         self._enclose = enclose
         self._preparer = Preparer(renderer, workshop.settings, workshop.vault)
 
-    async def deliver(self, lane: Lane) -> int:
-        """Send what is due in `lane`; gives how many messages were claimed (BATCH: ring again)."""
+    async def deliver(self, lane: Lane, since: datetime | None = None) -> int:
+        """Send what is due in `lane`; gives how many messages were claimed (BATCH: ring again).
+
+        Nothing due before `since` (promise time) is looked at, if it is given (`workers.promises.hold`).
+        """
         await self._breathe(lane)
         started = time.monotonic()
-        count, claimed = await self._claim(lane)
+        count, claimed = await self._claim(lane, since)
         if not claimed:
             return count
         until = started + self._lease.total_seconds()
@@ -87,11 +90,13 @@ class Courier:
         for channel in set(self._channels.values()):
             await channel.aclose()
 
-    async def _claim(self, lane: Lane) -> tuple[int, list[Notification]]:
+    async def _claim(self, lane: Lane, since: datetime | None) -> tuple[int, list[Notification]]:
         """How many rows were claimed, and those of them that are to be sent."""
         async with self._workshop.begin() as uow:
             values = {"state": NotificationState.CLAIMED}
-            taken = await claim(uow, Notification, lane, limit=BATCH, lease=self._lease, values=values)
+            taken = await claim(
+                uow, Notification, lane, limit=BATCH, lease=self._lease, values=values, since=since
+            )
             rows = [_as_read(row) for row in taken]
             lost = await recover_lost(uow, rows)
             silent = await silences(uow, rows, self._channels)
