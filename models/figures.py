@@ -13,9 +13,9 @@ class KeptFigures(Base):
     """The answer to one question, as the records stood at `answered_at`; it took `took` seconds.
 
     `key` is a hash of the question (who asks, period, filters, measures), so that nobody finds the answer to
-    another one. `first_day` and `last_day` in `answer` tell of which days it is: those of a named period move
-    on. `asked_at` is when somebody last wanted it, to within some minutes. Counts, times and codes only: no
-    customer, and of staff their numbers.
+    another one. `days` in `answer` tell of which days it is: those of a named period move on. `asked_at` is
+    when somebody last wanted it, to within some minutes; in 1970 if nobody has yet. Counts, times and codes
+    only: no customer, and of staff their numbers.
     """
 
     __tablename__ = "kept_figures"

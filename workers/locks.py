@@ -29,6 +29,7 @@ Query = TypeVar("Query", bound=Select[Any])
 Result = TypeVar("Result")
 
 _HOLD = text("SELECT pg_advisory_xact_lock(k) FROM unnest(CAST(:keys AS bigint[])) AS k")
+_PATIENCE = text("SELECT set_config('lock_timeout', :milliseconds, true)")
 
 
 def held(query: Query) -> Query:
@@ -74,6 +75,15 @@ async def hold(uow: UnitOfWork, names: Iterable[str]) -> None:
     keys = sorted({_key(name) for name in names})
     if keys and uow.session.get_bind().dialect.name == "postgresql":
         await uow.session.execute(_HOLD, {"keys": keys})
+
+
+async def hold_within(uow: UnitOfWork, name: str, seconds: float) -> None:
+    """The same for one name, but wait for so long at most, for this and whatever else this transaction may
+    have to wait for. Raises DBAPIError (55P03, lock_not_available).
+    """
+    if uow.session.get_bind().dialect.name == "postgresql":
+        await uow.session.execute(_PATIENCE, {"milliseconds": str(int(seconds * 1000))})
+        await hold(uow, [name])
 
 
 def _key(name: str) -> int:

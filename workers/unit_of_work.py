@@ -21,6 +21,7 @@ from models.session import WRITE
 from models.vocabulary import Lane
 from workers.bells import EPOCH, SLOT, Bell, Ring, slot_of
 from workers.clock import Clock, ClockWatch
+from workers.flights import Flights
 from workers.in_force import Following, Pilot, take_up
 from workers.metrics import Metrics
 from workers.policy import Policy
@@ -167,7 +168,7 @@ class Workshop:
     `gate` is the process's write gate for an SQLite file (`models.session.make_gate`), None on PostgreSQL.
     The first use loads the vault and the policy in force; a database without tables fails there. `policy` is
     that of the settings at first, then the one in force, which a person may change at any time. `way` says
-    who goes first on the loop.
+    who goes first on the loop. `flights`, of all loops of a process: what is being worked out just now.
     """
 
     def __init__(
@@ -181,7 +182,9 @@ class Workshop:
         ring: Ring,
         metrics: Metrics | None = None,
         tracer: Tracer | None = None,
+        flights: Flights | None = None,
     ) -> None:
+        self.flights = flights or Flights()
         self.tracer = tracer or Tracer()
         self.metrics = metrics or Metrics()
         self.metrics.pools.watch(engine.pool)

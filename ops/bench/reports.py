@@ -10,19 +10,28 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import func, make_url, select
+
+from models.deadlines import Errand
+from models.figures import KeptFigures
+from models.vocabulary import Lane
 from ops.bench.arena import Arena, bare_arena
 from ops.bench.console import listens, sign_in
 from ops.bench.deadlines_people import always_open
+from ops.bench.intake_ours import bare_workshop
 from ops.bench.ours import CLOSELOOP, live_settings
 from ops.bench.processes import ROOT, clean_environ, cpu_seconds, peak_mb, started, wait_until
 from ops.bench.report import say, spread
 from ops.bench.reports_seed import copy_to_sqlite, fill
 from ops.bench.servers import free_port
-from workers.settings import load_settings
+from workers.measures import FIGURES, prepare_figures
+from workers.settings import Settings, load_settings
+from workers.unit_of_work import Workshop
 
 PAGES = (
     "/console/dashboard",
@@ -35,6 +44,17 @@ PAGES = (
     "/console/dashboard?team=*&view=groups&by=team",
 )
 """What a supervisor opens: of the own team, as it comes first, and of all teams."""
+PREPARED = PAGES[:6]
+"""Those that a worker has worked out before anybody opens them."""
+BESIDE = "/console/dashboard?view=trend"
+"""What somebody looks at, so that a worker has reason to."""
+FORGET = "TRUNCATE kept_figures"
+MADE = """
+    SELECT count(*) AS answers, coalesce(sum(took), 0) AS seconds
+    FROM kept_figures WHERE asked_at < answered_at
+"""
+TOGETHER = 8
+"""So many open the same page at once."""
 SIGNED_IN = "/console/targets"
 """A page beside the dashboard, so that the first one does not pay for the process's start."""
 MONTHLY_SECONDS, DASHBOARD_MS, MEMORY_MB, SQLITE_SECONDS = 10.0, 400.0, 300.0, 5.0
@@ -121,7 +141,8 @@ def _asked(environ: Mapping[str, str], data: Path, rounds: int) -> dict[str, Any
 def _dashboards(arena: Arena, environ: Mapping[str, str], chosen: argparse.Namespace) -> dict[str, Any]:
     """The page as a supervisor opens it: milliseconds until it is whole, and the process's memory.
 
-    First each one once, when nobody has asked for it before; then again and again, as people look at it.
+    First each one once, when nobody has asked for it before; then again and again, as people look at them;
+    then one that nobody has asked for by several at once; then as a worker has prepared them.
     """
     settings = load_settings(environ, arena.folder)
     cookie = asyncio.run(sign_in(settings))["supervisor"]
@@ -135,14 +156,61 @@ def _dashboards(arena: Arena, environ: Mapping[str, str], chosen: argparse.Names
         before = cpu_seconds(web.pid)
         found = spread([_opened(port, PAGES[place % len(PAGES)], cookie) for place in range(chosen.pages)])
         cpu = round((cpu_seconds(web.pid) - before) * 1000 / chosen.pages, 1)
-        say(f"dashboard: {found} ms, when nobody had asked before {first}")
+        together = _together(arena, environ, port, cookie)
+        ahead = _in_advance(arena, environ, port, cookie)
+        say(f"dashboard: {found} ms, when nobody had asked before {first}, {TOGETHER} at once {together}")
+        say(f"worked out in advance: {ahead}")
         memory = round(peak_mb(web.pid), 1)
         return {
             "dashboard": found,
             "dashboard_first": first,
+            "dashboard_together": together,
+            "dashboard_in_advance": ahead,
             "web_cpu_ms_per_page": cpu,
             "web_peak_mb": memory,
         }
+
+
+def _together(arena: Arena, environ: Mapping[str, str], port: int, cookie: str) -> dict[str, float]:
+    """Several open the same page that nobody has asked for: the slowest, and the database's CPU (ms)."""
+    arena.postgres.run(_name(environ), FORGET)
+    before = cpu_seconds(arena.postgres.pid)
+    with ThreadPoolExecutor(TOGETHER) as people:
+        took = list(people.map(lambda _: _opened(port, PREPARED[4], cookie), range(TOGETHER)))
+    return {
+        "slowest": round(max(took), 1),
+        "database_cpu": round((cpu_seconds(arena.postgres.pid) - before) * 1000),
+    }
+
+
+def _in_advance(arena: Arena, environ: Mapping[str, str], port: int, cookie: str) -> dict[str, Any]:
+    """What a worker works out once somebody has looked: how many answers, in how many seconds; then each page
+    as it is opened first (ms).
+    """
+    arena.postgres.run(_name(environ), FORGET)
+    _opened(port, BESIDE, cookie)
+    asyncio.run(_rounds(load_settings(environ, arena.folder)))
+    made = arena.postgres.rows(_name(environ), MADE)[0]
+    pages = {path: round(_opened(port, path, cookie), 1) for path in PREPARED}
+    return {"answers": made["answers"], "seconds": round(made["seconds"], 1), "pages": pages}
+
+
+async def _rounds(settings: Settings) -> None:
+    """Rounds as a worker goes them, without the two minutes between, until there is nothing left."""
+    async with bare_workshop(settings) as workshop:
+        there = -1
+        while there < (number := await _kept(workshop)):
+            there = number
+            await prepare_figures(workshop, Errand(kind=FIGURES, lane=Lane.BULK))
+
+
+async def _kept(workshop: Workshop) -> int:
+    async with workshop.read() as uow:
+        return await uow.session.scalar(select(func.count()).select_from(KeptFigures)) or 0
+
+
+def _name(environ: Mapping[str, str]) -> str:
+    return str(make_url(environ["CLOSELOOP_DATABASE_URL"]).database)
 
 
 def _opened(port: int, path: str, cookie: str) -> float:

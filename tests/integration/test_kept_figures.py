@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import func, select, update
@@ -16,40 +14,27 @@ from models.people import Staff
 from models.tickets import Ticket
 from models.vocabulary import Category, Lane, Medium, Priority
 from tests.conftest import Backend
-from tests.factories import make_workshop
 from tests.fakes import ManualClock
-from tests.measured import BEGIN, make_past
+from tests.many_figures import EVERY, NOW, ZONE, answer, live, many_and_slow, question, rounds
 from workers import errands
 from workers.measures import (
-    ALL,
-    CATALOGUE,
-    EVERYTHING,
     FIGURES,
-    Asking,
-    Figures,
     Group,
-    GroupFigures,
     Named,
     Narrowing,
     Special,
-    Told,
     Viewer,
-    by_group,
     days_between,
-    figures,
-    kept,
+    kept_once,
     named_period,
     told,
 )
-from workers.measures.keeping_warm import FORGOTTEN, ROUND
+from workers.measures.keeping_warm import FORGOTTEN
 from workers.measures.kept_asking import asking_of
+from workers.measures.kept_rounds import ROUND
 from workers.unit_of_work import Workshop
 
 pytestmark = pytest.mark.anyio
-
-ZONE = ZoneInfo("Asia/Shanghai")
-NOW = BEGIN + timedelta(days=100)
-EVERY = tuple(CATALOGUE)
 
 
 @pytest.fixture
@@ -61,29 +46,8 @@ def clock() -> ManualClock:
 async def workshop(
     backend: Backend, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Workshop]:
-    """Everything counts as many and slow."""
-    monkeypatch.setattr(kept, "MANY", 1)
-    monkeypatch.setattr(kept, "SLOW", 0.0)
-    async with make_workshop(backend, clock) as made:
-        await make_past(made, seed=3, tickets=60)
+    async with many_and_slow(backend, clock, monkeypatch) as made:
         yield made
-
-
-def question(clock: ManualClock, **more: object) -> Asking:
-    plain = Asking(EVERYTHING, named_period(Named.LAST_3_MONTHS, clock.now(), ZONE), ALL, EVERY)
-    return replace(plain, **more)  # type: ignore[arg-type]  # fields by name
-
-
-async def live(workshop: Workshop, asking: Asking) -> Figures | list[GroupFigures]:
-    async with workshop.read() as uow:
-        if asking.group is None:
-            return await figures(uow, asking.viewer, asking.days, asking.narrowing, asking.measures)
-        of = (asking.days, asking.narrowing, asking.measures, asking.group)
-        return await by_group(uow, asking.viewer, *of)
-
-
-def answer(found: Told) -> Figures | list[GroupFigures]:
-    return found.groups if found.figures is None else found.figures
 
 
 async def a_new_request(workshop: Workshop, clock: ManualClock) -> None:
@@ -97,12 +61,6 @@ async def a_new_request(workshop: Workshop, clock: ManualClock) -> None:
         ident = await uow.session.scalar(asked.order_by(Ticket.received_at.desc()).limit(1))
         assert ident is not None
         await uow.session.execute(update(Ticket).where(Ticket.id == ident).values(close_reason=None))
-
-
-async def rounds(workshop: Workshop) -> list[datetime]:
-    async with workshop.read() as uow:
-        due = select(Errand.due_at).where(Errand.kind == FIGURES, Errand.due_at.is_not(None))
-        return [each for each in await uow.session.scalars(due) if each]
 
 
 async def test_a_kept_answer_is_what_was_worked_out_to_the_last_digit(
@@ -161,12 +119,12 @@ async def test_nobody_gets_the_answer_to_another_question(workshop: Workshop, cl
 async def test_few_requests_are_never_kept(
     workshop: Workshop, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kept, "MANY", 61)
+    monkeypatch.setattr(kept_once, "MANY", 61)
     await told(workshop, question(clock))
     assert (await told(workshop, question(clock))).as_of is None
     assert await rounds(workshop) == []
-    monkeypatch.setattr(kept, "MANY", 1)
-    monkeypatch.setattr(kept, "SLOW", 3600.0)
+    monkeypatch.setattr(kept_once, "MANY", 1)
+    monkeypatch.setattr(kept_once, "SLOW", 3600.0)
     await told(workshop, question(clock))
     assert (await told(workshop, question(clock))).as_of is None
 
@@ -219,13 +177,11 @@ async def test_the_errand_keeps_new_what_people_ask_for(workshop: Workshop, cloc
         assert await uow.session.scalar(kinds) == 2  # this one and the next
 
 
-async def test_the_errand_rests_with_the_desk_and_forgets_what_nobody_asks_for(
+async def test_the_errand_ends_and_forgets_what_nobody_asks_for(
     workshop: Workshop, clock: ManualClock
 ) -> None:
     await told(workshop, question(clock))
     (due,) = await rounds(workshop)
-    async with workshop.read() as uow:
-        assert uow.policy.calendar.is_open(due)
     clock.set(due + FORGOTTEN + timedelta(hours=1))
     await errands.fire(workshop, Lane.BULK)
     async with workshop.read() as uow:

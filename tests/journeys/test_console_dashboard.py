@@ -17,6 +17,7 @@ from models.vocabulary import Category, DeadlineState, Priority
 from tests.conftest import Backend
 from tests.factories import Desk, make_desk, make_survey, make_ticket
 from tests.journeys.test_console_live import browser, given_to
+from tests.many_figures import Workings, go_round
 from workers.charts import Unit, words_of
 from workers.directory import staff_by_number
 from workers.measures import (
@@ -27,7 +28,7 @@ from workers.measures import (
     Narrowing,
     Viewer,
     figures,
-    kept,
+    kept_once,
     named_period,
     narrowing_of,
     viewer_of,
@@ -258,8 +259,8 @@ async def test_names_are_words_in_charts_and_tables(backend: Backend) -> None:
 async def test_figures_that_are_kept_say_from_when_they_are(
     backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kept, "MANY", 1)
-    monkeypatch.setattr(kept, "SLOW", 0.0)
+    monkeypatch.setattr(kept_once, "MANY", 1)
+    monkeypatch.setattr(kept_once, "SLOW", 0.0)
     async with make_desk(backend) as desk:
         await a_week(desk)
         async with await browser(desk, "QA001") as quality, await browser(desk, "CS001") as agent:
@@ -280,3 +281,23 @@ async def test_figures_that_are_kept_say_from_when_they_are(
             desk.clock.advance(timedelta(minutes=30))
             anew = tiles(await seen(quality))
             assert int(anew["Requests received"]) == int(tiles(first)["Requests received"]) + 1
+
+
+async def test_a_dashboard_opens_with_what_a_worker_has_worked_out(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept_once, "MANY", 1)
+    monkeypatch.setattr(kept_once, "SLOW", 0.0)
+    workings = Workings()
+    async with make_desk(backend) as desk:
+        await a_week(desk)
+        async with await browser(desk, "QA001") as quality, await browser(desk, "AM001") as lead:
+            await seen(quality, "view=trend")
+            await go_round(desk.workshop, desk.clock)
+            workings.watch(monkeypatch)
+            for reader in (quality, lead):
+                for period in ("", "period=month", "period=quarter"):
+                    page = await seen(reader, period)
+                    assert "Figures as of" in _words(page)
+                    assert tiles(page)["Requests received"] == "8"
+        assert workings.begun == []

@@ -32,6 +32,7 @@ from workers.delivery.sent import sent_since
 from workers.directory import ensure_administrator
 from workers.errands import ensure_mornings
 from workers.errors import SettingsError
+from workers.flights import Flights
 from workers.heartbeat import Heartbeat
 from workers.intake.fetching import Fetch, Fetcher
 from workers.intake.outside import Outside
@@ -100,6 +101,7 @@ class Installation:
         check_accounts(settings.email_hooks)
         Preparer(self.renderer, settings, Vault(settings.secret_keys))
         self._gate = make_gate(settings.database_url)
+        self._flights = Flights()
         self._rehearse = register(self.broker, self._bench)
 
     def workshop(self, ring: Ring | None = None) -> Workshop:
@@ -114,6 +116,7 @@ class Installation:
             ring or self.ring,
             self.metrics,
             self.tracer,
+            self._flights,
         )
 
     def channels(self, workshop: Workshop) -> dict[Medium, Channel]:

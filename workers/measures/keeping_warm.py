@@ -1,77 +1,58 @@
-"""What people keep asking for is worked out anew by an errand, so that nobody has to wait for it."""
+"""An errand works out what people ask for, so that nobody has to wait: anew what they keep asking for, and in
+advance what they see first when they open a dashboard.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 import structlog
-from sqlalchemy import Select, delete, select, update
+from sqlalchemy import Delete, Select, and_, delete, or_, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from models.base import new_id
 from models.deadlines import Errand
 from models.figures import KeptFigures
-from models.vocabulary import Lane
-from workers.measures.kept_answers import days_of, worked_out
-from workers.measures.kept_asking import asking_of
+from workers.measures.kept_answers import days_of
+from workers.measures.kept_asking import Asking, asking_of
+from workers.measures.kept_once import Once
+from workers.measures.kept_rounds import FIGURES, arm_next_round, fresh_for
+from workers.measures.opening import opened_first
+from workers.measures.period import DAY
 from workers.unit_of_work import UnitOfWork, Workshop
 
-FIGURES = "figures"
-TIMES = 300
-"""An answer is new for so many times as long as it took: keeping it so takes a three-hundredth of a core."""
-SHORTEST, LONGEST = timedelta(minutes=2), timedelta(minutes=10)
-ROUND = timedelta(minutes=2)
-"""So often the errand looks at what has grown old."""
 ENOUGH = 60.0
 """Seconds after which a round ends, well within the errand's lease; what is left is the next one's."""
+IN_ADVANCE = 12.0
+"""Seconds of a round for what nobody has asked for yet, while the desk is open: a tenth of a core."""
+RENEWED = timedelta(minutes=30)
+"""So old may an answer grow that nobody has asked for."""
 WARM = 100
 """So many answers, those that were asked for last, are kept new."""
 FORGOTTEN = timedelta(days=7)
 
 log = structlog.get_logger(__name__)
 Step = Callable[[UnitOfWork, Errand], Awaitable[None]]
-Anew = Sequence[tuple[bytes, dict[str, Any] | None]]
-"""Keys of answers with the columns that change; None: it can be worked out no more."""
-
-
-def fresh_for(took: float) -> timedelta:
-    """How long an answer that took so many seconds is as good as new."""
-    return min(max(timedelta(seconds=TIMES * took), SHORTEST), LONGEST)
-
-
-async def see_to_next_round(uow: UnitOfWork) -> None:
-    """See that the errand comes: while the desk is open in a round's time, else when it opens."""
-    waiting = select(Errand.id).where(Errand.kind == FIGURES, Errand.due_at.is_not(None)).limit(1)
-    if await uow.session.scalar(waiting) is None:
-        await _arm(uow)
-
-
-async def _arm(uow: UnitOfWork) -> None:
-    due = uow.policy.calendar.next_opening(uow.clock.now() + ROUND)
-    key = f"{FIGURES}:{int(due.timestamp() // ROUND.total_seconds())}"
-    row = Errand(id=new_id(), key=key, kind=FIGURES, lane=Lane.BULK, due_at=due)
-    if await uow.insert_new(row):
-        uow.ring("errands", row.lane, due)
 
 
 async def prepare_figures(workshop: Workshop, errand: Errand) -> Step:
-    """Work out anew, outside of any writing transaction, what has grown old of what people ask for; gives the
-    step that writes it and plans the next round, if there is anything to keep.
+    """Work out, outside of any writing transaction, what has grown old of what people ask for, then what they
+    will see first; gives the step that plans the next round, if anybody looks at figures at all.
     """
+    begin = time.monotonic()
     async with workshop.read() as uow:
-        rows = list(await uow.session.scalars(_warm(uow.clock.now())))
-    began, anew = time.monotonic(), []
-    for row in rows:
-        if time.monotonic() - began < ENOUGH and await _is_old(workshop, row):
-            anew.append((row.key, await _answered(workshop, row)))
+        now = uow.clock.now()
+        warm = list(await uow.session.scalars(_warm(now)))
+        first = await opened_first(uow) if warm else []
+        enough = IN_ADVANCE if uow.policy.calendar.is_open(now) else ENOUGH
+    lost = [row.key for row in warm if not await _kept_new(workshop, row, begin + ENOUGH)]
+    all_done = await _worked_out_in_advance(workshop, first, min(time.monotonic() + enough, begin + ENOUGH))
 
     async def write(uow: UnitOfWork, errand: Errand) -> None:
-        await _write(uow, anew, errand)
-        if rows:
-            await _arm(uow)
+        await _clear_away(uow, lost, errand, looked=bool(warm))
+        if warm:
+            await arm_next_round(uow, soon=not all_done)
 
     return write
 
@@ -83,36 +64,60 @@ def _warm(now: datetime) -> Select[KeptFigures]:
     return select(KeptFigures).where(KeptFigures.key.in_(last)).order_by(KeptFigures.answered_at)
 
 
-async def _is_old(workshop: Workshop, row: KeptFigures) -> bool:
-    """Whether it is no more as good as new in the coming round, or about the days of yesterday."""
+async def _kept_new(workshop: Workshop, row: KeptFigures, until: float) -> bool:
+    """Work an answer out anew that is no more as good as new, or about the days of yesterday, if there is
+    time; False if that can be done no more.
+    """
     now = workshop.clock.now()
-    if now - row.answered_at >= fresh_for(row.took):
-        return True
-    return bool(row.answer["days"] != days_of(asking_of(row.question, now)))
+    asking = asking_of(row.question, now)
+
+    def is_new(row: KeptFigures) -> bool:
+        return now - row.answered_at < fresh_for(row.took) and row.answer["days"] == days_of(asking)
+
+    return is_new(row) or time.monotonic() >= until or await _done(Once(workshop, asking, is_new))
 
 
-async def _answered(workshop: Workshop, row: KeptFigures) -> dict[str, Any] | None:
+async def _worked_out_in_advance(workshop: Workshop, askings: Sequence[Asking], until: float) -> bool:
+    """Work out, in this order, what is not there; False if the time was over before that was all."""
+    now = workshop.clock.now()
     async with workshop.read() as uow:
-        now = uow.clock.now()
-        try:
-            found, took = await worked_out(uow, asking_of(row.question, now))
-        except SQLAlchemyError:
-            log.warning("figures_not_worked_out", exc_info=True)
-            return None
-    return {"answer": found, "took": took, "answered_at": now}
+        keys = [each.key for each in askings]
+        rows = await uow.session.scalars(select(KeptFigures).where(KeptFigures.key.in_(keys)))
+        there = {row.key: row for row in rows}
+    for asking in askings:
+
+        def serves(row: KeptFigures, asking: Asking = asking) -> bool:
+            return now - row.answered_at < RENEWED and row.answer["days"] == days_of(asking)
+
+        if asking.key in there and serves(there[asking.key]):
+            continue
+        if time.monotonic() >= until:
+            return False
+        await _done(Once(workshop, asking, serves))
+    return True
 
 
-async def _write(uow: UnitOfWork, anew: Anew, errand: Errand) -> None:
-    """What was worked out; what nobody has wanted for days goes, and so do the errands that are over."""
-    for key, values in anew:
-        this = KeptFigures.key == key
-        await _change(
-            uow, update(KeptFigures).where(this).values(values) if values else delete(KeptFigures).where(this)
-        )
-    await _change(uow, delete(KeptFigures).where(KeptFigures.asked_at <= uow.clock.now() - FORGOTTEN))
+async def _done(once: Once) -> bool:
+    try:
+        await once.answer()
+    except SQLAlchemyError:
+        log.warning("figures_not_worked_out", exc_info=True)
+        return False
+    return True
+
+
+async def _clear_away(uow: UnitOfWork, lost: Sequence[bytes], errand: Errand, *, looked: bool) -> None:
+    """What could not be worked out any more goes, what nobody has wanted for days or is renewed no more, and
+    the errands that are over.
+    """
+    now = uow.clock.now()
+    unwanted = KeptFigures.asked_at <= now - FORGOTTEN
+    if looked:
+        unwanted = and_(unwanted, KeptFigures.answered_at <= now - DAY)
+    await _delete(uow, delete(KeptFigures).where(or_(KeptFigures.key.in_(lost), unwanted)))
     over = (Errand.kind == FIGURES, Errand.due_at.is_(None), Errand.id != errand.id)
-    await _change(uow, delete(Errand).where(*over))
+    await _delete(uow, delete(Errand).where(*over))
 
 
-async def _change(uow: UnitOfWork, statement: Any) -> None:
+async def _delete(uow: UnitOfWork, statement: Delete) -> None:
     await uow.session.execute(statement.execution_options(synchronize_session=False))

@@ -11,25 +11,23 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from models.figures import KeptFigures
 from models.people import Staff
-from models.tickets import Ticket
+from workers.measures import kept_once
 from workers.measures.figure import Figures, GroupFigures
-from workers.measures.keeping_warm import ROUND, fresh_for, see_to_next_round
 from workers.measures.kept_answers import days_of, figures_of, groups_of, worked_out
 from workers.measures.kept_asking import Asking
+from workers.measures.kept_once import Once, are_many
+from workers.measures.kept_rounds import ROUND, fresh_for, see_to_next_round
 from workers.measures.narrowing import Group
-from workers.measures.period import Period
 from workers.unit_of_work import UnitOfWork, Workshop
 
-MANY = 5_000
-"""An answer is kept only where its period has so many requests: with fewer, each change is seen at once."""
-SLOW = 0.15
-"""Seconds: what took less is not kept either."""
 NOTED = timedelta(minutes=10)
+IN_ADVANCE = timedelta(hours=1)
+"""So long serves what a worker has worked out and nobody has asked for since."""
 
 log = structlog.get_logger(__name__)
 
@@ -44,7 +42,8 @@ class Told:
 
 
 async def told(workshop: Workshop, asking: Asking) -> Told:
-    """The answer as it is kept, unless it is too old or none is; else worked out, and kept if that took long.
+    """The answer as it is kept, unless it is too old or none is; else worked out, by one for all who ask at
+    the same time, and kept if that took long.
 
     Raises InvalidInput as `figures` and `by_group` do.
     """
@@ -53,23 +52,36 @@ async def told(workshop: Workshop, asking: Asking) -> Told:
         row = await uow.session.get(KeptFigures, asking.key)
         if row is not None and _serves(row, asking, now):
             answer = await _told(uow, asking, row.answer, row.answered_at)
-            change: dict[str, Any] = {"asked_at": now} if now - row.asked_at >= NOTED else {}
+        elif await are_many(uow, asking.days):
+            row, answer = None, None
         else:
-            found, took = await worked_out(uow, asking)
-            answer = await _told(uow, asking, found, None)
-            keep = took >= SLOW and await _are_many(uow, asking.days)
-            change = {"answer": found, "answered_at": now, "asked_at": now, "took": took} if keep else {}
-    if change:
-        await _keep(workshop, asking, change)
+            found, _ = await worked_out(uow, asking)
+            return await _told(uow, asking, found, None)
+    if answer is None:
+        return await _told_once(workshop, asking)
+    if row is not None and now - row.asked_at >= NOTED:
+        await _note(workshop, row, now)
     return answer
 
 
+async def _told_once(workshop: Workshop, asking: Asking) -> Told:
+    once = Once(workshop, asking, lambda row: _serves(row, asking, workshop.clock.now()), wanted=True)
+    found, mine = await once.answer()
+    async with workshop.read() as uow:
+        return await _told(uow, asking, found.answer, None if mine else found.answered_at)
+
+
 def _serves(row: KeptFigures, asking: Asking, now: datetime) -> bool:
-    """Whether a kept answer is about the same days, and not too old; old ones serve until the errand has come
-    round twice.
+    """Whether a kept answer is about the same days, and not too old.
+
+    Old ones serve until the errand has come round twice; what it has worked out in advance serves for longer
+    to whoever asks first, and until the errand has come round for them.
     """
+    if row.answer["days"] != days_of(asking) or row.took < kept_once.SLOW:
+        return False
     age = now - row.answered_at
-    return bool(row.answer["days"] == days_of(asking)) and age < fresh_for(row.took) + 2 * ROUND
+    first = row.asked_at < row.answered_at or now - row.asked_at < 2 * ROUND
+    return age < fresh_for(row.took) + 2 * ROUND or (first and age < IN_ADVANCE)
 
 
 async def _told(uow: UnitOfWork, asking: Asking, found: Mapping[str, Any], as_of: datetime | None) -> Told:
@@ -83,25 +95,13 @@ async def _told(uow: UnitOfWork, asking: Asking, found: Mapping[str, Any], as_of
     return Told(None, groups_of(found, names), as_of)
 
 
-async def _are_many(uow: UnitOfWork, period: Period) -> bool:
-    some = select(Ticket.id).where(Ticket.received_at >= period.first, Ticket.received_at < period.last)
-    counted = select(func.count()).select_from(some.limit(MANY).subquery())
-    return (await uow.session.scalar(counted) or 0) >= MANY
-
-
-async def _keep(workshop: Workshop, asking: Asking, change: Mapping[str, Any]) -> None:
-    """Write these columns of an answer, and see that it is worked out anew. Nobody's page fails where that
-    cannot be written: a full disk is told elsewhere.
-    """
+async def _note(workshop: Workshop, row: KeptFigures, now: datetime) -> None:
+    """Somebody asked for it: it is kept new from now on. Nobody's page fails where that cannot be written."""
+    old = now - row.answered_at >= fresh_for(row.took)
     try:
         async with workshop.begin() as uow:
-            this = update(KeptFigures).where(KeptFigures.key == asking.key).values(dict(change))
-            result = await uow.session.execute(
-                this.returning(KeptFigures.key).execution_options(synchronize_session=False)
-            )
-            if result.first() is None and "answer" in change:
-                row = KeptFigures(key=asking.key, question=asking.as_json(), **change)
-                await uow.insert_new(row)
-            await see_to_next_round(uow)
+            this = update(KeptFigures).where(KeptFigures.key == row.key).values(asked_at=now)
+            await uow.session.execute(this.execution_options(synchronize_session=False))
+            await see_to_next_round(uow, soon=old)
     except SQLAlchemyError:
         log.warning("figures_not_kept", exc_info=True)

@@ -15,6 +15,7 @@ from workers.measures import (
     Group,
     GroupFigures,
     Viewer,
+    seen_by,
     told,
 )
 from workers.unit_of_work import Workshop
@@ -39,17 +40,27 @@ class Room:
 
     async def figures(self, measures: Collection[str], *, before: bool = False) -> Figures:
         """The figures of the period, or of the one before it, by the filters that were asked for."""
-        asking = Asking(self.viewer, self.asked.period, self.asked.narrowing, tuple(measures), before)
-        found = await told(self.workshop, asking)
-        self._note(found.as_of)
-        assert found.figures is not None
-        return found.figures
+        return await self.figures_of(
+            Asking(self.viewer, self.asked.period, self.asked.narrowing, tuple(measures), before)
+        )
 
     async def groups(
         self, measures: Collection[str], group: Group, *, before: bool = False
     ) -> list[GroupFigures]:
         """The same, told apart."""
-        asking = Asking(self.viewer, self.asked.period, self.asked.narrowing, tuple(measures), before, group)
+        return await self.groups_of(
+            Asking(self.viewer, self.asked.period, self.asked.narrowing, tuple(measures), before, group)
+        )
+
+    async def figures_of(self, asking: Asking) -> Figures:
+        """The answer to a question without groups."""
+        found = await told(self.workshop, asking)
+        self._note(found.as_of)
+        assert found.figures is not None
+        return found.figures
+
+    async def groups_of(self, asking: Asking) -> list[GroupFigures]:
+        """The answer to a question by groups."""
         found = await told(self.workshop, asking)
         self._note(found.as_of)
         return found.groups
@@ -65,7 +76,7 @@ class Room:
 
     def seen(self, measures: Sequence[str]) -> list[str]:
         """Those of the measures that the viewer may see."""
-        return [key for key in measures if self.viewer.own is None or CATALOGUE[key].for_agents]
+        return seen_by(self.viewer, measures)
 
     def title(self, key: str) -> str:
         """A measure's name."""

@@ -11,9 +11,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from workers.charts import Chart, Series, bars, histogram, lines
 from workers.measures import (
     CATALOGUE,
+    DISTRIBUTION,
+    FIRST,
     Figure,
     Group,
     GroupFigures,
+    first_page,
     worst_overdue,
 )
 from workers.text import duration_words
@@ -22,27 +25,6 @@ from workers.web.console.dashboard_room import MUCH, Facts, Room, cell_of, name_
 from workers.web.console.dashboard_words import DRAWN, Words
 
 WORST = 50
-_DISTRIBUTION = "first_response_distribution"
-_FIRST = (
-    "requests",
-    "unanswered",
-    "first_response_mean",
-    "first_response_median",
-    "first_response_p90",
-    "overdue_first_response",
-    "resolution_mean",
-    "resolution_median",
-    "resolution_p90",
-    "overdue_resolution",
-    "one_contact",
-    "urgings",
-    "reopened",
-    "csat_overall",
-    "csat_speed",
-    "low_overall",
-    "answers",
-    "response_rate",
-)
 _GROUPED = (
     "requests",
     "first_response_median",
@@ -65,12 +47,15 @@ _SECONDS = {"m": 60, "h": 3600, "d": 86_400}
 
 async def overview(room: Room) -> tuple[Facts, list[Chart]]:
     """All main figures beside those of the period before, the distribution of first responses, the types."""
-    wanted = room.seen(_FIRST)
+    wanted = room.seen(FIRST)
+    figures, figures_before, types_of, types_before_of = first_page(
+        room.viewer, room.asked.period, room.asked.narrowing
+    )
     now, before, types, types_before = await asyncio.gather(
-        room.figures([*wanted, _DISTRIBUTION]),
-        room.figures(wanted, before=True),
-        room.groups(["requests"], Group.CATEGORY),
-        room.groups(["requests"], Group.CATEGORY, before=True),
+        room.figures_of(figures),
+        room.figures_of(figures_before),
+        room.groups_of(types_of),
+        room.groups_of(types_before_of),
     )
     rows = [_row(room, now[key], before[key]) for key in wanted]
     return (
@@ -79,7 +64,7 @@ async def overview(room: Room) -> tuple[Facts, list[Chart]]:
             "changes": [each for each in rows if each["change"] and each["change"]["look"] != "plain"],
             "special": [{"name": name, "count": count} for name, count in now.special.items()],
         },
-        [_distribution(room, now[_DISTRIBUTION]), _types(room, types, types_before)],
+        [_distribution(room, now[DISTRIBUTION]), _types(room, types, types_before)],
     )
 
 
@@ -100,7 +85,7 @@ def _row(room: Room, now: Figure, before: Figure) -> Facts:
 def _distribution(room: Room, figure: Figure) -> Chart:
     words = room.words
     return histogram(
-        room.title(_DISTRIBUTION),
+        room.title(DISTRIBUTION),
         [_bucket(words, part.key) for part in figure.parts],
         [Series(words.label("requests"), [part.cases for part in figure.parts])],
         locale=words.locale,
