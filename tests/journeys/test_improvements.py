@@ -135,6 +135,25 @@ async def test_a_measure_that_was_not_met_is_reviewed_and_begins_anew(backend: B
         assert len(await house.notifications("followup_monthly")) == 1
 
 
+async def test_a_measure_carried_out_late_is_to_be_verified_once_more(backend: Backend) -> None:
+    async with open_house(backend) as house:
+        made = await house.api("POST", "/improvements", {**PLAN, "theme": "退款"}, by="SV001")
+        path = f"/improvements/{made['number']}"
+        await house.pass_time(until=_at(3, 25, 10))
+        assert len(house.mails_to(CAROL, "待验证")) == 1, "its cycle, counted from when it was due"
+        overdue = len(house.mails_to(CAROL, made["number"]))
+        assert overdue == 2, "to be verified, and that nobody did"
+
+        await house.api("POST", f"{path}/carried-out", {"text": "话术已上线"}, by="CS002")
+        assert (await house.api("GET", path))["verify_at"] == "2026-04-09T01:00:00Z"
+        await house.pass_time(until=_at(4, 8))
+        assert len(house.mails_to(CAROL, made["number"])) == overdue
+        await house.pass_time(until=_at(4, 9))
+        assert len(house.mails_to(CAROL, "待验证")) == len(house.mails_to(BOB, "待验证")) == 2
+        await house.pass_time(until=_at(4, 20))
+        assert len(house.mails_to(CAROL, made["number"])) == 2 * overdue
+
+
 def test_the_chance_to_be_quicker_has_an_interval() -> None:
     low, high = superiority([10, 10, 10], [10, 10, 10])
     assert low < 0.5 < high

@@ -21,6 +21,7 @@ from workers.aims import measure_name, owner_or_stand_in, shown_scope, tell, val
 from workers.directory import people_in_roles
 from workers.improvements.comparing import Comparison, Verdict, compare
 from workers.improvements.finding import words_of
+from workers.locks import held
 from workers.promises import settle
 from workers.unit_of_work import UnitOfWork
 
@@ -67,11 +68,16 @@ async def _promise(uow: UnitOfWork, row: Improvement, step: str, at: datetime) -
 
 
 async def remind_of_improvement(uow: UnitOfWork, errand: Errand) -> None:
-    """The moment has come: say what is wanted, with what the figures say so far."""
-    row = await uow.session.get(Improvement, errand.subject_id) if errand.subject_id else None
+    """The moment has come: say what is wanted, with what the figures say so far.
+
+    Somebody may have moved that moment while a worker had the errand in hand: then another one was planned.
+    """
+    row = await uow.session.scalar(held(select(Improvement).where(Improvement.id == errand.subject_id)))
     step = errand.key.rpartition(":")[2]
     wanted = ImprovementState.NOT_MET if step == REPORT_DUE else ImprovementState.TO_VERIFY
     if row is None or row.state is not wanted or (step == DUE and row.done_at is not None):
+        return
+    if step in (VERIFY, OVERDUE) and uow.clock.now() < row.verify_at:
         return
     await _tell(uow, row, step, "")
 
@@ -96,7 +102,10 @@ async def _tell(uow: UnitOfWork, row: Improvement, step: str, words: str) -> Non
         }
         for locale in locales
     }
-    fact = f"{row.id.hex}:{row.version if step == REPORT else row.round}:{step}"
+    which = str(row.version if step == REPORT else row.round)
+    if step in (VERIFY, OVERDUE):  # a measure that is carried out late is verified later, once more
+        which += f":{row.verify_at:%Y%m%d%H%M}"
+    fact = f"{row.id.hex}:{which}:{step}"
     await tell(uow, row, "improvement_due", fact, people, facts_for, f"/console/improvements/{row.number}")
 
 
