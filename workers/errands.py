@@ -44,26 +44,29 @@ MORNING = "morning"
 
 
 async def fire(workshop: Workshop, lane: Lane) -> int:
-    """Claim errands whose time has come and do each in a transaction of its own; gives how many."""
+    """Claim errands whose time has come and do each in a transaction of its own; gives how many.
+
+    One that takes longer than its lease is begun by somebody else, too: whoever is ready first has done it.
+    """
     async with workshop.begin() as uow:
         claimed = [
             (row, row.id, row.lease_token) for row in await claim(uow, Errand, lane, limit=BATCH, lease=LEASE)
         ]
     for errand, ident, token in claimed:
         try:
-            ahead = _AHEAD.get(errand.kind)
-            step = await ahead(workshop, errand) if ahead else _STEPS[errand.kind]
+            ahead = AHEAD.get(errand.kind)
+            step = await ahead(workshop, errand) if ahead else STEPS[errand.kind]
             async with workshop.begin() as uow:
-                row = await uow.session.get_one(Errand, ident, with_for_update=True)
-                if row.lease_token == token:
+                row = await uow.session.get(Errand, ident, with_for_update=True)
+                if row is not None and row.due_at is not None:
                     await step(uow, row)
                     row.done_at = uow.clock.now()
                     settle(row)
         except Exception:
             log.exception("errand_failed", errand=str(ident))
             async with workshop.begin() as uow:
-                row = await uow.session.get_one(Errand, ident, with_for_update=True)
-                if row.lease_token == token:
+                row = await uow.session.get(Errand, ident, with_for_update=True)
+                if row is not None and row.lease_token == token:
                     pause(row, retry_pause(row.tries), uow.clock)
     return len(claimed)
 
@@ -124,12 +127,12 @@ async def _unaccepted(uow: UnitOfWork, staff_id: UUID) -> list[UUID]:
 
 
 Step = Callable[[UnitOfWork, Errand], Awaitable[None]]
-_AHEAD: Mapping[str, Callable[[Workshop, Errand], Awaitable[Step]]] = {
+AHEAD: Mapping[str, Callable[[Workshop, Errand], Awaitable[Step]]] = {
     reports.REPORT: reports.prepare_report,
     measures.FIGURES: measures.prepare_figures,
 }
 """What takes long is worked out before the transaction: nobody waits for it to write."""
-_STEPS: Mapping[str, Step] = {
+STEPS: Mapping[str, Step] = {
     ABSENCE_BEGINS: _absence_begins,
     MORNING: _morning,
     signing_in.SIGN_IN: signing_in.answer,

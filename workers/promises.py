@@ -38,6 +38,7 @@ from workers.clock import Clock
 from workers.unit_of_work import UnitOfWork
 
 __all__ = [
+    "OFTEN",
     "SLOT",
     "Backlog",
     "backlog",
@@ -56,6 +57,8 @@ __all__ = [
 
 FIRST_PAUSE = 5.0
 LONGEST_PAUSE = 3600.0
+OFTEN = 3
+"""Tries after which what is still due is shown to people."""
 
 Row = TypeVar("Row", bound=Promised)
 
@@ -263,13 +266,15 @@ async def slots_between(
 
 class Backlog(NamedTuple):
     """What is due in one lane: rows, how long the oldest has been due (seconds); how many of them a worker
-    could take up now (neither leased nor pausing), and for how long it could have taken up the first.
+    could take up now (neither leased nor pausing), and for how long it could have taken up the first; how
+    many were tried often without an end.
     """
 
     due: int
     oldest: float
     waiting: int
     waited: float
+    failing: int = 0
 
 
 async def backlog(connection: AsyncConnection, model: type[Promised], clock: Clock) -> dict[Lane, Backlog]:
@@ -286,13 +291,14 @@ async def backlog(connection: AsyncConnection, model: type[Promised], clock: Clo
             func.min(model.due_at),
             func.sum(case((free, 1), else_=0)),
             func.min(case((free, since))),
+            func.sum(case((model.tries >= OFTEN, 1), else_=0)),
         )
         .where(model.due_at <= now)
         .group_by(model.lane)
     )
     return {
-        lane: Backlog(count, _age(now, due_at), waiting, _age(now, first))
-        for lane, count, due_at, waiting, first in rows
+        lane: Backlog(count, _age(now, due_at), waiting, _age(now, first), failing)
+        for lane, count, due_at, waiting, first, failing in rows
     }
 
 

@@ -9,16 +9,20 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
+from sqlalchemy import create_engine, insert
 
+from models.base import new_id
 from models.crypto import new_key
+from models.deadlines import Errand
 from models.session import migrate
+from models.vocabulary import Lane
 from tests.command_line import CommandLine
 from tests.conftest import Backend
 from tests.fakes import ManualClock
@@ -208,6 +212,20 @@ def _earlier() -> ManualClock:
     clock = ManualClock()
     clock.advance(timedelta(days=-1))
     return clock
+
+
+def test_errands_that_fail_again_and_again_are_bad(closeloop: CommandLine) -> None:
+    database = f"sqlite:///{closeloop.data}/closeloop.db"
+    for key, tries in (("report:1", 3), ("report:2", 2)):
+        row = {"id": new_id(), "key": key, "kind": "report", "lane": Lane.BULK, "tries": tries}
+        moments = {"due_at": ManualClock().now(), "free_at": datetime.now(UTC) + timedelta(hours=1)}
+        engine = create_engine(database)
+        with engine.begin() as connection:
+            connection.execute(insert(Errand).values({**row, **moments}))
+        engine.dispose()
+    said = closeloop("doctor", "--json")
+    words = "1 rows at errands (bulk) were tried three times and more in vain"
+    assert (said.code, ("bad", words) in _findings(said, "rows")) == (1, True)
 
 
 @pytest.mark.anyio

@@ -34,13 +34,22 @@ class What(StrEnum):
     MAILBOX = "mailbox"
     KEY_MISSING = "key_missing"
     STUCK_DEADLINE = "stuck_deadline"
+    STUCK_ERRAND = "stuck_errand"
     WEBHOOK = "webhook"
     BACKUP = "backup"
     STORAGE = "storage"
 
 
 OF_THE_HOUSE = frozenset(
-    {What.POISON_EVENT, What.FORWARD_CONFIRMATION, What.MAILBOX, What.WEBHOOK, What.BACKUP, What.STORAGE}
+    {
+        What.POISON_EVENT,
+        What.FORWARD_CONFIRMATION,
+        What.MAILBOX,
+        What.STUCK_ERRAND,
+        What.WEBHOOK,
+        What.BACKUP,
+        What.STORAGE,
+    }
 )
 """Kinds that belong to no ticket: no agent is shown them."""
 
@@ -48,7 +57,7 @@ OF_THE_HOUSE = frozenset(
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
     """One thing to look at; `since` is promise time, but for mailboxes. `id` is that of the notification,
-    event, deadline, mailbox, endpoint or ticket; `version` that of a ticket.
+    event, deadline, errand, mailbox, endpoint or ticket; `version` that of a ticket.
     """
 
     what: What

@@ -25,6 +25,7 @@ LOOKS: Mapping[What, Callable[[Look], Awaitable[Looked]]] = {
     What.POISON_EVENT: of_the_house.poison,
     What.FORWARD_CONFIRMATION: of_the_house.confirmations,
     What.MAILBOX: of_the_house.mailboxes,
+    What.STUCK_ERRAND: of_the_house.stuck,
     What.WEBHOOK: of_the_house.endpoints,
     What.BACKUP: of_the_house.backups,
     What.STORAGE: of_the_house.storage,

@@ -10,9 +10,7 @@ from models.notifications import Notification
 from models.tickets import Ticket
 from models.vocabulary import Medium
 from workers.attention.item import Item, Look, Looked, What
-
-OFTEN = 3
-"""Tries after which a message that has not left is shown to people."""
+from workers.promises import OFTEN
 
 UNKNOWN: ColumnElement[str] = literal_column("'unknown'")
 HELD: ColumnElement[str] = literal_column("'held'")

@@ -1,5 +1,5 @@
 """What to look at that belongs to no ticket: unreadable events, mailboxes, questions of
-providers, endpoints of other systems.
+providers, errands that fail, endpoints of other systems.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ from uuid import NAMESPACE_URL, uuid5
 
 from sqlalchemy import ColumnElement, and_, func, literal_column, or_, select
 
+from models.deadlines import Errand
 from models.intake import IntakeEvent
 from models.keeping import Chore
 from models.mailboxes import Mailbox
 from models.tickets import Ticket
 from models.webhooks import WebhookEndpoint
 from workers.attention.item import Item, Look, Looked, What
+from workers.promises import OFTEN
 
 CONFIRMABLE = timedelta(days=7)
 """How long the code of a forwarding confirmation is of any use."""
@@ -94,6 +96,25 @@ async def endpoints(look: Look) -> Looked:
             kind=row.name,
         )
         for row in rows[: look.limit]
+    ]
+
+
+async def stuck(look: Look) -> Looked:
+    """Errands that were due and failed again and again: a report, a reminder, the end of a pilot."""
+    which = (Errand.due_at <= look.uow.clock.now(), Errand.tries >= OFTEN)
+    count = await look.uow.session.scalar(select(func.count(Errand.id)).where(*which))
+    rows = await look.uow.session.scalars(
+        select(Errand).where(*which).order_by(Errand.due_at.desc()).limit(look.limit)
+    )
+    return count or 0, [
+        Item(
+            what=What.STUCK_ERRAND,
+            since=row.due_at or look.uow.clock.now(),
+            id=row.id,
+            reason="errand_failed",
+            kind=row.kind,
+        )
+        for row in rows
     ]
 
 

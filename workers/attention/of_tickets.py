@@ -10,9 +10,7 @@ from models.tickets import Ticket, TicketEntry
 from models.vocabulary import DeadlineKind, DeadlineState, TicketState
 from workers.attention.item import OPEN, Item, Look, Looked, What
 from workers.core_fields import lacks_core
-
-STUCK = 3
-"""Failed tries after which a deadline's alarm is shown to people."""
+from workers.promises import OFTEN
 
 
 async def breached(look: Look) -> Looked:
@@ -111,7 +109,7 @@ async def chat_late(look: Look) -> Looked:
 
 async def stuck(look: Look) -> Looked:
     """Alarms that were due and failed again and again."""
-    which = (Deadline.due_at <= look.uow.clock.now(), Deadline.tries >= STUCK, look.seen(Deadline))
+    which = (Deadline.due_at <= look.uow.clock.now(), Deadline.tries >= OFTEN, look.seen(Deadline))
     count = await look.uow.session.scalar(select(func.count(Deadline.id)).where(*which))
     rows = await look.uow.session.execute(
         select(Deadline, Ticket.number, DataKey.ring_key)

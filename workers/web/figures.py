@@ -56,6 +56,7 @@ class WholeGauges:
         self.waited = self._gauge(
             "oldest_waiting_seconds", "For how long a worker could have taken up the first of them", *_PLACE
         )
+        self.failing = self._gauge("failing_rows", "Rows due that were tried three times and more", "desk")
         self.rare = self._gauge("messages", "Messages in the states that people look after", "state")
         self.processes = self._gauge(
             "processes", "Processes that said within the last minute that they are there", "process"
@@ -117,4 +118,5 @@ async def _count_desk(
         gauges.waiting.labels(desk, lane.value).set(here.waiting)
         gauges.waited.labels(desk, lane.value).set(here.waited)
         gauges.due.labels(desk, lane.value).set(here.due)
+    gauges.failing.labels(desk).set(sum(each.failing for each in found.values()))
     gauges.oldest.labels(desk).set(max((each.oldest for each in found.values()), default=0.0))

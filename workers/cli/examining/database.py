@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 OLDEST_POSTGRESQL = 130_000
 OLDEST_SQLITE = (3, 35)
 FULL = 0.8
+WITHIN = frozenset({"deadlines", "errands", "index"})
+"""Desks whose work stays in the house: what fails there does so for a reason of ours."""
 STUCK_AFTER = 300.0
 BULK_AFTER = 3600.0
 
@@ -146,6 +148,12 @@ async def _about_rows(settings: Settings, connection: AsyncConnection) -> AsyncI
     stuck = 0
     for desk, model in DESKS.items():
         for lane, found in (await backlog(connection, model, clock)).items():
+            if desk in WITHIN and found.failing:
+                stuck += 1
+                words = (
+                    f"{found.failing} rows at {desk} ({lane.value}) were tried three times and more in vain"
+                )
+                yield Finding("rows", "bad", words, "the worker's log says why: see ops/runbook.md")
             if found.waited <= (BULK_AFTER if lane is Lane.BULK else STUCK_AFTER):
                 continue
             stuck += 1

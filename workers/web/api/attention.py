@@ -25,12 +25,13 @@ class Item(BaseModel):
     since: datetime
     id: UUID = Field(
         description="Of the notification, of the event (poison_event), of the deadline (stuck_deadline, "
-        "chat_late), of the ticket (breached, unassigned, needs_triage), of the endpoint (webhook)"
+        "chat_late), of the ticket (breached, unassigned, needs_triage), of the endpoint (webhook), of the "
+        "errand (stuck_errand)"
     )
     ticket: str | None = Field(description="Ticket number")
     reason: str | None
     kind: str | None = Field(
-        description="Of the notification or event; a ticket's priority", examples=["breach"]
+        description="Of the notification, event or errand; a ticket's priority", examples=["breach"]
     )
     staff: str | None = Field(default=None, description="Whom it did not reach (broken_rung)")
     passed_on_to: list[str] = Field(default=[], description="Who was told instead (broken_rung)")
@@ -55,7 +56,8 @@ async def get_attention(
     tickets with nobody to tell until the ticket is closed; posts to the chat group that came late; poison
     until it is read again; SMS of unknown outcome until somebody retries or a receipt comes; messages that
     were tried three times and have not left; what test mode holds; messages whose customer's key is not in
-    the ring until it is back; deadlines whose alarm has failed three times until it is heard; mailboxes until
+    the ring until it is back; deadlines whose alarm has failed three times until it is heard, and errands
+    (reports, reminders) that have failed as often until they are done; mailboxes until
     they are fetched again; endpoints of other systems that are switched off or have failed for an hour until
     they take something; a provider's question whether it may forward a mailbox here for a week
     (`closeloop intake show` tells its code and link). An agent sees those of their own tickets.

@@ -29,6 +29,7 @@ REASONED = frozenset(
     {
         *OF_MESSAGES,
         What.STUCK_DEADLINE,
+        What.STUCK_ERRAND,
         What.MAILBOX,
         What.NOBODY_TO_TELL,
         What.WEBHOOK,
@@ -116,6 +117,8 @@ def _about(item: Item) -> Word:
         return label(item.kind or "", "priority")
     if item.what is What.STUCK_DEADLINE:
         return label(item.kind or "", "clock")
+    if item.what is What.STUCK_ERRAND:
+        return label(item.kind or "", "errand")
     if item.what in (What.MAILBOX, What.WEBHOOK, *OF_EVENTS):
         return text(item.kind)
     return label(item.kind, "message_kind") if item.kind else text("")
@@ -142,7 +145,7 @@ def _place(item: Item) -> str:
         return f"/console/messages/{item.id.hex}"
     if item.what is What.MAILBOX:
         return "/console/intake"
-    if item.what in (What.WEBHOOK, What.BACKUP, What.STORAGE):
+    if item.what in (What.WEBHOOK, What.BACKUP, What.STORAGE, What.STUCK_ERRAND):
         return f"{ATTENTION}?what={item.what.value}"
     return f"/console/tickets/{item.ticket}"
 
@@ -154,7 +157,7 @@ def _act(item: Item) -> Word:
         else "look_event"
         if item.what in OF_EVENTS
         else "look_backup"
-        if item.what in (What.BACKUP, What.STORAGE)
+        if item.what in (What.BACKUP, What.STORAGE, What.STUCK_ERRAND)
         else "look_webhook"
         if item.what is What.WEBHOOK
         else "look_mailbox"
