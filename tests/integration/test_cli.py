@@ -86,6 +86,28 @@ def test_a_worker_does_without_the_web() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_the_tables_are_made_by_a_process_that_takes_along_what_it_loaded(tmp_path: Path) -> None:
+    """9 MB that the embedded process would keep for its whole life."""
+    url = f"sqlite:///{tmp_path}/closeloop.db"
+    script = (
+        "import sys\nfrom functools import partial\nfrom models import session\n"
+        "from workers.cli.aside import aside\n"
+        f"aside(partial(session.migrate, {url!r}))\n"
+        f"print(session.schema_revision({url!r}) == session.head_revision(), 'alembic' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "True False"
+
+
+def test_what_could_not_be_done_aside_tells_its_error_here() -> None:
+    script = (
+        "from workers.cli.aside import aside\n"
+        "try:\n    aside(lambda: 1 // 0)\nexcept ZeroDivisionError:\n    print('told')"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert (done.stdout.strip(), done.stderr) == ("told", "")
+
+
 def test_the_installed_command_says_its_version() -> None:
     done = subprocess.run([COMMAND, "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("closeloop ")

@@ -9,9 +9,11 @@ by law are used there, without guessing at moved days, and `years_without_data` 
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from datetime import date
 from importlib import resources
+from importlib.util import find_spec, module_from_spec
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -55,8 +57,10 @@ class PublicHolidays:
     @staticmethod
     def supports(country: str, subdivision: str | None = None) -> bool:
         """Whether the package knows the country (and subdivision)."""
-        known = _package().list_supported_countries()
-        return country in known and (subdivision is None or subdivision in known[country])
+        package = _package()
+        if country not in package.registry.EntityLoader.get_country_codes():
+            return False
+        return subdivision is None or subdivision in getattr(package, country).subdivisions
 
     def is_day_off(self, day: date) -> bool:
         return day in self._year(day.year)[0]
@@ -112,10 +116,22 @@ def _decreed_years(table: HolidayBase) -> set[int]:
 
 
 def _package() -> Any:
-    # Imported on first use: it costs 20 MB, and a policy without holidays never needs it.
+    # Imported on first use: it costs 3 MB, and a policy without holidays never needs it.
     import holidays
 
+    _spare_other_countries()
     return holidays
+
+
+def _spare_other_countries() -> None:
+    """Let a country be loaded alone. The package's folder of countries loads all 250 of them with the first
+    (8 MB, half a second), only so that they can be imported from there by name, which nobody does.
+    """
+    folder = "holidays.countries"
+    if folder not in sys.modules:
+        spec = find_spec(folder)
+        assert spec is not None
+        sys.modules[folder] = module_from_spec(spec)
 
 
 def country_of(zone: str) -> str | None:

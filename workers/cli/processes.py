@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import socket
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from workers.cli.aside import aside
 from workers.cli.opening import find_settings, make_settings, must_be_migrated
 from workers.cli.output import DataOption, JsonOption, console, print_json
 
@@ -48,7 +50,7 @@ def up(
     _set_up(settings)
     from models.session import migrate as bring_up_to_date
 
-    bring_up_to_date(settings.database_url)
+    aside(partial(bring_up_to_date, settings.database_url))  # it loads 9 MB
     must_be_migrated(settings)  # it may be that of a newer version
     from workers.boot import run_up
 
