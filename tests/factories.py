@@ -87,10 +87,10 @@ async def make_ticket(
     subject: str = "结账页面无法付款",
     description: str = "点击付款后报错 502,我的电话是 13800005678。",
     priority: Priority = Priority.MEDIUM,
-    category: Category = Category.AFTER_SALES_TECHNICAL,
+    category: Category | None = Category.AFTER_SALES_TECHNICAL,
     channel: Medium = Medium.EMAIL,
 ) -> Ticket:
-    """A ticket as a mail would open it, now."""
+    """A ticket as a mail would open it, now; without a category nobody has confirmed what it is."""
     async with workshop.begin() as uow:
         return await tickets.open_ticket(
             uow,

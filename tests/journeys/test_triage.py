@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -64,6 +65,22 @@ async def test_accepting_on_the_page_asks_for_priority_and_category(backend: Bac
         assert [each["kind"] for each in shown["log"]].count("triaged") == 1
         assert number not in (await web.get(f"{TICKETS}?untriaged=1")).text
         assert 'id="accept-priority"' not in (await web.get(f"{TICKETS}/{number}")).text
+
+
+async def test_a_time_that_the_corrected_priority_does_not_allow_is_asked_for_anew(backend: Backend) -> None:
+    async with open_house(backend) as house, browser(house) as web:
+        number = await new_request(house)
+        await signed_in(house, web, await handler_of(house))
+        page = (await web.get(f"{TICKETS}/{number}?lang=en")).text
+        shown = re.search(r'name="expected_at" type="datetime-local" value="([^"]+)"', page)
+        assert shown
+        fields = {"expected_at": shown[1], "priority": "urgent", "category": "complaint"}
+        answer = await send(web, number, "accept", **fields)
+        assert (answer.status_code, 'id="accept-at-error"' in answer.text) == (422, True)
+        assert ("Latest: 5 Mar 18:00" in page, "Latest: 3 Mar 10:00" in answer.text) == (True, True)
+        assert (await _shown(house, number))["priority"] == "medium"
+        fields["expected_at"] = (house.clock.now() + timedelta(hours=20)).strftime("%Y-%m-%dT%H:%M")
+        assert (await send(web, number, "accept", **fields)).status_code == 303
 
 
 async def test_who_gives_the_result_confirms_what_stands_and_what_was_known_is_asked_for_nothing(

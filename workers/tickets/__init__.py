@@ -1,7 +1,7 @@
 """The life of a ticket, from received to closed. Each step happens in the caller's transaction."""
 
 from models.vocabulary import IMPORTED
-from workers.tickets.accepting import accept, latest_resolution
+from workers.tickets.accepting import TooLate, accept, latest_resolution
 from workers.tickets.assigning import assign, assignment_alarm, name_cooperation, transfer, triage
 from workers.tickets.changing_policy import Applied, apply_policy, try_policy
 from workers.tickets.chatting import chat_alarm
@@ -50,7 +50,7 @@ from workers.tickets.retiming import follow_case
 from workers.tickets.served import service_of
 from workers.tickets.shifts import Shift
 from workers.tickets.taking_in import Past, take_in
-from workers.tickets.triaging import NeedsTriage
+from workers.tickets.triaging import NeedsTriage, to_look_over
 from workers.tickets.waiting import resume, wait, waiting_alarm
 
 __all__ = [
@@ -62,6 +62,7 @@ __all__ = [
     "Replanned",
     "Request",
     "Shift",
+    "TooLate",
     "Unconfirmed",
     "accept",
     "answer",
@@ -117,6 +118,7 @@ __all__ = [
     "tell_not_sent",
     "ticket_by_id",
     "ticket_by_number",
+    "to_look_over",
     "transfer",
     "triage",
     "try_close",

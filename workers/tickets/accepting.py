@@ -21,6 +21,17 @@ from workers.tickets.waiting import clocks_running
 from workers.unit_of_work import UnitOfWork
 
 
+class TooLate(InvalidInput):
+    """More time than may be promised without asking for it: `latest` is what may be."""
+
+    def __init__(self, latest: datetime) -> None:
+        super().__init__(
+            f"the expected resolution must lie between now and {latest.isoformat()}",
+            hint="ask for an extension with a reason when more time is needed",
+        )
+        self.latest = latest
+
+
 async def accept(
     uow: UnitOfWork,
     ticket: Ticket,
@@ -33,9 +44,9 @@ async def accept(
     """The handler takes the ticket on and says until when it will be resolved; gives that time.
 
     Priority and category are confirmed with it, corrected where they are given (row B2). By default the
-    policy's own time (row B6). Raises InvalidInput when a later one is given: that is an
-    extension and needs a reason. Raises Conflict when somebody else handles the ticket, or its result has
-    been given.
+    policy's own time (row B6). Raises TooLate when it is later than the priority, as corrected, allows: that
+    is an extension and needs a reason. Raises InvalidInput when it has passed, Conflict when somebody else
+    handles the ticket, or its result has been given.
     """
     must_be_open(ticket)
     if ticket.resolved_at is not None:
@@ -51,11 +62,10 @@ async def accept(
     async with clocks_running(uow, ticket):
         latest = await latest_resolution(uow, ticket, now)
         expected = expected_at or latest
-        if not now < expected <= latest:
-            raise InvalidInput(
-                f"the expected resolution must lie between now and {latest.isoformat()}",
-                hint="ask for an extension with a reason when more time is needed",
-            )
+        if expected > latest:
+            raise TooLate(latest)
+        if expected <= now:
+            raise InvalidInput(f"the expected resolution must lie between now and {latest.isoformat()}")
         ticket.accepted_at, ticket.expected_resolution_at = now, expected
         ticket.state = TicketState.IN_PROGRESS
         verdict = await deadlines.meet(uow, ticket, DeadlineKind.ACCEPTANCE, now)

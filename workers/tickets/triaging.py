@@ -9,7 +9,7 @@ from models.tickets import Ticket
 from models.vocabulary import Category, Priority
 from workers.core_fields import missing_core
 from workers.errors import Conflict
-from workers.policy.triage_parts import Act
+from workers.policy.triage_parts import CONFIRMED, Act
 from workers.tickets.assigning import triage
 from workers.unit_of_work import UnitOfWork
 
@@ -23,6 +23,11 @@ class NeedsTriage(Conflict):
             hint="triage it: PATCH the ticket, fill in its page, or write #priority and #category",
         )
         self.missing = missing
+
+
+def to_look_over(uow: UnitOfWork, ticket: Ticket) -> bool:
+    """Whether whoever acts on it next is asked for category and priority: nobody has confirmed them."""
+    return ticket.triaged_at is None and any(name in CONFIRMED for name in uow.policy.triage.fields)
 
 
 async def look_over(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -15,15 +15,16 @@ from models.notifications import Notification
 from models.people import Staff
 from models.tickets import Ticket, TicketEntry
 from workers import escalations, links, tickets
-from workers.directory import known_names, policy_for
-from workers.errors import Forbidden, InvalidInput, NotFound
+from workers.directory import known_names
+from workers.errors import Forbidden, NotFound
 from workers.followups import followup_by_id, name_owner
 from workers.notifications import staff_ticket_facts
 from workers.text import mask_free_text
 from workers.unit_of_work import UnitOfWork
-from workers.web import digest_pages, followup_pages, outcome_page
+from workers.web import accept_form, digest_pages, followup_pages, outcome_page
+from workers.web.accept_form import Refused
 from workers.web.pages import form_fields, own_url, page
-from workers.web.parts import Parts
+from workers.web.parts import Parts, WebParts
 
 router = APIRouter(include_in_schema=False)
 
@@ -38,9 +39,8 @@ ACTIONS = {
 PAGES = (digest_pages.PURPOSE, followup_pages.PURPOSE, outcome_page.PURPOSE)
 """Links with pages of their own."""
 GONE = 410
-MOST_CHOICES = 3
 LONGEST_NOTE = 2_000
-SOON = timedelta(minutes=30)
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @router.api_route("/t/{token}", methods=["GET", "HEAD"])
@@ -81,15 +81,16 @@ async def act(request: Request, parts: Parts, token: str) -> Response:
         return await outcome_page.act(parts, request, link, person, given)
     async with parts.workshop.read() as uow:
         ticket = await tickets.ticket_by_id(uow, _ticket_id(link), hold=False)
-        errors = _mistakes(uow, link, given)
-        if errors:
-            facts = {**await _facts(uow, request, link, ticket), "errors": errors}
-            facts["note"] = given.get("note", "")
-            return page(request, "action", facts, locale=person.locale, status=422)
     try:
+        _check(parts, link, given)
         async with parts.workshop.begin() as uow:
             used = await links.use(uow, token, ACTIONS)
             done = await _do(uow, used, given)
+    except Refused as refused:
+        async with parts.workshop.read() as uow:
+            ticket = await tickets.ticket_by_id(uow, ticket.id, hold=False)
+            facts = await _facts(uow, request, link, ticket, given, refused)
+        return page(request, "action", facts, locale=person.locale, status=422)
     except links.LinkUsed:
         return _done(request, link, ticket, person, already=True, status=GONE)
     except links.LinkExpired:
@@ -106,7 +107,7 @@ async def _do(uow: UnitOfWork, link: Link, given: Mapping[str, str]) -> bool:
         return True
     ticket = await tickets.ticket_by_id(uow, _ticket_id(link))
     if link.purpose == "accept":
-        await tickets.accept(uow, ticket, person, _moment(given.get("expected_at", "")))
+        await accept_form.accept(uow, ticket, person, given)
     elif link.purpose == "acknowledge":
         return await escalations.acknowledge(uow, ticket, person) > 0
     elif link.purpose == "take_back":
@@ -138,29 +139,12 @@ def _subject(link: Link) -> UUID:
     return link.subject_id
 
 
-def _moment(text: str) -> datetime | None:
-    """An ISO 8601 time as the page offered it; None when none was chosen. Raises InvalidInput."""
-    if not text:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise InvalidInput("the expected time is no time") from error
-    if moment.tzinfo is None:
-        raise InvalidInput("the expected time has no zone")
-    return moment
-
-
-def _mistakes(uow: UnitOfWork, link: Link, given: Mapping[str, str]) -> dict[str, str]:
-    """What the form lets its reader correct; the rules themselves are the steps'."""
+def _check(parts: WebParts, link: Link, given: Mapping[str, str]) -> None:
+    """What the form lets its reader correct; the rules themselves are the steps'. Raises Refused."""
     if link.purpose == "accept":
-        try:
-            moment = _moment(given.get("expected_at", ""))
-        except InvalidInput:
-            return {"expected_at": "required"}
-        if moment is not None and moment <= uow.clock.now():  # the page lay open until the time had passed
-            return {"expected_at": "required"}
-    return {"note": "too_long"} if len(given.get("note", "")) > LONGEST_NOTE else {}
+        accept_form.check(parts.workshop.clock.now(), given)
+    elif len(given.get("note", "")) > LONGEST_NOTE:
+        raise Refused({"note": "too_long"})
 
 
 def _done(
@@ -170,29 +154,29 @@ def _done(
     return page(request, "action_done", facts, locale=person.locale, status=status)
 
 
-async def _facts(uow: UnitOfWork, request: Request, link: Link, ticket: Ticket) -> dict[str, Any]:
+async def _facts(
+    uow: UnitOfWork,
+    request: Request,
+    link: Link,
+    ticket: Ticket,
+    given: Mapping[str, str] = NOTHING,
+    refused: Refused | None = None,
+) -> dict[str, Any]:
+    """What the page shows; `given` and `refused`: what was sent before, and what was wrong with it."""
     known = await staff_ticket_facts(uow, ticket)
     deciding = link.purpose in ("approve", "decline")
-    return {
+    facts = {
         "ticket": known["ticket"],
         "action": ACTIONS[link.purpose],
         "action_url": own_url(request),
-        "expected_choices": await _choices(uow, ticket) if link.purpose == "accept" else [],
         "details": await _request_details(uow, link, ticket) if deciding else [],
         "note_wanted": deciding,
-        "note": "",
-        "errors": {},
+        "note": given.get("note", ""),
+        "errors": refused.errors if refused else {},
     }
-
-
-async def _choices(uow: UnitOfWork, ticket: Ticket) -> list[dict[str, Any]]:
-    """Times to promise: the closing times of the next working days, and last the latest possible."""
-    now = uow.clock.now()
-    latest = await tickets.latest_resolution(uow, ticket, now)
-    calendar = (await policy_for(uow, ticket)).calendar
-    closings = [calendar.close_of_working_day(now, day) for day in range(MOST_CHOICES)]
-    times = [*(at for at in closings if now + SOON < at < latest), latest]
-    return [{"value": at.isoformat(), "at": at.isoformat(), "chosen": at == latest} for at in times]
+    if link.purpose == "accept":
+        facts |= await accept_form.facts(uow, ticket, given, refused.latest if refused else None)
+    return facts
 
 
 async def _request_details(uow: UnitOfWork, link: Link, ticket: Ticket) -> list[dict[str, str]]:

@@ -47,6 +47,12 @@ async def accept_link(desk: Desk, priority: Priority = Priority.MEDIUM) -> tuple
     return ticket, await make_link(desk.workshop, "accept", ticket.id, ticket=ticket, staff=handler)
 
 
+async def untriaged_link(desk: Desk) -> tuple[Ticket, str]:
+    ticket = await make_ticket(desk.workshop, category=None)
+    handler = await handler_of(desk, ticket)
+    return ticket, await make_link(desk.workshop, "accept", ticket.id, ticket=ticket, staff=handler)
+
+
 async def test_opening_a_staff_link_any_number_of_times_does_nothing(desk: Desk) -> None:
     ticket, path = await accept_link(desk)
     before = await count_rows(desk.workshop)
@@ -97,6 +103,54 @@ async def test_a_time_that_has_passed_meanwhile_can_be_chosen_anew(desk: Desk) -
     beyond = await desk.web.post(path, data={"expected_at": "2030-01-01T00:00:00+00:00"})
     assert beyond.status_code == 422
     assert (await desk.web.post(path)).status_code == 200
+
+
+async def test_priority_and_category_are_corrected_while_accepting(desk: Desk) -> None:
+    ticket, path = await untriaged_link(desk)
+    page = (await desk.web.get(path)).text
+    assert '<label for="priority">' in page
+    assert '<option value="medium" selected>' in page
+    assert '<option value="other" selected>' in page
+    wrong = await desk.web.post(path, data={"priority": "huge", "category": "complaint"})
+    assert wrong.status_code == 422
+    assert 'aria-describedby="priority-error looked-over"' in wrong.text
+    assert '<option value="complaint" selected>' in wrong.text
+    assert (await desk.web.post(path, data={"priority": "low", "category": "complaint"})).status_code == 200
+    accepted = await now(desk, ticket)
+    assert (accepted.priority.value, accepted.category.value) == ("low", "complaint")
+    assert None not in (accepted.triaged_at, accepted.accepted_at)
+    again = await desk.web.post(path, data={"priority": "high"})
+    assert (again.status_code, (await now(desk, ticket)).priority.value) == (410, "low")
+
+
+async def test_a_higher_priority_offers_its_own_times_before_it_is_promised(desk: Desk) -> None:
+    ticket, path = await untriaged_link(desk)
+    late, sooner = "2026-03-05T10:00:00+00:00", (desk.clock.now() + timedelta(hours=24)).isoformat()
+    fields = {"expected_at": late, "priority": "urgent", "category": "complaint"}
+    answer = await desk.web.post(path, data=fields)
+    assert (answer.status_code, 'id="expected_at-error"' in answer.text) == (422, True)
+    assert f'value="{sooner}" checked' in answer.text
+    assert late not in answer.text
+    assert '<option value="urgent" selected>' in answer.text
+    kept = await now(desk, ticket)
+    assert (kept.accepted_at, kept.triaged_at, kept.priority) == (None, None, Priority.MEDIUM)
+    assert (await desk.web.post(path, data={**fields, "expected_at": sooner})).status_code == 200
+    accepted = await now(desk, ticket)
+    assert (accepted.priority, accepted.category.value) == (Priority.URGENT, "complaint")
+    assert accepted.expected_resolution_at is not None
+    assert accepted.expected_resolution_at.isoformat() == sooner
+
+
+async def test_a_page_that_lay_open_does_not_put_back_what_somebody_has_confirmed(desk: Desk) -> None:
+    ticket, path = await untriaged_link(desk)
+    confirmed = {"priority": "high", "category": "complaint"}
+    await desk.api("PATCH", f"/tickets/{ticket.number}", json=confirmed)
+    answer = await desk.web.post(path, data={"priority": "medium", "category": "other"})
+    assert (answer.status_code, "<select" in answer.text) == (422, False)
+    assert (await now(desk, ticket)).accepted_at is None
+    assert (await desk.web.post(path, data=confirmed)).status_code == 200
+    accepted = await now(desk, ticket)
+    assert (accepted.priority.value, accepted.category.value) == ("high", "complaint")
 
 
 async def test_two_presses_at_once_are_one_acceptance(desk: Desk) -> None:

@@ -18,12 +18,13 @@ Code = TypeVar("Code", bound=str)
 class Wrong(InvalidInput):
     """Something in the form is wrong: `errors` are codes of the labels' group `error` by the field's name.
 
-    The empty name stands for the form as a whole.
+    The empty name stands for the form as a whole. `offers`: what the form has to offer instead, by name.
     """
 
-    def __init__(self, errors: Mapping[str, str]) -> None:
+    def __init__(self, errors: Mapping[str, str], offers: Mapping[str, str] | None = None) -> None:
         super().__init__("the form has mistakes")
         self.errors = dict(errors)
+        self.offers = dict(offers or {})
 
 
 class Form:

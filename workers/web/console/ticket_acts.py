@@ -25,11 +25,10 @@ async def accept(do: Doing) -> None:
     expected = do.form.moment("expected_at")
     looked = _looked_over(do)
     do.form.check()
-    latest = await tickets.latest_resolution(do.uow, do.ticket, do.uow.clock.now())
-    if expected is not None and expected > latest:
-        # A field of minutes says 18:00 for a limit of 18:00:30, and less than a minute beyond is the limit.
-        raise Wrong({"expected_at": "too_late"})
-    await tickets.accept(do.uow, do.ticket, do.by, expected, **looked)
+    try:
+        await tickets.accept(do.uow, do.ticket, do.by, expected, **looked)
+    except tickets.TooLate as error:  # by the priority as it is corrected here
+        raise Wrong({"expected_at": "too_late"}, {"latest": error.latest.isoformat()}) from error
 
 
 class _Looked(TypedDict):

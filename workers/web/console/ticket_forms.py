@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -47,7 +48,9 @@ async def act(request: Request, parts: Parts, visit: Visiting, number: str, act:
     except Changed:
         return await _again(request, parts, visit, number, act, CONFLICT, stale=True)
     except Wrong as wrong:
-        return await _again(request, parts, visit, number, act, UNPROCESSABLE, errors=wrong.errors)
+        return await _again(
+            request, parts, visit, number, act, UNPROCESSABLE, errors=wrong.errors, offers=wrong.offers
+        )
     except tickets.NeedsTriage:
         return await _again(request, parts, visit, number, act, CONFLICT, errors={"": "triage"})
     except (InvalidInput, Conflict, Forbidden) as error:
@@ -98,11 +101,13 @@ async def _again(
     *,
     errors: dict[str, str] | None = None,
     stale: bool = False,
+    offers: Mapping[str, str] | None = None,
     more: dict[str, Any] | None = None,
 ) -> Response:
     async with parts.workshop.read() as uow:
         ticket = await tickets.ticket_by_number(uow, number, hold=False)
         facts = await page_facts(uow, ticket, visit, act=act, values=visit.fields, errors=errors, stale=stale)
+    facts["acts"] |= offers or {}
     return show(request, visit, "console_ticket", {**facts, **(more or {})}, status=status)
 
 

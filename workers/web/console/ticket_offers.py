@@ -22,7 +22,6 @@ from models.vocabulary import (
 from workers import tickets
 from workers.deadlines import open_ones
 from workers.notifications import customer_recipient
-from workers.policy.triage_parts import CONFIRMED
 from workers.text import excerpt
 from workers.unit_of_work import UnitOfWork
 from workers.web.api.ticket_models import TicketShown
@@ -50,7 +49,7 @@ async def offers(uow: UnitOfWork, row: Ticket, person: Staff, whole: TicketShown
         "priorities": list(Priority),
         "categories": list(Category),
         "contacts": list(CONTACTS),
-        "looked_over": row.triaged_at is None and any(name in CONFIRMED for name in uow.policy.triage.fields),
+        "looked_over": tickets.to_look_over(uow, row),
         "no_requests": list(NoRequest),
         "unconfirmed": list(tickets.Unconfirmed),
         "requests": [each.model_dump(mode="json") for each in whole.escalation_requests if not each.decision],
