@@ -108,6 +108,26 @@ async def test_scores_are_for_those_who_did_not_handle_the_request(desk: Desk) -
     await desk.api("GET", "/surveys/CSAT1", expect=404)
 
 
+async def test_whoever_is_rated_reads_nothing_of_the_verdict_in_the_log_of_their_ticket(desk: Desk) -> None:
+    survey = await rated(desk, 1)
+    shown = (await desk.api("GET", f"/surveys/{survey.number}")).json()
+    path, handler = f"/tickets/{shown['ticket']}", shown["staff"]
+    (case,) = await items(desk, "/followups")
+    told = {"text": "客户说客服很不耐烦", "reached": True}
+    await desk.api("POST", f"/followups/{case['id']}/contact", by="AM001", json=told)
+
+    for by, sees in ((handler, False), ("AM001", True), ("", True)):
+        looked = await desk.api("GET", path, by=by)
+        acted = await desk.api("POST", f"{path}/note", by=by, json={"text": "已归档"})
+        for answer in (looked, acted):
+            lines = {line["kind"] for line in answer.json()["log"]}
+            clocks = {clock["kind"] for clock in answer.json()["deadlines"]}
+            assert ({"followup_opened", "followup_contact"} <= lines) is sees, by
+            assert ("followup_start" in clocks) is sees, by
+            assert ("不耐烦" in answer.text) is sees, by
+            assert {"rated", "resolved"} <= lines, by
+
+
 async def test_an_answer_given_on_the_phone_is_entered_once(desk: Desk) -> None:
     survey = await make_survey(desk.workshop, desk.clock, await make_ticket(desk.workshop))
     path = f"/surveys/{survey.number}/answer"

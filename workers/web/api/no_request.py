@@ -55,7 +55,7 @@ async def dismiss(
             block_sender=given.block_sender,
             block_until=given.block_until,
         )
-    return await answered(parts, number, response)
+    return await answered(parts, number, response, calling)
 
 
 @router.post("/undo", summary="Take a dismissed ticket up again")
@@ -65,4 +65,4 @@ async def undo(
     """It stands where it stood, its clocks as if they had never stopped. A block is lifted separately."""
     async with acting_on(parts, number, calling) as act:
         await tickets.undo_dismissal(act.uow, act.ticket, act.by, given.note if given else "")
-    return await answered(parts, number, response)
+    return await answered(parts, number, response, calling)

@@ -116,7 +116,7 @@ async def pass_on(
     """It goes as your answer, after the same hold; it may be the first response as any answer may."""
     async with acting_on(parts, number, calling) as act:
         await knowledge.pass_on(act.uow, act.ticket, act.by, given.source, given.text)
-    return await answered(parts, number, response)
+    return await answered(parts, number, response, calling)
 
 
 @router.post("/knowledge", status_code=201, summary="Write a solution up")

@@ -12,13 +12,17 @@ from sqlalchemy import select
 from models.people import Staff, Team
 from models.surveys import Followup, Survey
 from models.tickets import Ticket, TicketEntry
-from models.vocabulary import FollowupState, Role
+from models.vocabulary import DeadlineKind, FollowupState, Role
 from workers.directory import known_names
 from workers.text import mask_free_text
 from workers.unit_of_work import UnitOfWork
 from workers.web.api.common import opened, opened_words, picked
 
 SUMMARY = 200
+ABOUT_RATINGS = ("rating_", "score_", "praised")
+"""How the kinds of lines begin that tell of a score, besides those that belong to a case."""
+OF_CASES = (DeadlineKind.FOLLOWUP_START, DeadlineKind.FOLLOWUP_DUE)
+"""Clocks that run where a score was low."""
 
 
 class FollowupOf(BaseModel):
@@ -33,9 +37,26 @@ class FollowupOf(BaseModel):
 
 def may_see(by: Staff | None, survey: Survey) -> bool:
     """The key alone is the administrator's; a named person must not have been the one who is rated."""
+    return _may_hear(by, survey.staff_id)
+
+
+async def sees_ratings(uow: UnitOfWork, by: Staff | None, ticket: Ticket) -> bool:
+    """Whether a ticket's log may tell them how it was rated, and what followed: not those who handled it, now
+    or in an earlier opening.
+    """
+    rated = await uow.session.scalars(select(Survey.staff_id).where(Survey.ticket_id == ticket.id))
+    return all(_may_hear(by, each) for each in (ticket.credited_id or ticket.handler_id, *rated))
+
+
+def tells_of_rating(line: TicketEntry) -> bool:
+    """Whether a line of the log tells of the verdict, or belongs to the case of a low score."""
+    return line.followup_id is not None or line.kind.startswith(ABOUT_RATINGS)
+
+
+def _may_hear(by: Staff | None, rated: UUID | None) -> bool:
     if by is None or by.role is Role.ADMINISTRATOR:
         return True
-    return by.role is not Role.AGENT and by.id != survey.staff_id
+    return by.role is not Role.AGENT and by.id != rated
 
 
 async def record_of(uow: UnitOfWork, row: Survey, by: Staff | None) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from models.vocabulary import Medium
 from workers import escalations, tickets
 from workers.errors import Conflict
 from workers.people import team_exactly
-from workers.web.api.common import Calling, Given, acting_on, etag, person_named
+from workers.web.api.common import Caller, Calling, Given, acting_on, etag, person_named
 from workers.web.api.resource import Resource
 from workers.web.api.ticket_models import TicketShown
 from workers.web.api.ticket_views import shown_ticket
@@ -115,7 +115,7 @@ async def first_response(
         await tickets.record_first_response(
             act.uow, act.ticket, act.by, given.channel, evidence=given.evidence, note=given.note
         )
-    return await answered(parts, number, response)
+    return await answered(parts, number, response, calling)
 
 
 @router.post("/answer", summary="Answer the customer")
@@ -128,7 +128,7 @@ async def answer(
             raise Conflict(
                 "this customer has no written address", hint="ring them up and log it with first-response"
             )
-    return await answered(parts, number, response)
+    return await answered(parts, number, response, calling)
 
 
 @router.post("/transfer", summary="Hand over")
@@ -140,7 +140,7 @@ async def transfer(
         to = await person_named(act.uow, given.to)
         team = await team_exactly(act.uow, given.team) if given.team else None
         await tickets.transfer(act.uow, act.ticket, act.by, to, given.reason, team=team)
-    return await answered(parts, number, response)
+    return await answered(parts, number, response, calling)
 
 
 @router.post("/progress", summary="Log progress or the plan")
@@ -158,7 +158,7 @@ async def progress(
             plan=given.plan,
             next_at=given.next_at,
         )
-    return await answered(parts, number, response)
+    return await answered(parts, number, response, calling)
 
 
 @router.post("/accept", summary="Accept with an expected time")
@@ -179,7 +179,7 @@ async def accept(
             priority=priority_named(act.uow, given.priority),
             category=category_named(act.uow, given.category),
         )
-    return await answered(parts, number, response)
+    return await answered(parts, number, response, calling)
 
 
 @router.post("/extend", summary="Ask for more time")
@@ -190,7 +190,7 @@ async def extend(
     async with acting_on(parts, number, calling) as act:
         entry = await tickets.extend(act.uow, act.ticket, act.by, given.reason, given.until)
     _place(response, number, entry.id)
-    return await answered(parts, number, response)
+    return await answered(parts, number, response, calling)
 
 
 @router.post("/escalate", status_code=201, summary="Make an escalation request")
@@ -203,7 +203,7 @@ async def escalate(
             act.uow, act.ticket, act.by, given.reason, given.resources, given.until
         )
     _place(response, number, entry.id)
-    return await answered(parts, number, response)
+    return await answered(parts, number, response, calling)
 
 
 @router.post("/escalate/{request_id}/approve", summary="Approve an escalation request")
@@ -217,7 +217,7 @@ async def approve(
 ) -> TicketShown:
     """By a supervisor, once; an approved new time moves the resolution limit."""
     await _decide(parts, number, request_id, calling, given, approved=True)
-    return await answered(parts, number, response)
+    return await answered(parts, number, response, calling)
 
 
 @router.post("/escalate/{request_id}/decline", summary="Decline an escalation request")
@@ -231,7 +231,7 @@ async def decline(
 ) -> TicketShown:
     """By a supervisor, once; the limit stays."""
     await _decide(parts, number, request_id, calling, given, approved=False)
-    return await answered(parts, number, response)
+    return await answered(parts, number, response, calling)
 
 
 @router.post("/acknowledge", summary="Acknowledge an escalation")
@@ -239,7 +239,7 @@ async def acknowledge(number: str, parts: Parts, calling: Calling, response: Res
     """Somebody takes it on: the ladder stops."""
     async with acting_on(parts, number, calling) as act:
         await escalations.acknowledge(act.uow, act.ticket, act.by)
-    return await answered(parts, number, response)
+    return await answered(parts, number, response, calling)
 
 
 @router.post("/wait", summary="Wait for the customer")
@@ -251,7 +251,7 @@ async def wait(
     """
     async with acting_on(parts, number, calling) as act:
         await tickets.wait(act.uow, act.ticket, act.by, given.question if given else "")
-    return await answered(parts, number, response)
+    return await answered(parts, number, response, calling)
 
 
 @router.post("/resume", summary="Wait for the customer no longer")
@@ -259,7 +259,7 @@ async def resume(number: str, parts: Parts, calling: Calling, response: Response
     """The clocks run on, with as much time left as when they stopped. 409 when the ticket does not wait."""
     async with acting_on(parts, number, calling) as act:
         await tickets.resume(act.uow, act.ticket, act.by)
-    return await answered(parts, number, response)
+    return await answered(parts, number, response, calling)
 
 
 @router.post("/cooperation", summary="Name the lead and the cooperating teams")
@@ -271,7 +271,7 @@ async def cooperation(
         lead = await team_exactly(act.uow, given.lead)
         helping = [(await team_exactly(act.uow, name)).name for name in given.cooperating]
         await tickets.name_cooperation(act.uow, act.ticket, act.by, lead, helping)
-    return await answered(parts, number, response)
+    return await answered(parts, number, response, calling)
 
 
 async def _decide(
@@ -292,8 +292,8 @@ def _place(response: Response, number: str, request_id: UUID) -> None:
     response.headers["Location"] = f"/api/v1/tickets/{number}/escalate/{request_id}"
 
 
-async def answered(parts: WebParts, number: str, response: Response) -> TicketShown:
-    """The ticket as it stands after the act, with its ETag."""
-    shown = await shown_ticket(parts, number)
+async def answered(parts: WebParts, number: str, response: Response, calling: Caller) -> TicketShown:
+    """The ticket as it stands after the act, as whoever acted may see it, with its ETag."""
+    shown = await shown_ticket(parts, number, calling)
     response.headers["ETag"] = etag(shown.version)
     return shown

@@ -58,7 +58,7 @@ async def merge(
         check_version(ticket.version, calling.if_match)
         into = await tickets.ticket_by_number(uow, given.into)
         await tickets.merge(uow, ticket, into, await acting(uow, calling.staff), given.note)
-    return await answered(parts, number, response)
+    return await answered(parts, number, response, calling)
 
 
 @router.post("/merge/undo", summary="Undo a merge")
@@ -68,7 +68,7 @@ async def undo_merge(
     """It stands where it stood, its clocks as if they had never stopped."""
     async with acting_on(parts, number, calling) as act:
         await tickets.undo_merge(act.uow, act.ticket, act.by, given.note if given else "")
-    return await answered(parts, number, response)
+    return await answered(parts, number, response, calling)
 
 
 @router.post("/split", status_code=201, summary="Make a ticket of a message")
@@ -79,7 +79,7 @@ async def split(
     async with acting_on(parts, number, calling) as act:
         made = await tickets.split(act.uow, act.ticket, given.entry, act.by, given.subject)
     response.headers["Location"] = f"/api/v1/tickets/{made.number}"
-    return await answered(parts, made.number, response)
+    return await answered(parts, made.number, response, calling)
 
 
 @router.post("/note", summary="Add a remark")
@@ -87,4 +87,4 @@ async def note(number: str, given: Remark, parts: Parts, calling: Calling, respo
     """Only staff read it."""
     async with acting_on(parts, number, calling) as act:
         await tickets.note(act.uow, act.ticket, act.by, given.text)
-    return await answered(parts, number, response)
+    return await answered(parts, number, response, calling)

@@ -63,7 +63,7 @@ async def resolve(
             priority=priority_named(act.uow, given.priority),
             category=category_named(act.uow, given.category),
         )
-    return await answered(parts, number, response)
+    return await answered(parts, number, response, calling)
 
 
 @router.post("/feedback", summary="Log that the result was told by phone")
@@ -73,7 +73,7 @@ async def feedback(
     """客户反馈时间 is now; it may be the first response too."""
     async with acting_on(parts, number, calling) as act:
         await tickets.phone_feedback(act.uow, act.ticket, act.by, given.evidence if given else None)
-    return await answered(parts, number, response)
+    return await answered(parts, number, response, calling)
 
 
 @router.post("/confirm", summary="Confirm the result, or re-open")
@@ -85,7 +85,7 @@ async def confirm(
         await tickets.confirm(
             act.uow, act.ticket, solved=given.solved, by=given.by, staff=act.by, note=given.note
         )
-    return await answered(parts, number, response)
+    return await answered(parts, number, response, calling)
 
 
 class NotConfirmed(Given):
@@ -102,7 +102,7 @@ async def unconfirmed(
     """At the end of waiting the ticket goes on to closing with this reason (row A8), else `unreachable`."""
     async with acting_on(parts, number, calling) as act:
         await tickets.note_unconfirmed(act.uow, act.ticket, act.by, given.reason, given.note)
-    return await answered(parts, number, response)
+    return await answered(parts, number, response, calling)
 
 
 @router.post("/close", summary="Close")
@@ -110,4 +110,4 @@ async def close(number: str, parts: Parts, calling: Calling, response: Response)
     """Only when all conditions of row B11 hold; 409 names what is `missing`, with its words."""
     async with acting_on(parts, number, calling) as act:
         await tickets.close(act.uow, act.ticket, act.by)
-    return await answered(parts, number, response)
+    return await answered(parts, number, response, calling)

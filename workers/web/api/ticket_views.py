@@ -18,7 +18,8 @@ from workers.text import duration_words, mask_free_text
 from workers.tickets import missing_for_closing, ticket_by_number, waits_for_confirmation
 from workers.tickets.clocks import running_limits
 from workers.unit_of_work import UnitOfWork
-from workers.web.api.common import opened, opened_words, picked
+from workers.web.api.common import Caller, opened, opened_words, picked, reader
+from workers.web.api.survey_record import OF_CASES, sees_ratings, tells_of_rating
 from workers.web.api.ticket_models import (
     CustomerShown,
     DeadlineShown,
@@ -40,22 +41,21 @@ COPIED = (
 )
 
 
-async def shown_ticket(parts: WebParts, number: str) -> TicketShown:
-    """The ticket with clocks and log, as it stands now. Raises NotFound."""
+async def shown_ticket(parts: WebParts, number: str, calling: Caller) -> TicketShown:
+    """The ticket with clocks and log, as it stands now, for whoever calls. Raises NotFound."""
     async with parts.workshop.read() as uow:
-        return await full_view(uow, await ticket_by_number(uow, number, hold=False))
+        ticket = await ticket_by_number(uow, number, hold=False)
+        return await full_view(uow, ticket, await reader(uow, calling))
 
 
-async def full_view(uow: UnitOfWork, ticket: Ticket) -> TicketShown:
-    """Everything about one ticket that staff may see."""
+async def full_view(uow: UnitOfWork, ticket: Ticket, by: Staff | None) -> TicketShown:
+    """Everything about one ticket that this member of staff (None: a system) may see."""
     customer = await uow.session.get_one(Customer, ticket.customer_id)
     names = await _names(uow, customer)
-    entries = await _entries(uow, ticket)
-    clocks = list(
-        await uow.session.scalars(
-            select(Deadline).where(Deadline.ticket_id == ticket.id).order_by(Deadline.id)
-        )
-    )
+    entries, clocks = await _entries(uow, ticket), await _clocks(uow, ticket)
+    if not await sees_ratings(uow, by, ticket):
+        entries = [each for each in entries if not tells_of_rating(each)]
+        clocks = [each for each in clocks if each.kind not in OF_CASES]
     staff = await staff_by_ids(uow, [ticket.handler_id, *(each.staff_id for each in entries)])
     staff |= await staff_by_ids(uow, [each.acknowledged_by for each in clocks])
     log = [await _entry(uow, ticket, each, staff, names) for each in entries]
@@ -180,6 +180,11 @@ async def log_view(uow: UnitOfWork, ticket: Ticket, entries: Sequence[TicketEntr
 async def _entries(uow: UnitOfWork, ticket: Ticket) -> list[TicketEntry]:
     query = select(TicketEntry).where(TicketEntry.ticket_id == ticket.id)
     return list(await uow.session.scalars(query.order_by(TicketEntry.at, TicketEntry.id)))
+
+
+async def _clocks(uow: UnitOfWork, ticket: Ticket) -> list[Deadline]:
+    query = select(Deadline).where(Deadline.ticket_id == ticket.id)
+    return list(await uow.session.scalars(query.order_by(Deadline.id)))
 
 
 async def _entry(

@@ -19,7 +19,18 @@ from workers.errors import InvalidInput
 from workers.people import describe_customer
 from workers.tickets import Request
 from workers.unit_of_work import UnitOfWork
-from workers.web.api.common import Calling, Given, Paged, acting, acting_on, etag, is_agent, person_named
+from workers.web.api.common import (
+    Caller,
+    Calling,
+    Given,
+    Paged,
+    acting,
+    acting_on,
+    etag,
+    is_agent,
+    person_named,
+    reader,
+)
 from workers.web.api.opening_once import open_once
 from workers.web.api.resource import Resource
 from workers.web.api.ticket_models import TicketList, TicketShown, TicketSummary
@@ -96,6 +107,7 @@ class Triage(Given):
 async def open_ticket(
     given: TicketGiven,
     parts: Parts,
+    calling: Calling,
     response: Response,
     idempotency_key: Annotated[
         str | None,
@@ -108,7 +120,7 @@ async def open_ticket(
     )
     response.status_code = 201 if new else 200
     response.headers["Location"] = f"/api/v1/tickets/{number}"
-    return await _answered(parts, number, response)
+    return await _answered(parts, number, response, calling)
 
 
 def _request(uow: UnitOfWork, given: TicketGiven) -> Request:
@@ -197,11 +209,14 @@ async def _summaries(uow: UnitOfWork, rows: list[Ticket]) -> list[TicketSummary]
 
 
 @router.get("/{number}", summary="Look at a ticket")
-async def get_ticket(number: str, parts: Parts, response: Response) -> TicketShown:
-    """All of it, masked; its version is the ETag. 403 when an acting agent does not handle it (row A11)."""
+async def get_ticket(number: str, parts: Parts, calling: Calling, response: Response) -> TicketShown:
+    """All of it, masked; its version is the ETag. 403 when an acting agent does not handle it (row A11).
+
+    Agents, and whoever is rated, get neither lines nor clocks that tell of scores and the cases behind them.
+    """
     async with parts.workshop.read() as uow:
         ticket = await tickets.ticket_by_number(uow, number, hold=False)
-        shown = await full_view(uow, ticket)
+        shown = await full_view(uow, ticket, await reader(uow, calling))
     response.headers["ETag"] = etag(shown.version)
     return shown
 
@@ -237,7 +252,7 @@ async def triage(
                 occurred_at=given.occurred_at,
                 background=given.background,
             )
-    return await _answered(parts, number, response)
+    return await _answered(parts, number, response, calling)
 
 
 def _categories(uow: UnitOfWork, words: list[str] | None) -> list[Category] | None:
@@ -245,7 +260,7 @@ def _categories(uow: UnitOfWork, words: list[str] | None) -> list[Category] | No
     return None if found is None else [each for each in found if each is not None]
 
 
-async def _answered(parts: Parts, number: str, response: Response) -> TicketShown:
-    shown = await shown_ticket(parts, number)
+async def _answered(parts: Parts, number: str, response: Response, calling: Caller) -> TicketShown:
+    shown = await shown_ticket(parts, number, calling)
     response.headers["ETag"] = etag(shown.version)
     return shown

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -13,15 +13,15 @@ from models.communications import Communication
 from models.notifications import Notification
 from models.people import Staff
 from models.surveys import Followup, Survey
-from models.tickets import Ticket
-from models.vocabulary import DeadlineKind, DeadlineState, Role
+from models.tickets import Ticket, TicketEntry
+from models.vocabulary import DeadlineState, Role
 from workers import communications, improvements
 from workers.access.seeing import TELL_OF_RATINGS
 from workers.tickets import ticket_by_number
 from workers.unit_of_work import UnitOfWork
 from workers.web.api.communication_views import shown_records
 from workers.web.api.improvement_views import list_view
-from workers.web.api.survey_record import may_see
+from workers.web.api.survey_record import sees_ratings
 from workers.web.api.ticket_models import DeadlineShown, EntryShown
 from workers.web.api.ticket_views import full_view, staff_by_ids
 from workers.web.console.door import Visit, Visiting
@@ -37,7 +37,6 @@ IMPROVE = "/console/improvements/new"
 MOST_MESSAGES = 60
 MOST_TALKS = 20
 MOST_LINES = 300
-ABOUT_RATINGS = ("rating_", "followup_", "score_", "praised")
 BLANK = dict.fromkeys(
     [
         "by",
@@ -76,7 +75,6 @@ BLANK = dict.fromkeys(
     "",
 )
 """Every field that a form of this page has, empty."""
-ITS_OWN = (DeadlineKind.FOLLOWUP_START, DeadlineKind.FOLLOWUP_DUE)
 
 
 @router.api_route(f"{TICKETS}/{{number}}", methods=["GET", "HEAD"])
@@ -101,18 +99,17 @@ async def page_facts(
     """What the page shows. `act` is the form that comes back, with what was typed and what is wrong."""
     person = visit.person
     surveys = await _surveys(uow, row)
-    rated = not _may_see_ratings(person, row, surveys)
-    whole = await full_view(uow, row)
-    log = [line for line in whole.log if not (rated and line.kind.startswith(ABOUT_RATINGS))]
-    clocks = [each for each in whole.deadlines if not (rated and each.kind in ITS_OWN)]
+    rated = not await sees_ratings(uow, person, row)
+    whole = await full_view(uow, row, person)
+    log = whole.log
     shown = whole.model_dump(mode="json", exclude={"log", "deadlines"})
     names = {each.number: each.name for each in await _people(uow)}
     return {
         "ticket": shown,
-        "clocks": [_clock(each) for each in clocks],
+        "clocks": [_clock(each) for each in whole.deadlines],
         "log": [_line(each, names) for each in reversed(log[-MOST_LINES:])],
         "older": max(0, len(log) - MOST_LINES),
-        "seen": max((each.id.hex for each in whole.log), default=""),
+        "seen": await _latest_line(uow, row),
         "remark": next((each.words.get("text", "") for each in reversed(log) if each.kind == "note"), None),
         "messages": await _messages(uow, row, rated),
         "talks": await _talks(uow, row, person),
@@ -134,10 +131,11 @@ async def page_facts(
     }
 
 
-def _may_see_ratings(person: Staff, row: Ticket, surveys: Sequence[Survey]) -> bool:
-    """Whoever handled it, now or in an earlier opening, learns neither scores nor what follows from them."""
-    now = Survey(staff_id=row.credited_id or row.handler_id)
-    return all(may_see(person, each) for each in (now, *surveys))
+async def _latest_line(uow: UnitOfWork, row: Ticket) -> str:
+    """The id of the last line of its log, also where this person does not see that one."""
+    lines = select(TicketEntry.id).where(TicketEntry.ticket_id == row.id)
+    latest = await uow.session.scalar(lines.order_by(TicketEntry.id.desc()).limit(1))
+    return latest.hex if latest else ""
 
 
 async def _people(uow: UnitOfWork) -> list[Staff]:
