@@ -528,3 +528,13 @@ def test_a_stored_verdict_that_the_log_does_not_bear_out_is_named(closeloop: Com
     assert (one["stored"], one["recomputed"]) == ("met", "running")
     assert "1 stored otherwise" in closeloop("verdicts").out
     assert closeloop("verdicts", "CS202405200001").code == 1
+
+
+def test_a_data_folder_that_is_not_there_is_told_as_such(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nowhere = CommandLine(tmp_path / "nowhere", monkeypatch, capsys)
+    said = nowhere("held")
+    assert (said.code, said.out) == (2, "")
+    assert f"there is no data folder {tmp_path / 'nowhere'}" in said.err
+    assert "closeloop init" in said.err

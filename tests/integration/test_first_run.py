@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import pty
+import re
 import select
 import signal
 import stat
@@ -25,6 +26,7 @@ from tests.conftest import Backend
 from tests.fakes_smtp import Script, ThreadedSmtp, refuse
 from tests.imap_server import PASSWORD, ImapServer
 from workers import tickets
+from workers.cli.first_run.wording import WORDS
 from workers.cli.opening import find_settings, workshop_of
 from workers.directory import Contact
 from workers.settings import write_settings
@@ -167,15 +169,19 @@ def test_ctrl_c_while_it_is_written_leaves_the_old_file(
     assert [each.name for each in tmp_path.iterdir()] == ["settings.env"]
 
 
-def answered(arguments: list[str], answers: list[str], **settings: str) -> tuple[int, str]:
-    """A command on a terminal: each answer is typed when it asks. Its exit code and all that was shown."""
+def answered(
+    arguments: list[str], answers: list[str], language: str = "C.UTF-8", **settings: str
+) -> tuple[int, str]:
+    """A command on a terminal of that language: each answer is typed when it asks. Its exit code and all that
+    was shown.
+    """
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [COMMAND, *arguments],
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
-        env=environment(settings),
+        env={**environment(settings), "LC_ALL": language},
         start_new_session=True,
     )
     os.close(theirs)
@@ -203,6 +209,76 @@ def test_it_asks_on_a_terminal(tmp_path: Path) -> None:
     assert "CLOSELOOP_TIMEZONE=Europe/Berlin" in text
     assert "CLOSELOOP_MAIL_FROM=Example <support@help.example>" in text
     assert "1 added" in out
+
+
+def test_what_is_wrong_is_asked_again_and_nothing_said_before_is_lost(tmp_path: Path) -> None:
+    people = tmp_path / "staff.csv"
+    people.write_text("工号,姓名,邮箱,角色\nCS001,王芳,fang@help.example,国王\n", "utf-8")
+    with ThreadedSmtp(Script(users={"support": "hush-1"})) as relay:
+        wrong = relay.url.replace("hush-1", "hush-2")
+        answers = ["Example", "nonsense", "", "support@help.example", "lead@help.example", "Lead"]
+        answers += ["Berlin", "Europe/Berlin", "de", "en", "help.example", "https://help.example"]
+        answers += ["smtp", "forward", "8025", "127.0.0.1:0", "127.0.0.1:58025", wrong, "", relay.url, ""]
+        answers += ["none-such", "", str(people), ""]
+        answers += ["CS001,Alice", "CS001,Alice,lead@help.example", "CS001,Alice,alice@help.example", ""]
+        code, out = answered(["init"], answers, DATA=str(tmp_path / "data"))
+    assert code == 0, out
+    for told in (
+        *("nonsense is not a mail address", "this is needed", "Berlin is not a time zone"),
+        *("de is neither zh_CN nor en", "help.example is no address of pages", "choose imap, forward"),
+        *("8025 is not HOST:PORT", "authentication_failed", "choose support-response", "line 2"),
+        *("the email is missing", "the administrator's own address"),
+    ):
+        assert told in out
+    text = (tmp_path / "data" / "settings.env").read_text("utf-8")
+    for kept in ("TIMEZONE=Europe/Berlin", "PUBLIC_URL=https://help.example", f"SMTP_URL={relay.url}"):
+        assert f"CLOSELOOP_{kept}\n" in text
+    assert "1 added" in out
+    assert "hush" not in out.replace(relay.url, "").replace(wrong, "")  # what was typed is echoed, no more
+
+
+def test_a_mailbox_that_fails_is_left_as_it_was_by_who_gives_up(
+    tmp_path: Path, imap_for_all: ImapServer
+) -> None:
+    mailbox = imap_for_all.mailbox()
+    data = str(tmp_path / "data")
+    start = ["Example", "support@help.example", "lead@help.example", "Lead", "", "en", "", "imap"]
+    end = ["", "", "", "", ""]
+    code, out = answered(["init"], [*start, mailbox.url(), "yesterday", *end], DATA=data)
+    assert (code, "logged in; mails: INBOX 0" in out) == (0, True), out
+    before = (tmp_path / "data" / "settings.env").read_text("utf-8")
+    given_up = ["", "", "", "", "", "", "", "", "y", mailbox.url(password="no"), "", "n"]
+    code, out = answered(["init"], [*given_up, *end], DATA=data)
+    assert (code, "authentication_failed" in out, "nothing was changed" in out) == (0, True, True), out
+    assert (tmp_path / "data" / "settings.env").read_text("utf-8") == before
+
+
+def test_a_chinese_terminal_is_asked_in_chinese_and_shown_how_to_post_to_its_own_address(
+    tmp_path: Path,
+) -> None:
+    answers = ["示例科技", "不是地址", "kefu@help.example", "lead@help.example", "陈静", "", "", ""]
+    answers += ["webhook", "", "", "", "", "CS001,王芳,fang@help.example", ""]
+    code, out = answered(["init"], answers, "zh_CN.UTF-8", DATA=str(tmp_path / "data"))
+    assert code == 0, out
+    for told in (
+        "客户来信的客服邮箱",
+        "不是地址 不是邮箱地址",
+        "首次响应 / 处理方案",
+        "新增 1 人",
+        "接下来 1. ",
+    ):
+        assert told in out
+    assert "'To: kefu@help.example'" in out
+    assert "example.com' |" not in out
+    code, again = answered(["init"], [""] * 14, "zh_CN.UTF-8", DATA=str(tmp_path / "data"))
+    assert (code, "没有任何更改" in again) == (0, True), again
+
+
+def test_the_first_run_says_each_thing_in_both_languages() -> None:
+    for name, (english, chinese) in WORDS.items():
+        assert set(re.findall(r"{(\w+)}", english)) == set(re.findall(r"{(\w+)}", chinese)), name
+        assert english
+        assert chinese != english
 
 
 def test_going_live_says_what_it_means_and_never_sends_what_was_held(closeloop: CommandLine) -> None:

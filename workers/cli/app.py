@@ -51,6 +51,7 @@ from workers.cli.output import complain, is_machine_trouble
 WRONG_USE = 2
 FAILED = 1
 INTERRUPTED = 130
+MAY_NOT = "run closeloop as whoever owns the data folder, and name files where that user may read and write"
 
 RUN, LOOK, PEOPLE, IN = "Run it", "Look and check", "People", "What came in"
 
@@ -208,7 +209,9 @@ def _told(error: Exception) -> int | None:
             WRONG_USE if isinstance(error, SettingsError | PolicyError | InvalidInput | TooLarge) else FAILED
         )
     if isinstance(error, OSError) and (error.filename or error.errno):
-        complain(f"{error.strerror or error}" + (f": {error.filename}" if error.filename else ""))
+        where = f": {error.filename}" if error.filename else ""
+        hint = MAY_NOT if isinstance(error, PermissionError) else ""
+        complain(f"{error.strerror or error}{where}", hint)
         return FAILED
     if trouble := is_machine_trouble(error):
         complain(*trouble)

@@ -24,10 +24,17 @@ def find_settings(data: Path | None, **defaults: str) -> Settings:
 
     `defaults` are settings (PUBLIC_URL="…") for what both leave open. Raises SettingsError.
     """
+    from workers.errors import SettingsError
     from workers.settings import known_secrets, known_settings, load_settings
 
     folder = data_folder(data)
-    return load_settings(environ(known_secrets(folder), known_settings(folder), defaults), folder)
+    try:
+        return load_settings(environ(known_secrets(folder), known_settings(folder), defaults), folder)
+    except SettingsError as error:
+        if folder.exists():
+            raise
+        hint = "name the right one by --data or CLOSELOOP_DATA, or begin one: closeloop init"
+        raise SettingsError(f"there is no data folder {folder}\n{error.message}", hint=hint) from error
 
 
 def make_settings(data: Path | None, **defaults: str) -> Settings:

@@ -218,7 +218,7 @@ def _welcome(facts: dict[str, object]) -> None:
     mailboxes = facts["mailboxes"]
     assert isinstance(mailboxes, list)
     rows = {
-        "open": f"{url}/readyz   {url}/openapi.json   {url}/metrics",
+        "open": f"{url}/console   {url}/readyz   {url}/openapi.json   {url}/metrics",
         "mail in": f"POST {url}/hooks/email/raw"
         + (f", or by SMTP to {facts['smtp_intake']}" if facts["smtp_intake"] else "")
         + "".join(f", fetched from {name}" for name in mailboxes),
@@ -242,7 +242,9 @@ def _next_steps(facts: dict[str, object]) -> list[str]:
         steps.append("say who you are and where mail comes from: closeloop init")
     elif not facts["sends_mail"]:
         steps.append("name a mail relay: closeloop init, or CLOSELOOP_SMTP_URL")
-    steps.append("forward a mail to it, and follow it: closeloop explain CS…")
+    else:
+        steps.append(f"sign in at {facts['listening']}/console: the link comes by mail")
+    steps.append("send a mail to it, and follow it: closeloop explain CS…")
     if facts["mode"] == "test":
         steps.append("when all looks right: closeloop go-live")
     return steps

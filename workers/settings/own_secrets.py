@@ -72,7 +72,8 @@ def known_secrets(data: Path) -> dict[str, str]:
         return {}
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not text"
-        raise SettingsError(f"the secrets in {path} cannot be read: {reason}") from error
+        hint = "run closeloop as whoever made the data folder, or let them give you the file"
+        raise SettingsError(f"the secrets in {path} cannot be read: {reason}", hint=hint) from error
 
 
 def _lock(descriptor: int) -> None:

@@ -29,7 +29,8 @@ def known_settings(data: Path) -> dict[str, str]:
         return {}
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not text"
-        raise SettingsError(f"the settings in {path} cannot be read: {reason}") from error
+        hint = "run closeloop as whoever made the data folder, or let them give you the file"
+        raise SettingsError(f"the settings in {path} cannot be read: {reason}", hint=hint) from error
     pairs = (_pair(line) for line in text.splitlines())
     return {name: value for name, value in pairs if name}
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from workers.cli.first_run.given import Given, given_by
+from workers.cli.first_run.wording import say
 from workers.cli.opening import data_folder
 from workers.cli.output import DataOption, JsonOption, complain, print_json, print_table, verdict
 
@@ -76,10 +77,11 @@ def init(
     if not as_json:
         _show(folder)
     if asks:
-        given = ask_all(folder, given)
+        given = ask_all(folder)
+        webhook = given.webhook
     settings = given.settings(folder)
     people = given.roster(settings)
-    tried = [] if untried and not asks else _tried(settings, given, quiet=as_json)
+    tried = [] if untried or asks else _tried(settings, given, quiet=as_json)
     failed = [each for each in tried if each.result == "bad"]
     stop = bool(failed) and not untried
     facts: dict[str, Any] = {
@@ -88,7 +90,7 @@ def init(
         "tried": [each._asdict() for each in tried],
     }
     if stop or dry_run or not (given.changes or people or given.admin_name):
-        _left_alone(folder, facts, failed, webhook=webhook, as_json=as_json)
+        _left_alone(folder, facts, settings, failed, webhook=webhook, as_json=as_json)
         if stop:
             raise typer.Exit(1)
         return
@@ -127,7 +129,13 @@ def _show(folder: Path) -> None:
 
 
 def _left_alone(
-    folder: Path, facts: dict[str, Any], failed: list[Tried], *, webhook: bool, as_json: bool
+    folder: Path,
+    facts: dict[str, Any],
+    settings: Settings,
+    failed: list[Tried],
+    *,
+    webhook: bool,
+    as_json: bool,
 ) -> None:
     from workers.cli.first_run.standing import curl_example, standing
 
@@ -136,14 +144,14 @@ def _left_alone(
         print_json({**facts, "written": [], "stands": stands, "next": []})
         return
     if webhook:
-        sys.stdout.write(curl_example(folder) + "\n")
+        sys.stdout.write(curl_example(folder, settings.mail_from) + "\n")
     if failed:
         complain(
             "nothing was written: " + ", ".join(each.what for each in failed) + " did not work",
             "put it right and run the same again, or write it down untried with --untried",
         )
     else:
-        verdict("good", "nothing was changed")
+        verdict("good", say("unchanged"))
 
 
 def _written(
@@ -156,10 +164,17 @@ def _written(
         print_json({**facts, "next": steps})
         return
     if facts["written"]:
-        verdict("good", f"written to {facts['file']} (0600): {', '.join(facts['written'])}")
+        verdict("good", say("written", file=facts["file"], names=", ".join(facts["written"])))
     if facts["people"]["added"] or facts["people"]["changed"]:
-        verdict("good", f"people: {facts['people']['added']} added, {facts['people']['changed']} changed")
+        verdict("good", say("people", **facts["people"]))
     if webhook:
-        sys.stdout.write(curl_example(folder) + "\n")
+        sys.stdout.write(curl_example(folder, settings.mail_from) + "\n")
+    _tell_steps(steps)
+
+
+def _tell_steps(steps: list[str]) -> None:
+    from rich.cells import cell_len
+
+    before = say("next")
     for number, step in enumerate(steps, start=1):
-        sys.stdout.write(f"{'next' if number == 1 else '    '} {number}. {step}\n")
+        sys.stdout.write(f"{before if number == 1 else ' ' * cell_len(before)} {number}. {step}\n")

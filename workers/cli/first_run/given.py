@@ -41,6 +41,8 @@ class Given:
     admin_name: str = ""
     staff: Path | None = None
     persons: tuple[str, ...] = ()
+    webhook: bool = False
+    """Whether mail is to be posted, so that a call which does it is shown."""
 
     @property
     def people_named(self) -> bool:
@@ -90,7 +92,7 @@ class Given:
                 told = "\n".join(f"line {line}: {words}" for line, words in found.mistakes)
                 raise InvalidInput(
                     f"{len(found.mistakes)} rows of {self.staff.name} are wrong; nothing was written\n{told}",
-                    hint="put them right and run the same again",
+                    hint="put them right, and give the file again",
                 )
             people += found.people
         return people

@@ -100,7 +100,9 @@ def _as_it_will_be(folder: Path, wanted: str) -> Settings:
     try:
         return load_settings(environ(known_secrets(folder), kept, {}), folder)
     except SettingsError as error:
-        hint = "closeloop init --relay smtp://… --public-url https://… --mail support@… says what lacks"
+        hint = (
+            "write down what lacks: closeloop init --relay smtp://… --public-url https://… --mail support@…"
+        )
         raise SettingsError(error.message, hint=hint) from error
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from workers.cli.first_run.wording import say
 from workers.cli.output import console, print_table
 
 if TYPE_CHECKING:
@@ -15,10 +16,8 @@ PRIORITIES = ("urgent", "high", "medium", "low")
 def print_policies(locale: str) -> None:
     """A table of each one's limits: first response, and plan or resolution, by priority."""
     rows = policy_rows(locale)
-    print_table(("policy", "", *PRIORITIES), rows, "")
-    console().print(
-        "first response / plan (or resolution); wd: working days. A TOML file of your own goes, too."
-    )
+    print_table((say("policy_title"), "", *(say(each) for each in PRIORITIES)), rows, "")
+    console().print(say("policy_legend"))
 
 
 def policy_rows(locale: str) -> list[tuple[str, ...]]:

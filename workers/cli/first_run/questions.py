@@ -1,17 +1,23 @@
-"""The questions on a terminal: each shows what stands, and Enter keeps it. Nothing is written meanwhile."""
+"""The questions on a terminal: each shows what stands, and Enter keeps it. Nothing is written meanwhile.
+
+Each answer is looked at when it is given, and ways in and out are tried at once: what is wrong is asked
+again, and nothing that was typed before is lost.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from email.utils import parseaddr
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
-import typer
-
+from workers.cli.first_run.asking import agreed, ask, ask_code, ask_hidden
 from workers.cli.first_run.given import Given, given_by
 from workers.cli.first_run.policies import print_policies
+from workers.cli.first_run.wording import say
 from workers.cli.output import console, verdict
 
 IMAP_HOSTS = {
@@ -24,88 +30,143 @@ IMAP_HOSTS = {
 }
 """Where providers keep their mailboxes; a guess that is only offered."""
 WAYS = ("imap", "forward", "webhook", "none")
+NO_LOGIN = "-"
+
+Options = dict[str, str]
 
 
-def ask_all(folder: Path, given: Given) -> Given:
+def ask_all(folder: Path) -> Given:
     """Ask for everything a first run needs, one after the other. Ctrl-C leaves all as it was."""
-    console().print("Enter keeps what stands in brackets; Ctrl-C leaves everything as it was.")
-    name, address = parseaddr(_stands(folder, "MAIL_FROM"))
-    options = {
-        "company": _ask("Company, as customers know it", name),
-        "mail": _ask("Support address that customers write to", address, check=_is_address),
-        "admin": _ask(
-            "Your own mail address (the administrator)", _stands(folder, "ADMIN"), check=_is_address
-        ),
-    }
-    admin_name = _ask("Your name", "")
+    console().print(say("how"))
+    options = _who(folder)
+    admin_name = ask("admin_name_again" if _stands(folder, "ADMIN") else "admin_name")
     options |= {
-        "timezone": _ask("Time zone", _stands(folder, "TIMEZONE") or "Asia/Shanghai", check=_is_zone),
-        "locale": _ask("Language: zh_CN or en", _stands(folder, "LOCALE") or "zh_CN", check=_is_locale),
+        "timezone": ask("timezone", _stands(folder, "TIMEZONE") or "Asia/Shanghai", check=_is("zone")),
+        "locale": ask("locale", _stands(folder, "LOCALE") or "zh_CN", check=_is("locale")),
+        "public_url": ask("public_url", _stands(folder, "PUBLIC_URL"), check=_is("public_url")),
     }
-    options["public_url"] = _ask(
-        "Where people will reach the pages, https://…; empty: only on this machine for now",
-        _stands(folder, "PUBLIC_URL"),
-    )
-    options |= _mail_in(folder, options["mail"])
-    options |= _relay(folder, options["mail"])
-    options["chat"] = _secret("Chat group (feishu://TOKEN …; empty: none)", _stands(folder, "CHAT_URLS"))
+    way = _way(folder)
+    options |= _mail_in(folder, options, way)
+    options |= _relay(folder, options)
+    options |= _chat(folder, options)
     print_policies(options["locale"])
-    options["policy"] = _ask("Policy", _stands(folder, "POLICY") or "support-response", check=_is_policy)
-    found = given_by(folder, options)
-    return _only_new(folder, replace(_people(found), admin_name=admin_name))
+    options["policy"] = ask("policy", _stands(folder, "POLICY") or "support-response", check=_is_policy)
+    found = replace(given_by(folder, options), webhook=way == "webhook")
+    return _only_new(folder, replace(_people(folder, found), admin_name=admin_name))
 
 
-def _mail_in(folder: Path, address: str) -> dict[str, str]:
-    stands = "imap" if _stands(folder, "IMAP_URL") else "forward" if _stands(folder, "SMTP_INTAKE") else ""
-    way = _ask(
-        "Mail comes in by imap (fetched), forward (to our SMTP port), webhook, or none yet",
-        stands or "imap",
-        check=lambda text: "" if text in WAYS else f"one of {', '.join(WAYS)}",
-    )
+def _who(folder: Path) -> Options:
+    name, address = parseaddr(_stands(folder, "MAIL_FROM"))
+    admin = _stands(folder, "ADMIN")
+    return {
+        "company": ask("company", name),
+        "mail": ask("mail", address, check=_is("address"), needed=True),
+        "admin": ask("admin", admin, check=_is("address"), needed=True),
+    }
+
+
+def _way(folder: Path) -> str:
+    """How mail comes in; who was here before and fetches or forwards nothing is taken to post it."""
+    stands = "webhook" if _stands(folder, "MAIL_FROM") else "imap"
+    stands = "forward" if _stands(folder, "SMTP_INTAKE") else stands
+    stands = "imap" if _stands(folder, "IMAP_URL") else stands
+    return ask("way", stands, check=lambda text: "" if text in WAYS else say("no_way"))
+
+
+def _mail_in(folder: Path, options: Options, way: str) -> Options:
     if way == "forward":
-        return {"smtp_intake": _ask("Listen at", _stands(folder, "SMTP_INTAKE") or "0.0.0.0:8025")}
-    if way != "imap":
+        stands = _stands(folder, "SMTP_INTAKE") or "0.0.0.0:8025"
+        return _tried(folder, options, lambda: {"smtp_intake": ask("listen", stands, check=_is("listening"))})
+    if way != "imap" or (_stands(folder, "IMAP_URL") and not agreed("imap_change", default=False)):
         return {}
-    if _stands(folder, "IMAP_URL") and not typer.confirm("Change the mailbox?", default=False):
-        return {}
-    host = _ask("IMAP server", IMAP_HOSTS.get(address.rpartition("@")[2].lower(), ""))
-    user = _ask("Login", address)
-    code = typer.prompt("Password or authorization code 授权码 (not shown)", hide_input=True)
-    since = _ask(
-        "Fetch mails from which day on (2026-05-20, yesterday, 7d; empty: only new ones)", "yesterday"
-    )
-    login = f"{quote(user, safe='')}:{quote(code, safe='')}"
-    return {"imap": f"imaps://{login}@{host}/INBOX", "since": since}
+    return _tried(folder, options, lambda: _mailbox(options["mail"]))
 
 
-def _relay(folder: Path, address: str) -> dict[str, str]:
-    stands = bool(_stands(folder, "SMTP_URL"))
-    if stands and not typer.confirm("Change the relay?", default=False):
+def _mailbox(address: str) -> Options:
+    host = ask("imap_host", IMAP_HOSTS.get(address.rpartition("@")[2].lower(), ""), needed=True)
+    url = host
+    if not _is_whole(host):
+        login = f"{quote(ask('imap_user', address, needed=True), safe='')}:{quote(ask_code(), safe='')}"
+        url = f"imaps://{login}@{host}/INBOX"
+    return {"imap": url, "since": ask("since", "yesterday", check=_is_day)}
+
+
+def _relay(folder: Path, options: Options) -> Options:
+    keeps = bool(_stands(folder, "SMTP_URL")) and not agreed("relay_change", default=False)
+    sender = {name: options[name] for name in ("company", "mail")}
+    if keeps and _works(folder, options, sender):  # it may not send for an address that is new
         return {}
-    host = _ask("Relay (SMTP server) that mails leave by; empty: none yet", "")
-    if not host:
-        return {}
-    port = _ask("Port", "465", check=lambda text: "" if text.isdecimal() else "a number")
-    user = _ask("Login; empty: none", address)
+    return _tried(folder, options, lambda: _relay_url(options["mail"]))
+
+
+def _relay_url(address: str) -> Options:
+    host = ask("relay")
+    if not host or _is_whole(host):
+        return {"relay": host}
+    port = ask("relay_port", "465", check=_is_port)
+    user = ask("relay_user", address)
     tls = "implicit" if port == "465" else "none" if port == "25" else "start"
-    if not user:
+    if user == NO_LOGIN:
         return {"relay": f"smtp://{host}:{port}?tls={tls}"}
-    code = typer.prompt("Password or authorization code 授权码 (not shown)", hide_input=True)
-    return {"relay": f"smtp://{quote(user, safe='')}:{quote(code, safe='')}@{host}:{port}?tls={tls}"}
+    return {"relay": f"smtp://{quote(user, safe='')}:{quote(ask_code(), safe='')}@{host}:{port}?tls={tls}"}
 
 
-def _people(given: Given) -> Given:
-    path = _ask(
-        "Staff: a CSV file with 工号,姓名,邮箱,手机,角色,组; empty: one by one",
-        "",
-        check=lambda text: "" if not text or Path(text).expanduser().is_file() else "there is no such file",
-    )
+def _chat(folder: Path, options: Options) -> Options:
+    stands = _stands(folder, "CHAT_URLS")
+    return _tried(folder, options, lambda: {"chat": ask_hidden("chat", stands)})
+
+
+def _tried(folder: Path, options: Options, asked: Callable[[], Options]) -> Options:
+    """What was asked, once it works; asked again if it does not, or left as it was by who gives up."""
+    while True:
+        more = asked()
+        if not any(more.values()) or _works(folder, {**options, **more}, more):
+            return more
+        if not agreed("again", default=True):
+            return {}
+
+
+def _works(folder: Path, options: Mapping[str, str], tried: Mapping[str, str]) -> bool:
+    """Try what was just said; say what came of it."""
+    from workers.cli.first_run.trying import try_out
+    from workers.errors import CloseloopError
+
+    try:
+        given = _only_new(folder, given_by(folder, options))
+        wanted = set(given_by(folder, tried).changes) & set(given.changes)
+        results = list(try_out(given.settings(folder), wanted))
+    except CloseloopError as error:
+        verdict("bad", error.message, error.hint)
+        return False
+    for each in results:
+        verdict(each.result, f"{each.what}: {each.words}", each.hint)
+    return all(each.result != "bad" for each in results)
+
+
+def _people(folder: Path, given: Given) -> Given:
+    """The given with a CSV's people, or with those that are named one by one."""
+    wrong = partial(_wrong_people, folder, given)
+    path = ask("staff", check=lambda text: _no_file(text) or wrong(replace(given, staff=_path(text))))
     if path:
-        return replace(given, staff=Path(path).expanduser())
-    persons = []
-    while text := _ask("One person: NUMBER,NAME,MAIL[,ROLE[,TEAM]]; empty: nobody more", ""):
-        persons.append(text)
-    return replace(given, persons=tuple(persons))
+        return replace(given, staff=_path(path))
+    persons: tuple[str, ...] = ()
+    while text := ask("person", check=lambda text: wrong(replace(given, persons=(text,)))):
+        persons += (text,)
+    return replace(given, persons=persons)
+
+
+def _wrong_people(folder: Path, given: Given, asked: Given) -> str:
+    """What is wrong with these people, or nothing."""
+    from models.vocabulary import Role
+    from workers.errors import CloseloopError
+
+    try:
+        settings = given.settings(folder)
+        people = asked.roster(settings)
+    except CloseloopError as error:
+        return f"{error.message}{f' ({error.hint})' if error.hint else ''}"
+    wrong = any(each.email == settings.admin and each.role is not Role.ADMINISTRATOR for each in people)
+    return say("own_address") if wrong else ""
 
 
 def _only_new(folder: Path, given: Given) -> Given:
@@ -117,48 +178,58 @@ def _only_new(folder: Path, given: Given) -> Given:
 
 
 def _stands(folder: Path, name: str) -> str:
-    import os
-
     from workers.settings import known_settings
 
     full = f"CLOSELOOP_{name}"
     return os.environ.get(full) or known_settings(folder).get(full, "")
 
 
-def _ask(question: str, stands: str, *, check: Callable[[str], str] | None = None) -> str:
-    while True:
-        said = str(typer.prompt(question, default=stands, show_default=bool(stands))).strip()
-        wrong = check(said) if check and said else ""
-        if not wrong:
-            return said
-        verdict("bad", wrong)
+def _path(text: str) -> Path:
+    return Path(text).expanduser()
 
 
-def _secret(question: str, stands: str) -> str:
-    shown = f"{question}{' [kept]' if stands else ''}"
-    return str(typer.prompt(shown, default=stands, show_default=False, hide_input=True)).strip()
+def _is_whole(text: str) -> bool:
+    """Whether a URL was given, or the file that holds one, where a host would have done."""
+    return "://" in text or text.startswith("@")
 
 
-def _is_address(text: str) -> str:
-    return _wrong("address", text)
+SAID = {
+    "address": "no_address",
+    "zone": "no_zone",
+    "locale": "no_locale",
+    "public_url": "no_url",
+    "listening": "no_place",
+}
+"""What is said where the settings would not take an answer."""
 
 
-def _is_zone(text: str) -> str:
-    return _wrong("zone", text)
+def _is(kind: str) -> Callable[[str], str]:
+    """A check by what the settings will take."""
+
+    def check(text: str) -> str:
+        from workers.settings import values
+
+        try:
+            getattr(values, kind)(text)
+        except ValueError:
+            return say(SAID[kind], text=text[:64])
+        return ""
+
+    return check
 
 
-def _is_locale(text: str) -> str:
-    return _wrong("locale", text)
+def _is_port(text: str) -> str:
+    return "" if text.isdecimal() and 0 < int(text) < 65536 else say("no_number")
 
 
-def _wrong(kind: str, text: str) -> str:
-    """What is wrong with it, as the settings will say, or nothing."""
-    from workers.settings import values
+def _is_day(text: str) -> str:
+    from workers.cli.first_run.given import with_since
+    from workers.errors import InvalidInput
 
     try:
-        getattr(values, kind)(text)
-    except ValueError as error:
-        return f"{text[:64]} {error}"
+        with_since("imaps://h", text, "UTC")
+    except InvalidInput as error:
+        return str(error)
     return ""
 
 
@@ -169,5 +240,9 @@ def _is_policy(text: str) -> str:
     try:
         load_policy(text)
     except PolicyError as error:
-        return error.message
+        return say("no_policy", text=text[:64], wrong=error.message)
     return ""
+
+
+def _no_file(text: str) -> str:
+    return "" if _path(text).is_file() else say("no_file")

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from workers.cli.first_run.wording import say
+
 if TYPE_CHECKING:
     from workers.settings import Settings
 
@@ -69,37 +71,44 @@ def shown(name: str, value: str) -> str:
 def next_steps(folder: Path, settings: Settings, in_force: str) -> list[str]:
     """What to run now, in this order; each is a command, or names one."""
     from workers.policy import load_policy
+    from workers.settings.load import DEFAULT_PUBLIC_URL
 
     data = "" if folder == Path("data").absolute() else f" --data {shlex.quote(str(folder))}"
     wanted = load_policy(settings.policy, zone=settings.timezone, locale=settings.locale).name
     steps = []
     if not settings.admin:
-        steps.append(f"closeloop init --admin you@company{data}: nobody hears of anything yet")
+        steps.append(say("to_admin", command=f"closeloop init --admin you@company{data}"))
     if in_force != wanted:
-        steps.append(
-            f"closeloop policy apply {settings.policy}{data}: {in_force} is in force until somebody says so"
-        )
-    steps.append(f"closeloop up{data}, then open {settings.public_url}/console")
+        command = f"closeloop policy apply {settings.policy}{data}"
+        steps.append(say("to_apply", command=command, in_force=in_force))
+    steps.append(say("to_open", command=f"closeloop up{data}", url=f"{settings.public_url}/console"))
+    if settings.admin and settings.smtp_url:
+        steps.append(say("to_sign_in", address=settings.admin))
     if settings.imap_url:
-        steps.append("mails that are fetched appear there, with numbers and clocks")
+        steps.append(say("to_wait"))
     elif settings.smtp_intake:
-        steps.append(f"forward the mailbox to {settings.smtp_intake}, from your mail server's settings")
+        steps.append(say("to_forward", address=settings.smtp_intake))
     else:
-        steps.append(f"say where mail comes from: closeloop init --imap …{data}, or post one (--webhook)")
+        steps.append(say("to_let_in", command=f"closeloop init --imap …{data}"))
     if not settings.smtp_url:
-        steps.append(f"name a relay: closeloop init --relay smtp://…{data}; until then mails only show")
+        steps.append(say("to_relay", command=f"closeloop init --relay smtp://…{data}"))
     if settings.mode == "test":
-        steps.append(f"closeloop held{data} shows what would have gone out; then closeloop go-live{data}")
+        if settings.public_url == DEFAULT_PUBLIC_URL:
+            steps.append(say("to_publish", command=f"closeloop init --public-url https://…{data}"))
+        steps.append(say("to_look", held=f"closeloop held{data}", live=f"closeloop go-live{data}"))
     return steps
 
 
-def curl_example(folder: Path) -> str:
-    """A mail posted to the webhook with its proof; the token is read from its file and never shown."""
+def curl_example(folder: Path, address: str) -> str:
+    """A mail to `address` posted to the webhook with its proof; the token is read from its file and never
+    shown.
+    """
     from workers.settings.own_secrets import FILE_NAME
 
     path = shlex.quote(str(folder / FILE_NAME))
+    to = shlex.quote(f"To: {address}")
     return (
         f"TOKEN=$(sed -n 's/^CLOSELOOP_HOOK_TOKEN=//p' {path})\n"
-        "printf 'From: you@example.com\\nTo: support@example.com\\nSubject: hello\\n\\nIt works.\\n' |\n"
+        f"printf '%s\\n' 'From: you@example.com' {to} 'Subject: hello' '' 'It works.' |\n"
         '  curl -H "Authorization: Bearer $TOKEN" --data-binary @- http://127.0.0.1:8000/hooks/email/raw'
     )
