@@ -26,7 +26,9 @@ async def ticket_facts(uow: UnitOfWork, ticket: Ticket, *, masked: bool = False)
     facts: dict[str, Any] = {
         "zone": uow.settings.timezone,
         "team": {
-            "name": team.name if team else uow.policy.default_team,
+            "name": _team_title(uow, team, uow.settings.locale)
+            if masked
+            else _signed_as(uow, team, ticket.locale),
             "hours": (await policy_for(uow, ticket)).calendar.hours_text(ticket.locale),
             "address": uow.settings.mail_from,
         },
@@ -46,13 +48,24 @@ async def ticket_facts(uow: UnitOfWork, ticket: Ticket, *, masked: bool = False)
     return facts
 
 
+def _signed_as(uow: UnitOfWork, team: Team | None, locale: str) -> str:
+    """How a message is signed: with the name in front of mails, without one as the policy calls the team."""
+    return uow.settings.mail_from_name or _team_title(uow, team, locale)
+
+
+def _team_title(uow: UnitOfWork, team: Team | None, locale: str) -> str:
+    """What the policy calls the team (none: the default one) in that language; else its code."""
+    name = team.name if team else uow.policy.default_team
+    title = uow.policy.teams.get(name)
+    return title.for_locale(locale) if title else name
+
+
 def house_facts(uow: UnitOfWork, locale: str) -> dict[str, Any]:
     """Facts of a message that belongs to no ticket: the team's zone, name, hours and address."""
-    team = uow.policy.teams.get(uow.policy.default_team)
     return {
         "zone": uow.settings.timezone,
         "team": {
-            "name": team.for_locale(locale) if team else uow.policy.default_team,
+            "name": _signed_as(uow, None, locale),
             "hours": uow.policy.calendar.hours_text(locale),
             "address": uow.settings.mail_from,
         },
