@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -47,6 +47,8 @@ MAY_PART = 5.0
 MAY_DIFFER = 20.0
 """Seconds that the clocks of this machine and of the database may differ: so much any lease has to spare."""
 COMPARED_EVERY = 10.0
+SURE_SECONDS = 2.0
+"""An answer that took longer does not say what time it is."""
 CORRECTION = 1.0
 """Seconds by which time servers set a clock right: such steps are followed, lest they add up in years."""
 
@@ -89,6 +91,14 @@ class ClockWatch:
             self._apart = self._wall() - self._steady()
         self._differs = differs
         self._compared_at = time.monotonic()
+
+    async def compare(self, ask: Callable[[], Awaitable[float | None]]) -> None:
+        """Ask the database what time it is (seconds since 1970). An answer that took long says nothing."""
+        asked = time.time()
+        theirs = await ask()
+        took = time.time() - asked
+        if theirs is not None and took <= SURE_SECONDS:
+            self.compared(asked + took / 2 - float(theirs))
 
     @property
     def to_be_compared(self) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime, timedelta
@@ -41,10 +40,6 @@ become no ticket stay unused."""
 
 INDEXED_EVERY = timedelta(seconds=5)
 """What changes words within one such span is indexed together, at its end."""
-
-
-SURE_SECONDS = 2.0
-"""An answer that took longer does not say what time it is."""
 
 
 class UnitOfWork(Rows):
@@ -208,18 +203,14 @@ class Workshop:
         return self._gate is not None
 
     async def compare_clocks(self, watch: ClockWatch) -> None:
-        """Tell `watch` how far this machine's clock is from the database's, if it was not told for a while.
-
-        Nothing to do for a database in a file: it has no other clock. An answer that took long says nothing.
+        """Tell `watch` how far this machine's clock is from the database's, if it was not told for a while. A
+        database in a file has no other clock.
         """
         if self.alone or not watch.to_be_compared:
             return
         async with self._reading.connect() as connection:
-            asked = time.time()
-            theirs = await connection.scalar(select(func.extract("epoch", func.clock_timestamp())))
-            took = time.time() - asked
-        if theirs is not None and took <= SURE_SECONDS:
-            watch.compared(asked + took / 2 - float(theirs))
+            theirs = select(func.extract("epoch", func.clock_timestamp()))
+            await watch.compare(lambda: connection.scalar(theirs))
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[UnitOfWork]:
@@ -250,9 +241,7 @@ class Workshop:
 
     @asynccontextmanager
     async def glance(self) -> AsyncIterator[AsyncConnection]:
-        """Only reads, like `read`, for the clockwork: what is due does not depend on the policy in force, so
-        nobody looks which one that is, and no session stands between.
-        """
+        """Only reads, for the clockwork: what is due does not depend on the policy; needs no session."""
         async with self._reading.connect() as connection:
             yield connection
 

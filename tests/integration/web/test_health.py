@@ -14,7 +14,6 @@ from models.notifications import Notification
 from models.vocabulary import Lane, NotificationState
 from tests.conftest import Backend
 from tests.factories import Desk, all_of, make_desk, make_ticket
-from workers import unit_of_work
 from workers.actors import DESKS, Bench
 from workers.clock import ClockWatch
 from workers.delivery.courier import Courier
@@ -99,7 +98,8 @@ async def test_a_machine_whose_clock_is_not_the_databases_begins_nothing(
 ) -> None:
     """It would take for lost, and send anew, what another machine is about to send."""
     off = [90.0]
-    monkeypatch.setattr(unit_of_work, "time", SimpleNamespace(time=lambda: time.time() + off[0]))
+    shifted = SimpleNamespace(**{**vars(time), "time": lambda: time.time() + off[0]})
+    monkeypatch.setattr("workers.clock.time", shifted)
     monkeypatch.setattr("workers.clock.COMPARED_EVERY", 0.0)
     async with make_desk(backend) as desk:
         await make_ticket(desk.workshop)
