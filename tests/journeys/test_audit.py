@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import text, update
 from sqlalchemy.exc import IntegrityError
 
+from models.people import Customer
 from models.privacy import AuditEntry, Erasure
 from models.tickets import Ticket
 from models.vocabulary import TicketState
@@ -24,7 +25,9 @@ from workers import audit
 from workers.audit import sealing
 from workers.cli.app import make_app
 from workers.cli.audited import COMMANDS
+from workers.privacy import retention
 from workers.privacy.ages import ages
+from workers.privacy.erasing import erase
 from workers.privacy.retention import purge_more
 from workers.unit_of_work import Workshop
 
@@ -235,6 +238,33 @@ async def test_old_entries_go_by_age_and_the_chain_holds(backend: Backend) -> No
         (done,) = await all_of(workshop, Erasure)
         assert done.certificate["why"] == "retention"
         assert (await purge_more(workshop))["customers"] == 0
+
+
+async def test_whoever_writes_while_others_are_erased_by_age_keeps_the_request(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with make_desk(backend, keep_customers_days=30) as desk:
+        workshop = desk.workshop
+        for name in ("anna", "berta", "clara"):
+            await make_ticket(workshop, email=f"{name}@customer.example")
+        closed = {"state": TicketState.CLOSED, "closed_at": desk.clock.now()}
+        async with workshop.begin() as uow:
+            await uow.session.execute(update(Ticket).values(**closed))
+        desk.clock.advance(timedelta(days=31))
+        erased: list[str] = []
+
+        async def beside_it(where: Any, code: str, **how: Any) -> Any:
+            erased.append(code)
+            if len(erased) == 1:
+                await make_ticket(workshop, email="berta@customer.example")
+            return await erase(where, code, **how)
+
+        monkeypatch.setattr(retention, "erase", beside_it)
+        assert (await purge_more(workshop))["customers"] == 2
+        (open_one,) = await all_of(workshop, Ticket, Ticket.state != TicketState.CLOSED)
+        (berta,) = await all_of(workshop, Customer, Customer.erased_at.is_(None))
+        assert open_one.customer_id == berta.id
+        assert len(await all_of(workshop, Erasure)) == 2, "those behind her go all the same"
 
 
 def test_every_command_that_is_to_be_noted_exists() -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, delete, exists, func, or_, select, update
 
 from models.access import SignIn, StaffSession
 from models.bulk import among
@@ -16,6 +17,7 @@ from models.people import Customer
 from models.privacy import AuditEntry, AuditSeal
 from models.tickets import Ticket
 from models.vocabulary import CommunicationState, TicketState
+from workers.errors import Conflict
 from workers.privacy.erasing import erase
 from workers.purge import BATCH, BREATH
 from workers.unit_of_work import UnitOfWork, Workshop
@@ -93,24 +95,31 @@ async def _by_id(
 
 
 async def _customers(workshop: Workshop, before: datetime, *, dry_run: bool) -> int:
-    """Customers with whom nothing is open, nor was since `before`, are erased, each with a certificate."""
+    """Customers with whom nothing is open, nor was since `before`, are erased, each with a certificate.
+
+    Whoever writes meanwhile stays: it is looked at again when nobody else can open a request for them.
+    """
     lately = or_(Ticket.state != TicketState.CLOSED, Ticket.closed_at.is_(None), Ticket.closed_at >= before)
     talked = or_(Communication.state == CommunicationState.OPEN, Communication.happened_at >= before)
-    idle: Select[str] = select(Customer.code).where(
+    asks_no_more = and_(
         Customer.erased_at.is_(None),
         Customer.merged_into_id.is_(None),
         Customer.created_at < before,
         ~exists().where(Ticket.customer_id == Customer.id, lately),
         ~exists().where(Communication.customer_id == Customer.id, talked),
     )
+    idle: Select[str] = select(Customer.code).where(asks_no_more)
     async with workshop.read() as uow:
         if dry_run:
             return await _count(uow, select(func.count()).select_from(idle.subquery()))
         codes = list(await uow.session.scalars(idle.order_by(Customer.id).limit(BATCH)))
+    count = 0
     for code in codes:
-        await erase(workshop, code, why="retention")
+        with suppress(Conflict):  # they have written, or somebody else has erased them
+            await erase(workshop, code, why="retention", only=asks_no_more)
+            count += 1
         await asyncio.sleep(BREATH)
-    return len(codes)
+    return count
 
 
 async def _count(uow: UnitOfWork, query: Select[int]) -> int:

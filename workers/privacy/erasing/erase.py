@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 
 from models.base import new_id
 from models.people import Customer, Staff
@@ -30,15 +30,23 @@ class _OnlyCounted(Exception):
         self.certificate = certificate
 
 
-async def erase(workshop: Workshop, whom: str, by: Staff | None = None, *, why: str = "") -> Erasure:
+async def erase(
+    workshop: Workshop,
+    whom: str,
+    by: Staff | None = None,
+    *,
+    why: str = "",
+    only: ColumnElement[bool] | None = None,
+) -> Erasure:
     """Erase the customer with this code, mail address or number; gives the erasure with its certificate.
 
-    `why` is a code or reference (a request's number), no name. Raises NotFound, InvalidInput, and Conflict
-    for one who is erased already.
+    `why` is a code or reference (a request's number), no name. `only`: a condition that the customer must
+    meet once nobody else can change anything about them. Raises NotFound, InvalidInput, and Conflict for one
+    who is erased already or does not meet it.
     """
 
     async def work(uow: UnitOfWork) -> Erasure:
-        subject, removed = await _remove(uow, whom, by)
+        subject, removed = await _remove(uow, whom, by, only)
         # Drawn here and not before: on PostgreSQL a number that is drawn stays drawn.
         number = await uow.draw_number(f"ER{uow.policy.calendar.local_date(subject.at):%Y%m}", 3)
         row = Erasure(
@@ -69,9 +77,15 @@ async def would_erase(workshop: Workshop, whom: str) -> dict[str, Any]:
     raise AssertionError("counting always ends its transaction")
 
 
-async def _remove(uow: UnitOfWork, whom: str, by: Staff | None) -> tuple[Subject, Counter[str]]:
+async def _remove(
+    uow: UnitOfWork, whom: str, by: Staff | None, only: ColumnElement[bool] | None = None
+) -> tuple[Subject, Counter[str]]:
     """Let each room do its part; gives what was removed."""
     subject = await _hold(uow, await _find(uow, whom), by)
+    if only is not None:
+        meets = select(Customer.id).where(Customer.id == subject.customer.id, only)
+        if await uow.session.scalar(meets) is None:
+            raise Conflict("something has happened with this customer meanwhile", hint="they are not erased")
     removed: Counter[str] = Counter()
     for part in PARTS:
         removed.update(await part.work(uow, subject))
