@@ -10,6 +10,7 @@ import csv
 import io
 import tempfile
 import zipfile
+import zlib
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +20,24 @@ from workers.errors import InvalidInput, TooLarge
 BOM = "\ufeff"
 LARGEST = 200 * 1024 * 1024
 LARGEST_UNPACKED = 1024 * 1024 * 1024
+SMALL_UNPACKED, MOST_TIMES = 64 * 1024 * 1024, 100
+"""A workbook may unpack to so many bytes in any case, and to so many times its size."""
+MOST_ROWS, MOST_COLUMNS = 1_048_576, 256
+"""As many rows as a spreadsheet has, and as far to the right as anybody's table reaches."""
+_BROKEN = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What the library raises for a workbook with something wrong in it: XML, a number, a part that lacks."""
 LONGEST_CELL = 32_767
 """Characters that a cell of a spreadsheet may have."""
 CHUNK = 256 * 1024
@@ -121,23 +140,31 @@ def _encoding(path: Path) -> str:
 
 
 def _read_xlsx(path: Path) -> Iterator[tuple[int, list[str]]]:
+    try:
+        with zipfile.ZipFile(path) as packed:
+            unpacked = sum(each.file_size for each in packed.infolist())
+        if unpacked > min(LARGEST_UNPACKED, max(SMALL_UNPACKED, MOST_TIMES * path.stat().st_size)):
+            raise TooLarge("the file unpacks to more than a table needs", hint="split it")
+        yield from _first_sheet(path)
+    except _BROKEN as error:
+        raise InvalidInput("the file is no XLSX workbook", hint="save it as XLSX or CSV UTF-8") from error
+
+
+def _first_sheet(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The rows that somebody has filled in, however far down and to the right a sheet says it reaches."""
     from openpyxl import load_workbook  # 200 ms that only whoever imports needs
 
-    with zipfile.ZipFile(path) as packed:
-        if sum(each.file_size for each in packed.infolist()) > LARGEST_UNPACKED:
-            raise TooLarge("the file unpacks to more than a gigabyte", hint="split it")
-    file = path.open("rb")  # by its path, a workbook whose name does not end in .xlsx is refused
-    try:
+    with path.open("rb") as file:  # by its path, a workbook whose name does not end in .xlsx is refused
         book = load_workbook(file, read_only=True, data_only=True)
-    except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
-        file.close()
-        raise InvalidInput("the file is no XLSX workbook", hint="save it as XLSX or CSV UTF-8") from error
-    try:
-        for line, cells in enumerate(book.worksheets[0].iter_rows(values_only=True), start=1):
-            yield line, [_text(cell) for cell in cells]
-    finally:
-        book.close()
-        file.close()
+        try:
+            rows = book.worksheets[0].iter_rows(max_row=MOST_ROWS, max_col=MOST_COLUMNS, values_only=True)
+            before: object = None
+            for line, cells in enumerate(rows, start=1):
+                if cells is not before:  # rows that are not in the file are one and the same empty one
+                    before = cells
+                    yield line, [_text(cell) for cell in cells]
+        finally:
+            book.close()
 
 
 def _text(cell: object) -> str:

@@ -126,13 +126,9 @@ async def take_table(request: Request, parts: Parts, visit: Visiting) -> Respons
     if not given.strip() or len(given) > LONGEST_TABLE:
         code = "too_long" if given.strip() else "required_text"
         return show(request, visit, "console_talks_import", {**facts, "error": code}, status=422)
-    table = enumerate(
-        csv.reader(io.StringIO(given), delimiter="\t" if "\t" in given.split("\n")[0] else ","), 1
-    )
-    rows = [(line, cells) for line, cells in table if any(cell.strip() for cell in cells)]
     try:
         results = await communications.import_rows(
-            parts.workshop, iter(rows), dry_run=dry_run, tick=lambda _count: None
+            parts.workshop, iter(_rows(given)), dry_run=dry_run, tick=lambda _count: None
         )
     except (InvalidInput, csv.Error):
         return show(request, visit, "console_talks_import", {**facts, "error": "titles"}, status=422)
@@ -141,6 +137,13 @@ async def take_table(request: Request, parts: Parts, visit: Visiting) -> Respons
         for each in results
     ]
     return show(request, visit, "console_talks_import", {**facts, "results": found, "dry_run": dry_run})
+
+
+def _rows(pasted: str) -> list[tuple[int, list[str]]]:
+    """The rows that are not empty, with their numbers. Raises csv.Error for what is no table."""
+    tabs = "\t" in pasted.partition("\n")[0]
+    table = csv.reader(io.StringIO(pasted, newline=""), delimiter="\t" if tabs else ",")
+    return [(line, cells) for line, cells in enumerate(table, 1) if any(cell.strip() for cell in cells)]
 
 
 def _import_facts() -> dict[str, Any]:
