@@ -6,6 +6,8 @@ from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
+import structlog
+
 from models.vocabulary import Lane
 
 SLOT = timedelta(milliseconds=50)
@@ -31,6 +33,16 @@ class Bell(NamedTuple):
 
 Ring = Callable[[Collection[Bell]], None]
 """Rings bells: returns at once, never raises, may lose some (the sweep makes up for lost ones)."""
+
+
+def ring_after(ring: Ring, bells: Collection[Bell]) -> None:
+    """Ring for what has just been committed: a bell that fails must not turn success into an error."""
+    if not bells:
+        return
+    try:
+        ring(bells)
+    except Exception:
+        structlog.get_logger(__name__).exception("ring_failed", bells=len(bells))
 
 
 def slot_of(moment: datetime) -> datetime:

@@ -13,8 +13,8 @@ import structlog
 
 from models.base import Promised
 from models.vocabulary import Lane
+from workers.backlog import backlog
 from workers.outbound import Caller, CallFailed, CallRefused
-from workers.promises import backlog
 from workers.running import running_on
 from workers.unit_of_work import Workshop
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import product
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import (
@@ -19,7 +19,6 @@ from sqlalchemy import (
     Integer,
     Select,
     bindparam,
-    case,
     func,
     literal,
     literal_column,
@@ -38,10 +37,7 @@ from workers.clock import Clock
 from workers.unit_of_work import UnitOfWork
 
 __all__ = [
-    "OFTEN",
     "SLOT",
-    "Backlog",
-    "backlog",
     "claim",
     "fence",
     "first_due",
@@ -57,8 +53,6 @@ __all__ = [
 
 FIRST_PAUSE = 5.0
 LONGEST_PAUSE = 3600.0
-OFTEN = 3
-"""Tries after which what is still due is shown to people."""
 
 Row = TypeVar("Row", bound=Promised)
 
@@ -262,45 +256,3 @@ async def slots_between(
     for place, moment in found:
         slots.setdefault(places[place], set()).add(slot_of(moment))
     return {place: sorted(those) for place, those in slots.items()}
-
-
-class Backlog(NamedTuple):
-    """What is due in one lane: rows, how long the oldest has been due (seconds); how many of them a worker
-    could take up now (neither leased nor pausing), and for how long it could have taken up the first; how
-    many were tried often without an end.
-    """
-
-    due: int
-    oldest: float
-    waiting: int
-    waited: float
-    failing: int = 0
-
-
-async def backlog(connection: AsyncConnection, model: type[Promised], clock: Clock) -> dict[Lane, Backlog]:
-    """What is due in each lane that has anything due. Reads each row that is: for people who look, not for
-    the clockwork.
-    """
-    now = clock.now()
-    free = or_(model.free_at.is_(None), model.free_at <= clock.machine())
-    since = case((model.free_at > model.due_at, model.free_at), else_=model.due_at)
-    rows = await connection.execute(
-        select(
-            model.lane,
-            func.count(),
-            func.min(model.due_at),
-            func.sum(case((free, 1), else_=0)),
-            func.min(case((free, since))),
-            func.sum(case((model.tries >= OFTEN, 1), else_=0)),
-        )
-        .where(model.due_at <= now)
-        .group_by(model.lane)
-    )
-    return {
-        lane: Backlog(count, _age(now, due_at), waiting, _age(now, first), failing)
-        for lane, count, due_at, waiting, first, failing in rows
-    }
-
-
-def _age(now: datetime, moment: datetime | None) -> float:
-    return max(0.0, (now - moment).total_seconds()) if moment is not None else 0.0

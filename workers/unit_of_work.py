@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime, timedelta
 from uuid import UUID
 
-import structlog
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
@@ -18,7 +17,7 @@ from models.many import fill_in
 from models.search import SearchTask
 from models.session import WRITE
 from models.vocabulary import Lane
-from workers.bells import EPOCH, SLOT, Bell, Ring, slot_of
+from workers.bells import EPOCH, SLOT, Bell, Ring, ring_after, slot_of
 from workers.clock import Clock, ClockWatch
 from workers.flights import Flights
 from workers.in_force import Following, Pilot, take_up
@@ -195,7 +194,6 @@ class Workshop:
         self._reading = engine.execution_options(isolation_level="AUTOCOMMIT") if postgresql else engine
         self.numbers = Series(engine, embedded=gate is not None)
         self.way = RightOfWay()
-        self._log = structlog.get_logger(__name__)
 
     @property
     def alone(self) -> bool:
@@ -224,7 +222,7 @@ class Workshop:
             uow = UnitOfWork(self, session, self.policies.known(version), version)
             yield uow
             await uow.end()
-        self._ring_all(uow.bells)
+        ring_after(self._ring, uow.bells)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[UnitOfWork]:
@@ -289,12 +287,3 @@ class Workshop:
                 storage.failed(error)
                 raise
             storage.stored()
-
-    def _ring_all(self, bells: frozenset[Bell]) -> None:
-        if not bells:
-            return
-        try:
-            self._ring(bells)
-        except Exception:
-            # The facts are committed: a bell that fails must not turn success into an error.
-            self._log.exception("ring_failed", bells=len(bells))

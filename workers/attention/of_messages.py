@@ -10,7 +10,7 @@ from models.notifications import Notification
 from models.tickets import Ticket
 from models.vocabulary import Medium
 from workers.attention.item import Item, Look, Looked, What
-from workers.promises import OFTEN
+from workers.backlog import OFTEN
 
 UNKNOWN: ColumnElement[str] = literal_column("'unknown'")
 HELD: ColumnElement[str] = literal_column("'held'")

@@ -17,7 +17,7 @@ from models.mailboxes import Mailbox
 from models.tickets import Ticket
 from models.webhooks import WebhookEndpoint
 from workers.attention.item import Item, Look, Looked, What
-from workers.promises import OFTEN
+from workers.backlog import OFTEN
 
 CONFIRMABLE = timedelta(days=7)
 """How long the code of a forwarding confirmation is of any use."""

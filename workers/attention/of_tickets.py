@@ -9,8 +9,8 @@ from models.keys import DataKey
 from models.tickets import Ticket, TicketEntry
 from models.vocabulary import DeadlineKind, DeadlineState, TicketState
 from workers.attention.item import OPEN, Item, Look, Looked, What
+from workers.backlog import OFTEN
 from workers.core_fields import lacks_core
-from workers.promises import OFTEN
 
 
 async def breached(look: Look) -> Looked:

@@ -17,8 +17,8 @@ from models.notifications import RARE, Notification
 from models.search import SearchTask
 from models.vocabulary import EventState, Lane
 from models.webhooks import WebhookDelivery
+from workers.backlog import Backlog, backlog
 from workers.clock import Clock
-from workers.promises import Backlog, backlog
 from workers.running import running_on
 from workers.unit_of_work import Workshop
 from workers.web.backups import count_backups

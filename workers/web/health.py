@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from models.keeping import Chore
 from models.revisions import tolerated
 from models.session import head_revision
-from workers.promises import backlog
+from workers.backlog import backlog
 from workers.running import running_on, trouble_of
 from workers.web.figures import DESKS, whole_figures
 from workers.web.mailboxes import faults_told

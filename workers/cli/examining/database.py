@@ -141,8 +141,8 @@ async def _about_sqlite(settings: Settings, connection: AsyncConnection) -> Asyn
 async def _about_rows(settings: Settings, connection: AsyncConnection) -> AsyncIterator[Finding]:
     from models.vocabulary import Lane
     from workers.actors import DESKS
+    from workers.backlog import backlog
     from workers.clock import clock_for
-    from workers.promises import backlog
 
     clock = clock_for(settings.clock_speed, *(settings.clock_start or ()))
     stuck = 0
