@@ -287,6 +287,13 @@ def test_both_locales_have_words_for_the_same_codes() -> None:
     assert {g: set(words) for g, words in english.items()} == {g: set(words) for g, words in chinese.items()}
 
 
+@pytest.mark.parametrize("name", ["labels.zh_CN.json", "measures.zh_CN.json"])
+def test_chinese_words_have_chinese_punctuation(name: str) -> None:
+    words = re.findall(r'"((?:[^"\\]|\\.)*)"', (shipped_folder() / name).read_text("utf-8"))
+    beside = re.compile(r"[\u4e00-\u9fff）”][,;:!?(]|[,;:!?)][\u4e00-\u9fff（“]")
+    assert [text for text in words if beside.search(text)] == []
+
+
 def test_a_preview_is_the_mail_made_of_its_sample() -> None:
     assert preview("receipt", "en") == rendered("receipt", "en")
 
