@@ -15,7 +15,7 @@ from models.knowledge import KnowledgeEntry
 from models.notifications import Notification
 from models.people import Customer, Staff
 from models.surveys import Followup, Survey
-from models.tickets import Ticket
+from models.tickets import Ticket, TicketEntry
 from models.vocabulary import DeadlineKind, KnowledgeState, Role
 from workers.unit_of_work import UnitOfWork
 
@@ -53,6 +53,9 @@ def seen_rows(person: Staff | None, table: type[Any]) -> ColumnElement[bool]:
         return and_(own, or_(Notification.kind.not_in(TELL_OF_RATINGS), Notification.staff_id == person.id))
     if table is Deadline:
         return and_(own, Deadline.kind.not_in(_OF_FOLLOWUPS))
+    if table is TicketEntry:
+        tells = (Notification.id == TicketEntry.notification_id, Notification.kind.in_(TELL_OF_RATINGS))
+        return and_(own, ~exists().where(*tells))
     return own
 
 

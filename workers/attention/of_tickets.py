@@ -59,7 +59,7 @@ async def _entries(look: Look, what: What, kind: str) -> Looked:
     The word stands in the statement, so that the partial index on it is used.
     """
     of_kind = TicketEntry.kind == literal_column(f"'{kind}'")
-    which = (of_kind, Ticket.state != TicketState.CLOSED, look.seen_tickets())
+    which = (of_kind, Ticket.state != TicketState.CLOSED, look.seen(TicketEntry))
     both = Ticket.id == TicketEntry.ticket_id
     count = await look.uow.session.scalar(
         select(func.count()).select_from(TicketEntry).join(Ticket, both).where(*which)

@@ -10,10 +10,11 @@ import pytest
 from models.base import new_id
 from models.notifications import DeliveryAttempt, Notification, Receipt
 from models.surveys import Survey
+from models.tickets import Ticket
 from models.vocabulary import DeadlineKind, Medium
 from tests.conftest import Backend
 from tests.factories import Desk, all_of, make_desk, make_survey, make_ticket
-from workers import deadlines, escalations, surveys, tickets
+from workers import deadlines, escalations, rungs, surveys, tickets
 from workers.policy import Alarm
 
 pytestmark = pytest.mark.anyio
@@ -126,6 +127,22 @@ async def test_whoever_is_rated_reads_nothing_of_the_verdict_in_the_log_of_their
             assert ("followup_start" in clocks) is sees, by
             assert ("不耐烦" in answer.text) is sees, by
             assert {"rated", "resolved"} <= lines, by
+
+
+async def test_that_an_alert_of_a_low_score_came_back_is_not_told_to_whom_it_is_about(desk: Desk) -> None:
+    shown = (await desk.api("GET", f"/surveys/{(await rated(desk, 1)).number}")).json()
+    path, handler = f"/tickets/{shown['ticket']}", shown["staff"]
+    alert, *_ = await all_of(desk.workshop, Notification, Notification.kind == "low_score_alert")
+    async with desk.workshop.begin() as uow:
+        ticket = await uow.session.get_one(Ticket, alert.ticket_id)
+        await rungs.rung_broken(uow, ticket, await uow.session.get_one(Notification, alert.id), "bounced")
+
+    for by, sees in ((handler, False), ("AM001", True), ("", True)):
+        log = (await desk.api("GET", path, by=by)).json()["log"]
+        assert ("rung_broken" in {line["kind"] for line in log}) is sees, by
+        seen = (await desk.api("GET", "/attention", by=by)).json()
+        assert bool(seen["counts"].get("broken_rung")) is sees, by
+        assert ("low_score_alert" in {item["kind"] for item in seen["items"]}) is sees, by
 
 
 async def test_an_answer_given_on_the_phone_is_entered_once(desk: Desk) -> None:

@@ -13,6 +13,7 @@ from models.people import Staff, Team
 from models.surveys import Followup, Survey
 from models.tickets import Ticket, TicketEntry
 from models.vocabulary import DeadlineKind, FollowupState, Role
+from workers.access.seeing import TELL_OF_RATINGS
 from workers.directory import known_names
 from workers.text import mask_free_text
 from workers.unit_of_work import UnitOfWork
@@ -49,8 +50,11 @@ async def sees_ratings(uow: UnitOfWork, by: Staff | None, ticket: Ticket) -> boo
 
 
 def tells_of_rating(line: TicketEntry) -> bool:
-    """Whether a line of the log tells of the verdict, or belongs to the case of a low score."""
-    return line.followup_id is not None or line.kind.startswith(ABOUT_RATINGS)
+    """Whether a line of the log tells of the verdict, belongs to the case of a low score, or is about a
+    message that tells others of it.
+    """
+    about = line.facts.get("notification")
+    return line.followup_id is not None or line.kind.startswith(ABOUT_RATINGS) or about in TELL_OF_RATINGS
 
 
 def _may_hear(by: Staff | None, rated: UUID | None) -> bool:
