@@ -13,6 +13,7 @@ import typer
 
 from workers.cli.opening import find_settings, workshop_of
 from workers.cli.output import DataOption, JsonOption, complain, console, print_json
+from workers.cli.table_files import whole_file
 
 if TYPE_CHECKING:
     from workers.knowledge import RowResult
@@ -80,7 +81,7 @@ async def _export(settings: Settings, file: Path) -> int:
             yield page
 
     async with workshop_of(settings) as workshop:
-        with file.open("wb") as out:
+        with whole_file(file) as out:
             async for chunk in csv_chunks(COLUMNS, counted()):
                 out.write(chunk)
     return written

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from workers.cli.output import complain, console
 
@@ -44,17 +45,26 @@ async def write_table(
             tick(written)
             yield page
 
-    _keep_private(file)
     write = csv_chunks if file.suffix.lower() == ".csv" else xlsx_chunks
-    with file.open("wb") as out:
+    with whole_file(file) as out:
         async for chunk in write(titles, counted()):
             out.write(chunk)
     return written
 
 
-def _keep_private(file: Path) -> None:
-    file.touch()
-    file.chmod(PRIVATE)  # one that was there keeps its rights otherwise
+@contextmanager
+def whole_file(file: Path) -> Iterator[BinaryIO]:
+    """What is written stands in `file` when all of it is, for its owner alone to read; what breaks off leaves
+    nothing, and a file that was there as it was.
+    """
+    part = file.with_name(f".{file.name}.part")
+    part.unlink(missing_ok=True)
+    try:
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE), "wb") as out:
+            yield out
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 @contextmanager

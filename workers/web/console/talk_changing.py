@@ -27,7 +27,7 @@ LINE = 500
 LIMITS = {"description": LONGEST, "summary": LINE, "solution": LONGEST, "next_action": LINE}
 MARKED = ("channel", "happened_at", "handler", *LIMITS, "next_at")
 MARK_CHARS = 16
-_MASKED = re.compile(r"[0-9A-Za-z._@+-]*\*+[0-9A-Za-z._@+-]*")
+_WORD = re.compile(r"[0-9A-Za-z._@+*-]+")
 
 
 def form_values(talk: Mapping[str, Any], zone: str) -> dict[str, str]:
@@ -96,9 +96,12 @@ async def _masks(uow: UnitOfWork, row: Communication, form: Form, words: Mapping
     (shown,) = await shown_records(uow, [row])
     own = await communications.own_words(uow, row)
     for name, typed in words.items():
-        hidden = set(_MASKED.findall(getattr(shown, name))) - set(_MASKED.findall(own[name]))
-        if hidden & set(_MASKED.findall(typed)):
+        if (_masked(getattr(shown, name)) - _masked(own[name])) & _masked(typed):
             form.errors[name] = "masked"
+
+
+def _masked(text: str) -> set[str]:
+    return {word for word in _WORD.findall(text) if "*" in word}
 
 
 async def _handler(uow: UnitOfWork, form: Form) -> Staff:
