@@ -33,6 +33,7 @@ from workers.errors import Conflict, InvalidInput
 from workers.keeping.archive import Broken, Kept
 from workers.keeping.belongings import put_back
 from workers.keeping.envelope import sealed_to, sealed_with
+from workers.keeping.folder import free_name
 from workers.keeping.schedule import Backups
 from workers.metrics import Metrics
 from workers.privacy.erasing import erase
@@ -252,6 +253,16 @@ async def test_backups_are_taken_by_themselves_once_and_old_ones_go(backend: Bac
             clock.advance(timedelta(days=1, seconds=1))
         (chore,) = await all_of(workshop, Chore, Chore.name == "backup")
         assert chore.done_at == keeping.backups_in(kept)[0].at
+
+
+def test_of_two_backups_of_one_second_the_later_one_is_the_newest(tmp_path: Path) -> None:
+    at = datetime(2024, 5, 20, 6, 30, tzinfo=UTC)
+    names = []
+    for _ in range(11):
+        names.append(free_name(tmp_path, at, "0039"))
+        names[-1].touch()
+    assert [found.path for found in keeping.backups_in(tmp_path)] == names[::-1]
+    assert keeping.rotate(tmp_path, 1, at, 30) == names[-2::-1]
 
 
 async def test_a_backup_that_fails_is_noted_and_tried_again(backend: Backend, tmp_path: Path) -> None:

@@ -49,7 +49,8 @@ class Typist:
 
     def _filled_in(self, word: str) -> str:
         if "…" in word:
-            return str(max(self._folder.glob(word.replace("…", "*"))))
+            found = self._folder.glob(word.replace("…", "*"))  # two of one second are told apart by a number
+            return str(max(found, key=lambda file: file.stat().st_mtime_ns))
         return self._database if word.startswith("postgresql://") else word
 
 

@@ -9,18 +9,19 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 STAMP = "%Y%m%dT%H%M%SZ"
-_NAME = re.compile(r"closeloop-(\d{8}T\d{6}Z)-(\w{1,32})(?:\.\d+)?\.backup")
+_NAME = re.compile(r"closeloop-(\d{8}T\d{6}Z)-(\w{1,32})(?:\.(\d+))?\.backup")
 ERASED = "erased.list"
 """The file of the erasures, beside the backups."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A backup in the folder: when it was begun (UTC) and of which schema it is."""
+    """A backup in the folder: when it was begun (UTC), of which schema it is, which one of its second."""
 
     path: Path
     at: datetime
     schema: str
+    number: int = 1
 
     @property
     def keys(self) -> Path:
@@ -50,8 +51,8 @@ def backups_in(folder: Path) -> list[Found]:
         match = _NAME.fullmatch(path.name)
         if match and path.is_file():
             at = datetime.strptime(match[1], STAMP).replace(tzinfo=UTC)
-            found.append(Found(path, at, match[2]))
-    return sorted(found, key=lambda one: (one.at, one.path.name), reverse=True)
+            found.append(Found(path, at, match[2], int(match[3] or 1)))
+    return sorted(found, key=lambda one: (one.at, one.number, one.path.name), reverse=True)
 
 
 def surplus(found: Sequence[Found], keep: int, now: datetime, days: int) -> list[Found]:
