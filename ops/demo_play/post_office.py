@@ -100,6 +100,7 @@ class MailCatcher:
         if self._server is not None:
             self._server.close()
 
+    # aiosmtpd calls it by this name
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         """Keep a mail (aiosmtpd calls this)."""
         raw = envelope.content if isinstance(envelope.content, bytes) else b""

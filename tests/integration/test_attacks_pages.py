@@ -53,6 +53,7 @@ async def links_of_all_kinds(desk: Desk) -> dict[str, str]:
         "survey": await make_link(desk.workshop, "survey", survey.id, ticket=asked),
         "unsubscribe": await make_link(desk.workshop, "unsubscribe", survey.id, ticket=asked),
         "confirm": await make_link(desk.workshop, "confirm", ticket.id, ticket=ticket),
+        # **staff: the values are of the kinds that are asked for, one dictionary for all three
         "accept": await make_link(desk.workshop, "accept", ticket.id, **staff),  # type: ignore[arg-type]
         "acknowledge": await make_link(desk.workshop, "acknowledge", ticket.id, **staff),  # type: ignore[arg-type]
         "approve": await make_link(desk.workshop, "approve", ticket.id, **staff),  # type: ignore[arg-type]

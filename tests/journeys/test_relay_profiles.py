@@ -74,6 +74,7 @@ async def test_at_a_same_sender_relay_answers_are_known_by_subject_and_sender(ba
             assert mail.message["Reply-To"] is None
         tags = [TAG.search(str(mail.message["Subject"])) for mail in (assignment, receipt)]
         assert all(tags)
+        # what the relay heard is any JSON
         assert tags[0]["tag"] != tags[1]["tag"], "staff and customer each have their own"  # type: ignore[index]
 
         # The agent answers: without any Message-ID of ours, by subject and sender alone.
@@ -81,6 +82,7 @@ async def test_at_a_same_sender_relay_answers_are_known_by_subject_and_sender(ba
         await house.pass_time(timedelta(minutes=2))
         answer = await house.mail_of("reply_to_customer")
         assert "on its way" in text_of(answer)
+        # any JSON, as above
         assert str(tags[0]["tag"]) not in answer.message.as_string()  # type: ignore[index]
 
         # So does the customer, from a mail program that drops In-Reply-To.

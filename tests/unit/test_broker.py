@@ -348,6 +348,7 @@ def test_ringing_works_again_when_the_broker_is_back(backend: Backend) -> None:
     metrics = Metrics()
     heard: list[tuple[str, float]] = []
     hear(broker, heard)
+    # this broker alone is made to refuse, and put right again below
     enqueue, broker.enqueue = broker.enqueue, _refuse  # type: ignore[method-assign, assignment]
     with running(broker), ringing(broker, metrics) as ring:
         ring([bell()])

@@ -235,6 +235,7 @@ def test_the_same_calendar_is_equal_hashable_and_cannot_be_changed(china: Calend
     assert same == china
     assert hash(same) == hash(china)
     with pytest.raises(TypeError):
+        # what the types forbid is tried
         china.week[0] = ()  # type: ignore[index]
 
 

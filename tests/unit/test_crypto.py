@@ -117,6 +117,7 @@ def test_a_ring_shows_its_ids_and_never_its_keys() -> None:
     ring = KeyRing.parse(text)
     assert ring.ids == ("2026", "2025")
     assert repr(ring) == "KeyRing(2026, 2025)"
+    # what it must not say is looked at below
     with pytest.raises(ValueError) as complaint:  # noqa: PT011
         KeyRing.parse(text.replace("=", "!"))
     assert text.split(":")[1][:20] not in str(complaint.value)

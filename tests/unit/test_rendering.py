@@ -67,6 +67,7 @@ def test_an_error_never_quotes_a_customers_words() -> None:
     assert "13812345678" not in str(caught.value)
 
 
+# a time without a zone is what is refused
 @pytest.mark.parametrize("promised_at", ["2024-05-20T06:30:00", datetime(2024, 5, 20, 6, 30), 17])  # noqa: DTZ001
 def test_a_time_without_a_zone_is_refused_not_guessed(promised_at: Any) -> None:
     with pytest.raises(TemplateError, match=r"zone|ISO"):

@@ -134,6 +134,7 @@ def test_a_mail_is_complete_and_in_one_language(message: str, locale: str) -> No
         )
     assert "\n\n\n" not in mail.text
     assert mail.text.endswith("\n")
+    # a document always has a root
     assert LexborHTMLParser(mail.html).root.attributes["lang"] == {"en": "en", "zh_CN": "zh-CN"}[locale]  # type: ignore[union-attr]
     if locale == "en":
         assert not re.search(r"[\u4e00-\u9fff]", mail.subject + mail.text + visible(mail.html))
