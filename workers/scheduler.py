@@ -67,6 +67,7 @@ class Scheduler:
         self._watch = watch or ClockWatch()
         self._seen_until: datetime | None = None
         self._whole: datetime | None = None
+        self._looked: datetime | None = None
         self._coming: list[datetime] = []
         self._near = False
         self._swept: float | None = None
@@ -115,12 +116,13 @@ class Scheduler:
 
     async def _look(self) -> None:
         now, machine_now = self._clock.now(), self._clock.machine()
-        whole = self._whole is None or not timedelta() <= machine_now - self._whole < self._sweep
+        whole = self._is_time_for_all(now, machine_now)
         until = now + _promise_span(self._clock, now, self._horizon)
         after = max(now, self._seen_until or now)
         async with self._workshop.glance() as connection:
             overdue = await self._overdue(connection, now, whole=whole)
             ahead = await self._ahead(connection, after, until)
+        self._looked = now
         if whole:
             self._whole = machine_now
             self._metrics.overdue_lanes.set(len(overdue))
@@ -133,6 +135,14 @@ class Scheduler:
         del self._coming[: bisect_right(self._coming, now)]
         soon = now + _promise_span(self._clock, now, self._sweep)
         self._near = self._near or (bool(self._coming) and self._coming[0] <= soon)
+
+    def _is_time_for_all(self, now: datetime, machine_now: datetime) -> bool:
+        """Whether this look is for all that is due: once in a sweep's time, and when more promise time has
+        passed since the last look than the looks in between go back.
+        """
+        if self._whole is None or not timedelta() <= machine_now - self._whole < self._sweep:
+            return True
+        return self._looked is None or now - self._looked >= _promise_span(self._clock, now, RECENT)
 
     async def _overdue(self, connection: AsyncConnection, now: datetime, *, whole: bool) -> list[Bell]:
         """Bells for what is due; unless `whole`, for what has become due of late."""

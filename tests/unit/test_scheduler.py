@@ -13,6 +13,7 @@ from models.intake import IntakeEvent
 from models.vocabulary import Lane
 from tests.conftest import Backend
 from tests.fakes import ManualClock
+from tests.house import StoryClock
 from tests.workbench import BellBook, event_due, workshop_on
 from workers.bells import Bell
 from workers.clock import ClockWatch, FastClock
@@ -160,6 +161,21 @@ async def test_sweeps_in_between_look_for_what_has_just_become_due(workshop: Wor
         assert rung == {0: [Lane.BULK, Lane.NORMAL], 0.3: [Lane.BULK, Lane.NORMAL]}.get(
             seconds, [Lane.NORMAL]
         )
+
+
+async def test_the_first_look_after_a_leap_of_promise_time_is_for_all_it_passed_over(
+    backend: Backend,
+) -> None:
+    clock, book = StoryClock(), BellBook()
+    async with workshop_on(backend.database_url, clock=clock) as workshop:
+        await store(workshop, 3600)
+        scheduler = Scheduler(workshop, book, DESKS, sweep=timedelta(days=1))
+        await scheduler.round()
+        clock.advance(timedelta(hours=5))
+        await scheduler.round()
+        assert len(book.rung) == 1, "only what was due of late was looked for"
+        await scheduler.round()
+        assert len(book.rung) == 1, "and it was no leap that time"
 
 
 async def test_a_database_in_trouble_is_not_asked_more_often(
