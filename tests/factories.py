@@ -162,9 +162,10 @@ async def count_rows(workshop: Workshop) -> Mapping[str, int]:
 
 
 async def all_of(workshop: Workshop, model: type[Base], *where: Any) -> list[Any]:
-    """The rows of one table, by id."""
+    """The rows of one table, by id: as they were made."""
     async with workshop.read() as uow:
-        return list(await uow.session.scalars(select(model).where(*where)))
+        key = model.__table__.primary_key
+        return list(await uow.session.scalars(select(model).where(*where).order_by(*key)))
 
 
 @dataclass

@@ -36,7 +36,8 @@ async def test_a_server_that_hung_up_is_noticed_before_the_next_transaction(engi
     async with engine.connect() as killer:
         own = int((await killer.execute(OWN_ID)).scalar_one())
         victim = next(ident for ident in ids if ident != own)
-        await killer.execute(text("SELECT pg_terminate_backend(:id, 10000)"), {"id": victim})
+        ended = await killer.execute(text("SELECT pg_terminate_backend(:id, 60000)"), {"id": victim})
+        assert ended.scalar_one(), "the server has ended it"
     await asyncio.sleep(0.1)  # the socket's end comes with a turn of the loop
     async with engine.connect() as one, engine.connect() as other:
         assert victim not in [int((await each.execute(OWN_ID)).scalar_one()) for each in (one, other)]
@@ -45,6 +46,8 @@ async def test_a_server_that_hung_up_is_noticed_before_the_next_transaction(engi
 async def test_who_rested_long_is_asked_and_replaced_if_silent(
     engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert session.DOUBTFUL_AFTER > 0
+    monkeypatch.setattr(session, "DOUBTFUL_AFTER", 3600.0)  # a busy machine may rest for longer than usual
     first = await _own_id(engine)
     monkeypatch.setattr(session, "_answers", lambda connection: False)
     assert await _own_id(engine) == first, "one that rested for a moment need not answer"

@@ -14,12 +14,13 @@ from models.mailboxes import Mailbox
 from models.vocabulary import EventState
 from tests.conftest import Backend
 from tests.fakes_imap import Action, ScriptedImap, bye, cut, drip, garble, hang, no, say
-from tests.fetching import box_row, count, events, fault, fetching, looked, until, workshop_for
+from tests.fetching import box_row, count, events, fault, fetching, held, looked, until, workshop_for
 from tests.integration.test_imap import mail, raw_of
 from workers.imap import faults, fetcher, wire
 from workers.imap.faults import AUTHENTICATION, pause_after
 from workers.imap.keeper import Keeper, LeaseLost
 from workers.settings.imap_url import parse_imap_urls
+from workers.unit_of_work import Workshop
 
 pytestmark = pytest.mark.anyio
 
@@ -203,9 +204,9 @@ async def test_one_of_several_fetches_and_another_takes_over_when_it_dies(
     monkeypatch.setattr(Keeper, "take", counted)
     # Long enough for a busy machine to renew it in time.
     async with workshop_for(backend) as one, workshop_for(backend, one.settings) as two:
-        async with fetching(one, server.url(), lease=5) as first:
+        async with fetching(one, server.url(), lease=600) as first:
             await until(lambda: looked(one))
-            async with fetching(two, server.url(), lease=5):
+            async with fetching(two, server.url(), lease=600):
                 await until(lambda: refused[0] >= 5)
                 assert server.connections == 1, "the second one waits"
                 with monkeypatch.context() as dead:
@@ -216,12 +217,21 @@ async def test_one_of_several_fetches_and_another_takes_over_when_it_dies(
                     dead.setattr(Keeper, "release", nothing)
                     first.cancel()
                     await asyncio.wait([first])
+                assert await held(two)
+                await _over(two)
                 server.put(mail(1))
                 await until(lambda: count(two))
         assert server.connections == 2
         row = await box_row(two)
         assert row is not None
         assert row.lease_token is None, "who stops in order makes room at once"
+
+
+async def _over(workshop: Workshop) -> None:
+    """The lease was not renewed in time."""
+    async with workshop.begin() as uow:
+        past = uow.clock.machine() - timedelta(seconds=1)
+        await uow.session.execute(update(Mailbox).values(leased_until=past))
 
 
 async def test_who_has_lost_the_lease_stores_nothing_more(backend: Backend, server: ScriptedImap) -> None:
@@ -231,9 +241,7 @@ async def test_who_has_lost_the_lease_stores_nothing_more(backend: Backend, serv
         assert await one.take()
         assert not await two.take()
         position = await one.position("INBOX", 1, 1)
-        async with workshop.begin() as uow:  # it was not renewed in time
-            past = uow.clock.machine() - timedelta(seconds=1)
-            await uow.session.execute(update(Mailbox).values(leased_until=past))
+        await _over(workshop)
         assert await two.take()
         with pytest.raises(LeaseLost):
             await one.keep(position, (), 5)

@@ -25,6 +25,8 @@ from workers.intake.store import Event, store
 from workers.unit_of_work import Vault, Workshop
 
 pytestmark = pytest.mark.anyio
+RECEIPT = Notification.kind == "receipt"
+"""The workers of the house are at other messages meanwhile."""
 
 
 async def _take_out(workshop: Workshop, ticket: Ticket, name: str = "gone") -> None:
@@ -42,7 +44,7 @@ async def _held_back(house: House, email: str) -> Ticket:
     async with house.workshop.begin() as uow:
         ticket = await tickets.open_ticket(uow, request)
         later = house.clock.now() + timedelta(hours=1)
-        mine = (Notification.ticket_id == ticket.id, Notification.kind == "receipt")
+        mine = (Notification.ticket_id == ticket.id, RECEIPT)
         await uow.session.execute(update(Notification).where(*mine).values(lane=Lane.BULK, due_at=later))
     return ticket
 
@@ -68,7 +70,7 @@ async def test_one_message_waits_for_its_key_and_the_others_go_out(backend: Back
 
         await _take_out(house.workshop, lost, "test")  # the operator puts it back
         async with workshop.begin() as uow:
-            await uow.session.execute(update(Notification).values(free_at=None))
+            await uow.session.execute(update(Notification).where(RECEIPT).values(free_at=None))
         await courier.deliver(Lane.BULK)
         assert [row.state for row in await house.notifications("receipt")] == [NotificationState.SENT] * 2
         left = (await house.api("GET", "/attention"))["items"]
@@ -88,7 +90,7 @@ async def test_what_waited_two_days_for_its_key_has_failed(backend: Backend) -> 
         (row,) = await house.notifications("receipt")
         assert (row.state, row.reason) == (NotificationState.HELD, KEY_MISSING), "never at the first look"
         async with workshop.begin() as uow:
-            await uow.session.execute(update(Notification).values(free_at=None))
+            await uow.session.execute(update(Notification).where(RECEIPT).values(free_at=None))
         await courier.deliver(Lane.BULK)
         (row,) = await house.notifications("receipt")
         assert (row.state, row.reason, row.due_at) == (NotificationState.FAILED, KEY_MISSING, None)

@@ -160,7 +160,7 @@ async def test_mail_is_sent_when_the_relay_is_back(backend: Backend) -> None:
         assert receipt.state is NotificationState.RETRYING
         assert receipt.reason == "connection_failed"
         await house.relay.start()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             while (await house.notifications("receipt"))[0].state is not SENT:
                 await house.scheduler.round()
                 await asyncio.sleep(0.2)
@@ -178,12 +178,13 @@ async def test_a_first_response_accepted_just_before_the_limit_and_recorded_afte
         await house.pass_time(until=limit - timedelta(seconds=30))
         accepted_at = limit - timedelta(milliseconds=100)
         house.clock.set(accepted_at)
-        accepted = _record_late(monkeypatch, seconds=2)
+        accepted, go_on = _record_late(monkeypatch)
         answer = asyncio.create_task(
             house.mail(assignment.recipient, "Hello, we are on it.", answers=assignment)
         )
-        await house.relay.until(accepted.is_set, 20)
+        await house.relay.until(accepted.is_set)
         house.clock.set(limit + timedelta(seconds=5))
+        go_on.set()
         await answer
         await house.settle()
         deadline = (await house.deadlines())["first_response"]
@@ -192,19 +193,19 @@ async def test_a_first_response_accepted_just_before_the_limit_and_recorded_afte
         assert "breached" not in await house.log_kinds()
 
 
-def _record_late(monkeypatch: pytest.MonkeyPatch, seconds: float) -> threading.Event:
-    """The relay has said 250 (the event), but the outcome takes its time to be written."""
+def _record_late(monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threading.Event]:
+    """The relay has said 250 (the first event), but the outcome is written only when the second is set."""
     write = Recorder._write
-    accepted = threading.Event()
+    accepted, go_on = threading.Event(), threading.Event()
 
     async def slowly(recorder: Recorder, outcomes: Sequence[Outcome]) -> None:
         if any(outcome.accepted_at is not None for outcome in outcomes):
             accepted.set()
-            await asyncio.sleep(seconds)
+            await asyncio.to_thread(go_on.wait, 60)
         await write(recorder, outcomes)
 
     monkeypatch.setattr(Recorder, "_write", slowly)
-    return accepted
+    return accepted, go_on
 
 
 async def test_a_breach_found_late_is_still_a_breach_at_its_own_time(backend: Backend) -> None:
@@ -282,7 +283,7 @@ async def _work_until_killed(environ: Mapping[str, str], relay: ScriptedSmtp, ma
 
 
 async def _until_all_sent(workshop: Workshop) -> None:
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(200):
         while True:
             async with workshop.read() as uow:
                 unsent = await uow.session.scalar(
