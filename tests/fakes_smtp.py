@@ -199,6 +199,8 @@ class ScriptedSmtp:
         self.port = port
         self.mails: list[CaughtMail] = []
         self.commands: list[tuple[int, str]] = []
+        self.behind: list[tuple[str, bytes]] = []
+        """By verb: what had come in behind a command, unread, when it was read."""
         self.violations: list[str] = []
         self.connections = 0
         self.open_connections = 0
@@ -243,7 +245,7 @@ class ScriptedSmtp:
             talk.cancel()
         await asyncio.gather(*self._talks, return_exceptions=True)
 
-    async def until(self, condition: Callable[[], bool], seconds: float = 60) -> None:
+    async def until(self, condition: Callable[[], bool], seconds: float = 120) -> None:
         """Wait until `condition` holds; raises TimeoutError."""
         async with asyncio.timeout(seconds):
             while not condition():  # noqa: ASYNC110 - a condition over several lists has no event
@@ -303,6 +305,7 @@ class _Talk:
             line = await self.line()
             self.server.commands.append((self.number, line.decode("utf-8", "replace")))
             verb = line.split(b" ", 1)[0].split(b":", 1)[0].upper().decode("ascii", "replace")
+            self.server.behind.append((verb, self.buffer))
             if self.buffer and not self.script.pipelining:
                 self.server.violations.append(f"pipelined after {verb} though not offered")
             handler = getattr(self, f"do_{verb.lower()}", None)

@@ -11,6 +11,7 @@ import asyncio
 import importlib.util
 import os
 import pwd
+import secrets
 import shutil
 import socket
 import subprocess
@@ -29,6 +30,7 @@ import redis
 T = TypeVar("T")
 
 START_SECONDS = 120.0
+PORTS = range(10_000, 32_000)
 OWNER = "closeloop"
 MEMORY = Path("/dev/shm")
 ROOM = 4 << 30
@@ -375,8 +377,14 @@ def running_server(
 
 
 def free_port() -> int:
-    """A port of the loopback interface that nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port of the loopback interface that nobody has just now, and that no outgoing connection is given.
+
+    Those come from 32768 on, where systems give ports by themselves: one that was free a moment ago may be
+    anybody's, which here only another caller of this function could make of it.
+    """
+    for _ in range(1000):
+        port = PORTS.start + secrets.randbelow(len(PORTS))
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise OSError("no free port")

@@ -34,7 +34,7 @@ def bell(lane: Lane = Lane.NORMAL, desk: str = "desk", *, seconds: float = 0.0) 
     return Bell(desk, lane, datetime.now(UTC) + timedelta(seconds=seconds))
 
 
-def eventually(check: Callable[[], bool], within: float = DEEP) -> bool:
+def eventually(check: Callable[[], bool], within: float = 4 * DEEP) -> bool:
     end = time.monotonic() + within
     while time.monotonic() < end:
         if check():
@@ -82,11 +82,14 @@ def test_a_bell_is_heard_in_its_lane_at_its_time(backend: Backend) -> None:
     hear(broker, heard)
     with running(broker), ringing(broker) as ring:
         start = time.monotonic()
-        ring([bell(Lane.URGENT), bell(Lane.BULK, seconds=1.5)])
+        ring([bell(Lane.URGENT), bell(Lane.BULK, seconds=0.5)])
         assert eventually(lambda: len(heard) == 2)
-    (first, _), (second, later) = heard
-    assert (first, second) == ("urgent", "bulk"), "what is due is heard at once"
-    assert later - start >= 1.5
+        ring([bell(Lane.URGENT), bell(Lane.BULK, seconds=29)])
+        assert eventually(lambda: len(heard) == 3, within=20), "what is due is heard at once"
+    at = dict(heard[:2])
+    assert sorted(at) == ["bulk", "urgent"]
+    assert at["bulk"] - start >= 0.5
+    assert heard[2][0] == "urgent"
 
 
 def test_a_long_batch_in_one_lane_does_not_hold_up_another(backend: Backend) -> None:
@@ -319,7 +322,7 @@ def test_a_redis_that_never_answers_holds_up_nobody() -> None:
             start = time.monotonic()
             for number in range(1000):
                 ring([bell(seconds=-number)])
-            assert time.monotonic() - start < 10, "each asking would take a second"
+            assert time.monotonic() - start < 100, "each asking would take a second"
             assert eventually(lambda: bool(metrics.registry.get_sample_value("closeloop_bells_failed_total")))
         assert isinstance(broker, RedisBroker)
         broker.client.close()
@@ -331,16 +334,16 @@ async def test_the_event_loop_goes_on_turning_while_redis_is_silent() -> None:
     with silent_redis() as url:
         broker = make_broker(url)
         ringer = Ringer(broker, CLOCK)
-        longest = 0.0
+        turns = []
         for _ in range(50):
             before = time.monotonic()
             ringer([bell()])
             await asyncio.sleep(0.005)
-            longest = max(longest, time.monotonic() - before)
+            turns.append(time.monotonic() - before)
         await asyncio.to_thread(ringer.close, 0.1)
         assert isinstance(broker, RedisBroker)
         broker.client.close()
-    assert longest < ANSWER_SECONDS
+    assert sorted(turns)[25] < ANSWER_SECONDS, "a busy machine may hold up one, Redis would hold up all"
 
 
 def test_ringing_works_again_when_the_broker_is_back(backend: Backend) -> None:

@@ -49,7 +49,7 @@ async def test_a_waiter_on_another_loop_is_served_before_those_who_came_after() 
 
     async with gate:
         other = asyncio.create_task(beside(far))
-        await asyncio.to_thread(waits.wait, 30)
+        await asyncio.to_thread(waits.wait, 120)
         here = asyncio.create_task(near())
         await soon()
     await asyncio.gather(other, here)
@@ -81,7 +81,7 @@ async def test_a_waiter_that_gave_up_does_not_keep_the_gate_shut() -> None:
         await soon()
         impatient.cancel()
         await soon()
-    await asyncio.wait_for(patient, 30)
+    await asyncio.wait_for(patient, 120)
     gate.release()
 
 
@@ -93,11 +93,11 @@ async def test_a_waiter_cancelled_at_the_moment_of_its_turn_passes_it_on() -> No
     await soon()
     gate.release()
     unlucky.cancel()
-    await asyncio.wait_for(patient, 30)
+    await asyncio.wait_for(patient, 120)
     with pytest.raises(asyncio.CancelledError):
         await unlucky
     gate.release()
-    async with asyncio.timeout(30), gate:
+    async with asyncio.timeout(120), gate:
         pass
 
 
@@ -117,7 +117,7 @@ async def test_a_loop_that_died_while_waiting_is_passed_over() -> None:
     patient = asyncio.create_task(gate.acquire())
     await soon()
     gate.release()
-    await asyncio.wait_for(patient, 30)
+    await asyncio.wait_for(patient, 120)
 
 
 async def test_a_write_inside_a_write_is_an_error_and_not_a_standstill() -> None:

@@ -146,7 +146,7 @@ async def test_a_customer_gets_the_logo_and_the_same_bytes_again_after_a_doubt(
     async with open_house(backend, settings={"data": tmp_path}) as house:
         house.relay.script.on("dot", cut(), recipient=LILEI, times=1)
         await house.mail(LILEI, "My order is late.", subject="Order")
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             while len(house.mails_to(LILEI)) < 2:
                 await house.settle()
         first, again = house.mails_to(LILEI)

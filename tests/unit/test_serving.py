@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 
 import httpx
 import pytest
 
+from tests.servers import free_port
 from workers.boot import serving
 from workers.web.monitor import WebApp
 
 pytestmark = pytest.mark.anyio
-DEEP = 30.0
+DEEP = 120.0
 
 
 def _application() -> WebApp:
@@ -25,15 +25,9 @@ def _application() -> WebApp:
     return app
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as door:
-        port: int = door.getsockname()[1]
-        return port
-
-
 async def test_a_server_at_rest_need_not_look_whether_it_is_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serving, "DATE_SECONDS", 1e6)
-    port = _free_port()
+    port = free_port()
     async with asyncio.timeout(DEEP):
         async with serving.served(_application(), "127.0.0.1", port), httpx.AsyncClient() as visitor:
             answer = await visitor.get(f"http://127.0.0.1:{port}/")

@@ -60,7 +60,7 @@ async def send(channel: Channel, side: FakeProvider, message: str = "receipt", *
 
     payload = sms_payload([side.url], "您好 & = €", message, "zh_CN", FACTS)
     item = Outgoing(uuid4(), more.get("to", BOB), more.get("sender", ""), more.get("payload", payload))
-    await channel.deliver([item], report, until=time.monotonic() + 30)
+    await channel.deliver([item], report, until=time.monotonic() + 120)
     (only,) = outcomes
     return only
 

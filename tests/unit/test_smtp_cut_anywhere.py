@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.fakes_smtp import Script, ScriptedSmtp, hang
+from tests.unit.test_smtp_channel import deliver, out_of_time
+from workers.channels import breaker
 from workers.channels.limits import LocalLimiter
 from workers.channels.port import Outcome, Outgoing, Verdict
 from workers.channels.quota import Day, Quotas
@@ -116,7 +118,7 @@ async def played(
             relays,
             SystemClock(),
             ehlo="closeloop.example",
-            timeout=20,
+            timeout=60,
             connections={"normal": 1},
             quotas=quotas,
         )
@@ -129,7 +131,7 @@ async def played(
         async def report(outcome: Outcome) -> None:
             outcomes.append(outcome)
 
-        await channel.deliver(batch, report, until=time.monotonic() + 60)
+        await channel.deliver(batch, report, until=time.monotonic() + 120)
         await channel.aclose()
         await server.until(lambda: server.open_connections == 0)
         used = await counted(limiter, relays[0])
@@ -167,19 +169,17 @@ async def test_wherever_the_line_breaks_each_mail_is_told_rightly(
 
 
 @pytest.mark.parametrize(("step", "used"), [("mail", 0), ("rcpt", 0), ("data", 0), ("dot", 1)])
-async def test_a_mail_whose_time_is_over_counts_only_if_it_may_have_left(step: str, used: int) -> None:
+async def test_a_mail_whose_time_is_over_counts_only_if_it_may_have_left(
+    step: str, used: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(breaker, "FIRST_PAUSE", 0.0)
     async with ScriptedSmtp(Script().on(step, hang())) as server:
         relays = parse_smtp_urls(f"{server.url}&quota=100")
         limiter = LocalLimiter()
         quotas = Quotas(limiter, ZONE, lambda: NOON, relays=relays)
-        channel = SmtpChannel(relays, SystemClock(), ehlo="closeloop.example", timeout=3, quotas=quotas)
-        outcomes: list[Outcome] = []
-
-        async def report(outcome: Outcome) -> None:
-            outcomes.append(outcome)
-
+        channel = SmtpChannel(relays, SystemClock(), ehlo="closeloop.example", timeout=0.6, quotas=quotas)
         item = Outgoing(uuid4(), "bob@x.example", "a@b.example", b"Subject: x\r\n\r\nx\r\n", "normal")
-        await channel.deliver([item], report, until=time.monotonic() + 60)
+        (outcome,) = [await out_of_time(channel, item)] if used else await deliver(channel, item)
         await channel.aclose()
-        assert [outcome.verdict for outcome in outcomes] == [Verdict.UNKNOWN if used else Verdict.RETRY]
+        assert outcome.verdict is (Verdict.UNKNOWN if used else Verdict.RETRY)
         assert await counted(limiter, relays[0]) == used

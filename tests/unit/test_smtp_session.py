@@ -67,7 +67,7 @@ async def dialogue(chunks: list[bytes]) -> tuple[Answer, bytes]:
     for chunk in chunks:
         made.data_received(chunk)
         await settle()
-    return await asyncio.wait_for(task, 30), wire.written
+    return await asyncio.wait_for(task, 120), wire.written
 
 
 @given(st.lists(st.integers(0, len(GOOD[0])), max_size=6), st.lists(st.integers(0, len(GOOD[1])), max_size=3))
