@@ -171,9 +171,10 @@ class NumberSeries(Base):
 
 
 class ImportedRow(Base):
-    """A row of a table that was taken in: the keyed hash of its number or of all it says, and what it became.
+    """A row of a table, or a form of the console, that was taken in: the keyed hash of its number or of all
+    it says, and what it became.
 
-    `number` is that of the ticket or survey.
+    `number` is that of the ticket, survey or whatever else it has become.
     """
 
     __tablename__ = "imported_rows"

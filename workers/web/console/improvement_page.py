@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
@@ -21,6 +24,7 @@ from workers.web.console.improvement_pages import (
     plan_typed,
     state_word,
 )
+from workers.web.console.sent_once import made_once, once_field
 from workers.web.console.sheet import (
     Field,
     Form,
@@ -58,7 +62,8 @@ async def act(request: Request, number: str, act: str, parts: Parts, visit: Visi
         async with parts.workshop.begin() as uow:
             row = await improvements.improvement_by_number(uow, number, by, hold=True)
             if act == "progress":
-                await improvements.report_progress(uow, row, by, words)
+                say = partial(improvements.report_progress, uow, row, by, words)
+                await made_once(uow, visit, f"progress {number}", say)
             elif act == "carried-out":
                 await improvements.carried_out(uow, row, by, words)
             elif act == "withdraw":
@@ -153,7 +158,8 @@ def _acts(found: ImprovementDetail, url: str, visit: Visit, plan: list[Field]) -
             Form(name="review", url=f"{url}/review", title=review, button=review, fields=[report, *plan])
         ]
     else:
-        forms = [_said("progress", url, "report_progress", need=True)]
+        once = once_field(str(found.version))
+        forms = [_said("progress", url, "report_progress", need=True, more=[once])]
         if found.done_at is None:
             forms.append(_said("carried-out", url, "carried_out", need=False))
         if leads:
@@ -161,7 +167,9 @@ def _acts(found: ImprovementDetail, url: str, visit: Visit, plan: list[Field]) -
     return [*forms, *([_said("withdraw", url, "withdraw", need=True, danger=True)] if leads else [])]
 
 
-def _said(name: str, url: str, title: str, *, need: bool, danger: bool = False) -> Form:
+def _said(
+    name: str, url: str, title: str, *, need: bool, danger: bool = False, more: Sequence[Field] = ()
+) -> Form:
     words = Field(
         name="text",
         label=label("why" if danger else "says"),
@@ -170,7 +178,7 @@ def _said(name: str, url: str, title: str, *, need: bool, danger: bool = False) 
         limit=loop_forms.TEXT,
     )
     said = label(title)
-    return Form(name=name, url=f"{url}/{name}", title=said, button=said, fields=[words], danger=danger)
+    return Form(name=name, url=f"{url}/{name}", title=said, button=said, fields=[words, *more], danger=danger)
 
 
 def _evaluation(found: ImprovementDetail, url: str) -> Form:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, time
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request
@@ -25,6 +26,7 @@ from workers.web.console import loop_forms, sheet
 from workers.web.console.door import Visit, Visiting
 from workers.web.console.frame import done
 from workers.web.console.improvement_of_case import begun_with
+from workers.web.console.sent_once import fresh_once, made_once, once_field
 from workers.web.console.sheet import (
     Field,
     Form,
@@ -135,21 +137,26 @@ async def add(request: Request, parts: Parts, visit: Visiting) -> Response:
     given = visit.fields
     try:
         async with parts.workshop.begin() as uow:
-            plan = await plan_typed(uow, given)
-            ticket, followup = given.get("ticket", "").strip(), given.get("followup", "").strip()
-            row = await improvements.open_improvement(
-                uow,
-                visit.person,
-                plan,
-                theme=given.get("theme", ""),
-                ticket=await ticket_by_number(uow, ticket) if ticket else None,
-                followup=await _followup(uow, followup) if followup else None,
-                category=next((each for each in Category if each == given.get("category")), None),
-            )
-            number = row.number
+            number = await made_once(uow, visit, "improvement", partial(_open, uow, visit))
     except CloseloopError as error:
         return await _new_page(request, parts, visit, given, error)
     return done(parts, visit, f"{IMPROVEMENTS}/{number}", "improvement_set")
+
+
+async def _open(uow: UnitOfWork, visit: Visit) -> str:
+    given = visit.fields
+    plan = await plan_typed(uow, given)
+    ticket, followup = given.get("ticket", "").strip(), given.get("followup", "").strip()
+    row = await improvements.open_improvement(
+        uow,
+        visit.person,
+        plan,
+        theme=given.get("theme", ""),
+        ticket=await ticket_by_number(uow, ticket) if ticket else None,
+        followup=await _followup(uow, followup) if followup else None,
+        category=next((each for each in Category if each == given.get("category")), None),
+    )
+    return row.number
 
 
 async def _followup(uow: UnitOfWork, ident: str) -> Followup:
@@ -250,7 +257,7 @@ async def _new_page(
         url=f"{IMPROVEMENTS}/new",
         title=title,
         button=label("improvement_set"),
-        fields=[*about, *fields],
+        fields=[*about, *fields, once_field(fresh_once(parts))],
         opened=True,
     )
     page = Sheet(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -21,6 +22,7 @@ from workers.web.api.common import Paging, page_of, uuid_of
 from workers.web.api.knowledge import entry_view, entry_views
 from workers.web.console.door import Visit, Visiting
 from workers.web.console.frame import done, show
+from workers.web.console.sent_once import fresh_once, made_once
 from workers.web.pages import page_locale
 from workers.web.parts import Parts, WebParts
 
@@ -69,9 +71,10 @@ async def entries(request: Request, parts: Parts, visit: Visiting) -> Response:
 
 
 @router.api_route(f"{KNOWLEDGE}/new", methods=["GET", "HEAD"])
-async def blank(request: Request, visit: Visiting) -> Response:
+async def blank(request: Request, parts: Parts, visit: Visiting) -> Response:
     """A form for a new entry."""
-    return show(request, visit, "console_knowledge_edit", _form_facts(None, {}, {}))
+    facts = _form_facts(None, {}, {}, once=fresh_once(parts))
+    return show(request, visit, "console_knowledge_edit", facts)
 
 
 @router.post(f"{KNOWLEDGE}/new")
@@ -80,12 +83,15 @@ async def add(request: Request, parts: Parts, visit: Visiting) -> Response:
     try:
         texts, about = _typed(visit.fields)
         async with parts.workshop.begin() as uow:
-            entry = await knowledge.add_entry(uow, visit.person, texts, about)
-            number = entry.number
+            number = await made_once(uow, visit, "knowledge", partial(_add, uow, visit.person, texts, about))
     except InvalidInput:
-        facts = _form_facts(None, visit.fields, {"title": "required_text"})
+        facts = _form_facts(None, visit.fields, {"title": "required_text"}, once=fresh_once(parts))
         return show(request, visit, "console_knowledge_edit", facts, status=UNPROCESSABLE)
     return done(parts, visit, f"{KNOWLEDGE}/{number}", "knowledge_kept")
+
+
+async def _add(uow: UnitOfWork, by: Staff, texts: dict[str, dict[str, str]], about: About) -> str:
+    return (await knowledge.add_entry(uow, by, texts, about)).number
 
 
 @router.api_route(f"{KNOWLEDGE}/{{number}}", methods=["GET", "HEAD"])
@@ -191,12 +197,13 @@ async def _values(uow: UnitOfWork, row: KnowledgeEntry, reader: Staff) -> dict[s
 
 
 def _form_facts(
-    row: KnowledgeEntry | None, values: Mapping[str, str], errors: Mapping[str, str]
+    row: KnowledgeEntry | None, values: Mapping[str, str], errors: Mapping[str, str], *, once: str = ""
 ) -> dict[str, Any]:
     names = [f"{part}_{locale}" for locale in LOCALES for part in PARTS]
     fields = ("version", "category", "product", "review_on", *names)
     return {
         "number": row.number if row else None,
+        "once": once,
         "values": {name: values.get(name, "") for name in fields},
         "error": errors.get("title"),
         "locales": list(LOCALES),

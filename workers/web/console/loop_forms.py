@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import Request
 from sqlalchemy import select
 
+from models.improving import Target
 from models.people import Staff
 from models.vocabulary import Category, Priority
 from workers.aims import measure_name, measure_named, value_words
@@ -156,3 +157,10 @@ async def names_by_number(uow: UnitOfWork) -> dict[str, str]:
     """Everybody's name by staff number."""
     rows = await uow.session.execute(select(Staff.number, Staff.name))
     return {number: name for number, name in rows}  # noqa: C416 - rows are no pairs to dict()
+
+
+def changed_goal(row: Target, typed: str) -> float | None:
+    """The goal that was typed; None where it is what the form had shown, which is rounded."""
+    if not typed or typed == value_to_type(row.measure, row.goal_value):
+        return None
+    return value_typed(row.measure, typed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -20,11 +21,13 @@ from workers.rosters import (
     duty_gaps,
     enter_duty,
 )
+from workers.unit_of_work import UnitOfWork
 from workers.web.api.common import uuid_of
 from workers.web.console import sheet
 from workers.web.console.door import Visit, Visiting
 from workers.web.console.frame import done
 from workers.web.console.people_forms import DECIDE, span, taking_off, team_names, times
+from workers.web.console.sent_once import fresh_once, made_once, once_field
 from workers.web.console.sheet import (
     Field,
     Form,
@@ -55,12 +58,16 @@ async def on_duty(request: Request, parts: Parts, visit: Visiting) -> Response:
     """Enter a duty."""
     try:
         async with parts.workshop.begin() as uow:
-            begin, end = span(uow, parts, visit)
-            team = visit.fields.get("team") or None
-            await enter_duty(uow, visit.fields.get("staff", "").strip(), begin, end, team)
+            await made_once(uow, visit, "duty", partial(_enter_duty, uow, parts, visit))
     except CloseloopError as error:
         return await _duties(request, parts, visit, error)
     return done(parts, visit, DUTIES, "duty_entered")
+
+
+async def _enter_duty(uow: UnitOfWork, parts: WebParts, visit: Visit) -> None:
+    begin, end = span(uow, parts, visit)
+    team = visit.fields.get("team") or None
+    await enter_duty(uow, visit.fields.get("staff", "").strip(), begin, end, team)
 
 
 @router.post(f"{DUTIES}/cancel")
@@ -147,6 +154,7 @@ async def _duties(
                 options=[("", every), *((name, text(name)) for name in names.values())],
             ),
             *times(),
+            once_field(fresh_once(parts)),
         ],
     )
     page = Sheet(

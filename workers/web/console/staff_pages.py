@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -27,6 +28,7 @@ from workers.web.console import sheet
 from workers.web.console.door import Visit, Visiting
 from workers.web.console.frame import done
 from workers.web.console.people_forms import DECIDE, span, taking_off, team_names, times
+from workers.web.console.sent_once import fresh_once, made_once, once_field
 from workers.web.console.sheet import (
     Field,
     Form,
@@ -99,11 +101,16 @@ async def absent(request: Request, number: str, parts: Parts, visit: Visiting) -
     """When it begins, what they have not accepted goes to others."""
     try:
         async with parts.workshop.begin() as uow:
-            begin, end = span(uow, parts, visit)
-            await enter_absence(uow, number, begin, end, visit.fields.get("substitute", "").strip() or None)
+            enter = partial(_enter_absence, uow, parts, visit, number)
+            await made_once(uow, visit, f"absence {number}", enter)
     except CloseloopError as error:
         return await _one(request, parts, visit, number, error)
     return done(parts, visit, f"{STAFF}/{number}", "absence_entered")
+
+
+async def _enter_absence(uow: UnitOfWork, parts: WebParts, visit: Visit, number: str) -> None:
+    begin, end = span(uow, parts, visit)
+    await enter_absence(uow, number, begin, end, visit.fields.get("substitute", "").strip() or None)
 
 
 @router.post(f"{STAFF}/{{number}}/absences/cancel")
@@ -272,12 +279,13 @@ async def _one(
     acts = [[taking_off(f"{url}/absences/cancel", one.id.hex)] for one, _, _ in away] if may else []
     heads = [label(each) for each in ("from", "until", "substitute")]
     table = Table(caption=label("absences"), heads=heads, rows=rows, acts=acts)
+    substitute = Field(name="substitute", label=label("substitute"), limit=24)
     absence = Form(
         name="absence",
         url=f"{url}/absences",
         title=label("absence_new"),
         button=label("absence_new"),
-        fields=[*times(), Field(name="substitute", label=label("substitute"), limit=24)],
+        fields=[*times(), substitute, once_field(fresh_once(parts))],
     )
     page = Sheet(
         title=text(f"{row.number} {row.name}"),

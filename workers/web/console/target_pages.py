@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
@@ -19,6 +21,7 @@ from workers.web.api.targets import TargetShown, detail_view, target_views
 from workers.web.console import loop_forms, sheet
 from workers.web.console.door import Visit, Visiting
 from workers.web.console.frame import done
+from workers.web.console.sent_once import fresh_once, made_once, once_field
 from workers.web.console.sheet import Field, Form, Section, Sheet, Table, Word, badge, both, label, link, text
 from workers.web.parts import Parts, WebParts
 
@@ -117,11 +120,14 @@ async def add(request: Request, parts: Parts, visit: Visiting) -> Response:
     """Set it."""
     try:
         async with parts.workshop.begin() as uow:
-            row = await targets.set_target(uow, visit.person, await _typed(uow, visit))
-            number = row.number
+            number = await made_once(uow, visit, "target", partial(_set, uow, visit))
     except CloseloopError as error:
         return await _new_page(request, parts, visit, error)
     return done(parts, visit, f"{TARGETS}/{number}", "target_set")
+
+
+async def _set(uow: UnitOfWork, visit: Visit) -> str:
+    return (await targets.set_target(uow, visit.person, await _typed(uow, visit))).number
 
 
 async def _typed(uow: UnitOfWork, visit: Visit) -> Aim:
@@ -172,6 +178,7 @@ async def _new_page(
         Field(name="window_days", label=label("window_typed"), limit=3),
         Field(name="department", label=label("promised_by"), limit=64),
         Field(name="promised_to", label=label("promised_to"), limit=64),
+        once_field(fresh_once(parts)),
     ]
     title = label("target_new")
     form = Form(
@@ -202,7 +209,8 @@ async def act(request: Request, number: str, act: str, parts: Parts, visit: Visi
         async with parts.workshop.begin() as uow:
             row = await targets.target_by_number(uow, number, visit.person, hold=True)
             if act == "progress":
-                await targets.report_progress(uow, row, visit.person, given.get("text", ""))
+                say = partial(targets.report_progress, uow, row, visit.person, given.get("text", ""))
+                await made_once(uow, visit, f"progress {number}", say)
             elif act == "withdraw":
                 await targets.end_target(uow, row, visit.person, given.get("text", ""))
             else:
@@ -212,20 +220,13 @@ async def act(request: Request, number: str, act: str, parts: Parts, visit: Visi
                     uow,
                     row,
                     visit.person,
-                    goal=_changed_goal(row, goal),
+                    goal=loop_forms.changed_goal(row, goal),
                     last_day=loop_forms.date_typed(given.get("last_day", "")),
                     owner=await person_named(uow, owner) if owner else None,
                 )
     except CloseloopError as error:
         return await _page(request, parts, visit, number, error)
     return done(parts, visit, f"{TARGETS}/{number}", f"target_{act}")
-
-
-def _changed_goal(row: Target, typed: str) -> float | None:
-    """The goal that was typed; None where it is what the form had shown, which is rounded."""
-    if not typed or typed == loop_forms.value_to_type(row.measure, row.goal_value):
-        return None
-    return loop_forms.value_typed(row.measure, typed)
 
 
 async def _page(
@@ -265,8 +266,8 @@ async def _page(
 
 def _acts(found: TargetShown, url: str, visit: Visit) -> list[Form]:
     words = Field(name="text", label=label("says"), kind="area", need=True, limit=loop_forms.TEXT)
-    said = label("report_progress")
-    forms = [Form(name="progress", url=f"{url}/progress", title=said, button=said, fields=[words])]
+    said, once = label("report_progress"), once_field(str(found.version))
+    forms = [Form(name="progress", url=f"{url}/progress", title=said, button=said, fields=[words, once])]
     if visit.person.role is Role.AGENT:
         return forms
     fields = [

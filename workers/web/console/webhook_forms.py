@@ -11,9 +11,11 @@ from workers import webhooks
 from workers.errors import InvalidInput
 from workers.unit_of_work import UnitOfWork
 from workers.web.console.forms import Form as Typed
+from workers.web.console.sent_once import once_field
 from workers.web.console.sheet import Field, Form, Section, label, text
 
 WORDS = "webhook"
+HOURS = ("24", "1", "168", "0")
 EVENT = "event_"
 """How the box of each type of event begins."""
 
@@ -59,6 +61,23 @@ def changing(uow: UnitOfWork, url: str, row: WebhookEndpoint, teams: Mapping[Any
             Field(name="version", kind="hidden", value=str(row.version)),
             *_fields(list(teams.values()), uow, row, teams.get(row.team_id, "")),
         ],
+    )
+
+
+def acting(url: str, row: WebhookEndpoint, what: str, one_time: str) -> Form:
+    """A button that does `what` with it; `one_time` tells a test from another one."""
+    fields = [Field(name="version", kind="hidden", value=str(row.version)), once_field(one_time)]
+    if what == "secret":
+        kept = [(hours, label("keep_hours", WORDS, hours=hours)) for hours in HOURS]
+        fields.append(Field(name="keep", label=label("keep", WORDS), kind="select", options=kept))
+    return Form(
+        name=what,
+        url=f"{url}/{what}",
+        title=label(f"do_{what}", WORDS),
+        button=label(f"do_{what}", WORDS),
+        asks=label(f"{what}_asks", WORDS),
+        fields=fields,
+        danger=what in ("off", "secret"),
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 from fastapi import APIRouter, Request
@@ -20,6 +20,7 @@ from workers.web.console import sheet
 from workers.web.console.door import Visit, Visiting
 from workers.web.console.frame import done
 from workers.web.console.people_forms import team_names
+from workers.web.console.sent_once import fresh_once, made_once
 from workers.web.console.sheet import (
     Field,
     Form,
@@ -35,7 +36,9 @@ from workers.web.console.sheet import (
     text,
 )
 from workers.web.console.webhook_forms import (
+    HOURS,
     WORDS,
+    acting,
     changing,
     deleting,
     entering,
@@ -51,7 +54,6 @@ router = APIRouter(include_in_schema=False)
 
 WEBHOOKS = "/console/webhooks"
 PAGE = 50
-HOURS = ("24", "1", "168", "0")
 VERSIONED = ("off", "on", "secret", "change", "delete")
 ACTS = (*VERSIONED, "test", "replay", "again")
 UNDER_WAY = (WebhookState.QUEUED, WebhookState.SENDING, WebhookState.RETRYING)
@@ -121,7 +123,7 @@ async def act(request: Request, ident: str, what: str, parts: Parts, visit: Visi
             row = await webhooks.endpoint_named(uow, uuid_of(ident, "endpoint").hex, hold=True)
             if what in VERSIONED and visit.fields.get("version") != str(row.version):
                 raise ChangedMeanwhile("it has changed since you read it", hint="read it again, then decide")
-            secret = await _do(uow, row, what, visit.fields)
+            secret = await _do(uow, row, what, visit)
     except CloseloopError as error:
         return await _page(request, parts, visit, ident, refused=error)
     if secret:
@@ -130,15 +132,16 @@ async def act(request: Request, ident: str, what: str, parts: Parts, visit: Visi
     return done(parts, visit, place, f"webhook_{what}")
 
 
-async def _do(uow: UnitOfWork, row: WebhookEndpoint, what: str, given: Mapping[str, str]) -> str:
+async def _do(uow: UnitOfWork, row: WebhookEndpoint, what: str, visit: Visit) -> str:
     """The act; gives the new secret, if one was made."""
+    given = visit.fields
     if what == "secret":
         hours = given.get("keep", "")
         if hours not in HOURS:
             raise InvalidInput("an old secret lives from 0 to 168 hours more")
         return await webhooks.rotate_secret(uow, row, timedelta(hours=int(hours)))
     if what == "test":
-        await webhooks.send_test(uow, row)
+        await made_once(uow, visit, f"test {row.id.hex}", partial(_send_test, uow, row))
     elif what == "change":
         await webhooks.change_endpoint(uow, row, wanted(given))
     elif what == "delete":
@@ -151,6 +154,11 @@ async def _do(uow: UnitOfWork, row: WebhookEndpoint, what: str, given: Mapping[s
         webhooks.replay(uow, row, await webhooks.delivery_of(uow, row, ident, hold=True))
     else:
         await webhooks.change_endpoint(uow, row, {"active": what == "on"})
+    return ""
+
+
+async def _send_test(uow: UnitOfWork, row: WebhookEndpoint) -> str:
+    await webhooks.send_test(uow, row)
     return ""
 
 
@@ -182,7 +190,7 @@ async def _page(
         back=(WEBHOOKS, label("webhooks", WORDS)),
         sections=[
             *once(secret),
-            _head(row, address, valid, teams.get(row.team_id, ""), forms),
+            _head(row, address, valid, teams.get(row.team_id, ""), forms, fresh_once(parts)),
             Section(title=label("deliveries", WORDS), table=_log(row, told)),
         ],
         filters=[
@@ -210,7 +218,9 @@ def _state(row: WebhookEndpoint) -> Word:
     return both(badge(label("off", WORDS), "bad"), label(row.disabled_reason or "by_staff", WORDS))
 
 
-def _head(row: WebhookEndpoint, address: str, valid: int, team: str, more: list[Form]) -> Section:
+def _head(
+    row: WebhookEndpoint, address: str, valid: int, team: str, more: list[Form], one_time: str
+) -> Section:
     facts = {
         "url": text(address),
         "state": _state(row),
@@ -226,27 +236,11 @@ def _head(row: WebhookEndpoint, address: str, valid: int, team: str, more: list[
     return Section(
         pairs=[(label(name, WORDS), word) for name, word in facts.items()],
         forms=[
-            *(_form(row, name) for name in names),
+            *(acting(f"{WEBHOOKS}/{row.id.hex}", row, name, one_time) for name in names),
             *([telling_again(f"{WEBHOOKS}/{row.id.hex}")] if row.active else []),
             *more,
             deleting(f"{WEBHOOKS}/{row.id.hex}", row),
         ],
-    )
-
-
-def _form(row: WebhookEndpoint, what: str) -> Form:
-    fields = [Field(name="version", kind="hidden", value=str(row.version))]
-    if what == "secret":
-        kept = [(hours, label("keep_hours", WORDS, hours=hours)) for hours in HOURS]
-        fields.append(Field(name="keep", label=label("keep", WORDS), kind="select", options=kept))
-    return Form(
-        name=what,
-        url=f"{WEBHOOKS}/{row.id.hex}/{what}",
-        title=label(f"do_{what}", WORDS),
-        button=label(f"do_{what}", WORDS),
-        asks=label(f"{what}_asks", WORDS),
-        fields=fields,
-        danger=what in ("off", "secret"),
     )
 
 
