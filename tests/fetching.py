@@ -54,10 +54,10 @@ async def fetching(
         yield task
     finally:
         stop.set()
-        await asyncio.wait_for(asyncio.gather(task, return_exceptions=True), 30)
+        await asyncio.wait_for(asyncio.gather(task, return_exceptions=True), 120)
 
 
-async def until(condition: Callable[[], Awaitable[Any] | Any], seconds: float = 40) -> Any:
+async def until(condition: Callable[[], Awaitable[Any] | Any], seconds: float = 120) -> Any:
     """Wait until `condition` gives something true, and give it. Raises TimeoutError."""
     async with asyncio.timeout(seconds):
         while True:

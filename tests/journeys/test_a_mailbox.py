@@ -167,11 +167,11 @@ async def test_a_fetcher_killed_in_the_middle_loses_and_doubles_nothing(
     loaded = load_settings({f"CLOSELOOP_{name}": value for name, value in settings.items()})
     async with workshop_for(backend, loaded) as workshop:
         async with fetcher_process(settings, "2") as process:
-            assert await asyncio.wait_for(process.wait(), 60) == -signal.SIGKILL
+            assert await asyncio.wait_for(process.wait(), 240) == -signal.SIGKILL
         assert 0 < await count(workshop) < 60, "it was killed in the middle"
         assert mailbox.count("Done") < await count(workshop), "between storing and moving"
         async with fetcher_process(settings):
-            await until(lambda: mailbox.count("Done") == 60, 60)
+            await until(lambda: mailbox.count("Done") == 60)
         assert await count(workshop) == 60
     assert mailbox.count() == 0
 

@@ -79,6 +79,7 @@ async def test_a_day_from_sign_in_to_the_result(backend: Backend) -> None:
             await tab_to(page, "#progress-text")
             await page.keyboard.type("已联系承运商")
             await house.mail(LILEI, "还有一个问题。", answers=receipt)
+            await page.wait_for_load_state()  # its script listens from then on
             await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
             await expect(page.locator("#timeline")).to_contain_text("还有一个问题。")
             await expect(page.locator("#progress-text")).to_have_value("已联系承运商")

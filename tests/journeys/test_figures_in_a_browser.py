@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.async_api import Page, expect
 from sqlalchemy import select
@@ -56,6 +58,7 @@ async def test_figures_are_readable_everywhere_and_filtered_by_keyboard(backend:
             await page.get_by_role("button", name="Show").press("Enter")
             await expect(page.locator(".tiles dd").first).to_have_text("2")
             await page.get_by_role("link", name="Ratings").press("Enter")
+            await expect(page).to_have_url(re.compile("view=ratings"))
             assert "category=complaint" in page.url, "a part keeps the filters"
             behind = page.locator(".graph-box summary").first
             await behind.press("Enter")

@@ -14,7 +14,7 @@ from models.surveys import Survey
 from tests.conftest import Backend
 from tests.small_world import HERS, HIS, World, small_world
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.anyio
 
 
 async def _measured(world: World, **given: Any) -> str:

@@ -11,7 +11,7 @@ from tests.house import ADMIN, PUBLIC, House, open_house
 from workers.access import open_session
 from workers.directory import staff_by_email
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.anyio
 
 DESKTOP_DARK = Reader("desktop-dark", 1200, 900, dark=True)
 NARROW_DESK = Reader("narrow-desk", 800, 700, script=True)

@@ -20,6 +20,7 @@ from tests.conftest import Backend
 from tests.fakes_webhooks import LOOPBACK, webhook_server
 from tests.house import ADMIN, House, open_house
 from tests.journeys.test_sign_in import browser, proof, signed_in
+from workers.posting import verdicts
 from workers.settings import Settings
 from workers.web.rules import RULES
 
@@ -65,7 +66,9 @@ async def queries(house: House, web: httpx.AsyncClient, path: str) -> int:
     asked: list[str] = []
 
     def note(_: Any, __: Any, statement: str, *___: Any) -> None:
-        asked.append(statement)
+        # Which policy is in force, and the database's clock, are asked for now and then beside it.
+        if not re.search("policy_changes|clock_timestamp", statement):
+            asked.append(statement)
 
     engine = house.workshop.engine.sync_engine
     event.listen(engine, "before_cursor_execute", note)
@@ -271,7 +274,10 @@ async def test_what_test_mode_held_is_read_and_released_by_a_persons_word_only(b
         assert (await web.get("/console/attention")).status_code == 303
 
 
-async def test_an_administrator_keeps_the_endpoints_of_other_systems(backend: Backend) -> None:
+async def test_an_administrator_keeps_the_endpoints_of_other_systems(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verdicts, "PAUSES", (3600, 3600))  # no try comes while it is looked at
     async with (
         webhook_server() as other,
         open_house(backend, settings=dict(LOOPBACK)) as house,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -63,6 +64,7 @@ async def test_every_page_is_readable_and_a_message_is_sent_again_by_keyboard(ba
             await page.locator("summary", has_text="Filter").click()
             await page.locator("#filter-state").select_option("failed")
             await page.get_by_role("button", name="Show").click()
+            await expect(page).to_have_url(re.compile("state=failed"))
             await page.get_by_role("link", name="receipt").click()
             await expect(page).to_have_url(f"{PUBLIC}/console/messages/{message}")
             await page.locator("summary", has_text="Send it again").focus()

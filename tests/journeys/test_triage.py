@@ -15,7 +15,7 @@ from tests.journeys.test_console_tickets import TICKETS, send
 from tests.journeys.test_sign_in import browser, signed_in
 from workers.policy import Policy, load_policy, parse_policy
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.anyio
 
 READY = 'fields = ["category", "priority"]\nconfirmed_by = ["acceptance", "result"]'
 STRICT = 'fields = ["category", "priority", "background", "industry"]\nconfirmed_by = []'
