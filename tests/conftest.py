@@ -21,6 +21,7 @@ from tests.imap_server import ImapServer, imap_server
 from tests.loopback import LoopbackGuard
 from tests.made_once import share
 from tests.servers import PostgresServer, RedisServer, ServerMissing, postgres, redis_server
+from workers.channels import limits_redis
 
 SQLITE_INPROCESS = "sqlite-inprocess"
 POSTGRESQL_REDIS = "postgresql-redis"
@@ -77,6 +78,13 @@ def nothing_leaves_this_machine(request: pytest.FixtureRequest) -> Iterator[Loop
     watch.strays.clear()
     yield watch
     assert not watch.strays, f"tried to leave this machine: {watch.strays}"
+
+
+@pytest.fixture(autouse=True)
+def redis_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Limits are counted where a test looks, though Redis be busier than a mail would wait for it."""
+    monkeypatch.setattr(limits_redis, "PATIENCE", 30.0)
+    monkeypatch.setattr(limits_redis, "PATIENT", {"socket_timeout": 30.0, "socket_connect_timeout": 30.0})
 
 
 @pytest.fixture(autouse=True)

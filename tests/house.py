@@ -192,7 +192,7 @@ class House:
         self.clock.set(until if until is not None else self.clock.now() + (by or timedelta()))
         await self.settle()
 
-    async def settle(self, seconds: float = 120) -> None:
+    async def settle(self, seconds: float = 240) -> None:
         """Wait until nothing is due and nothing is under way. Raises TimeoutError naming what hangs.
 
         What is worked off rings for what follows from it; the clockwork is for what became due by moving the

@@ -14,7 +14,6 @@ from structlog.testing import capture_logs
 
 from tests.fakes_smtp import Script, ScriptedSmtp, close_with, cut, refuse
 from tests.servers import RedisServer
-from workers.channels import limits_redis
 from workers.channels.breaker import Breaker
 from workers.channels.limits import Limit, Limiter, LocalLimiter, limit_of
 from workers.channels.limits_redis import RedisLimiter
@@ -159,13 +158,6 @@ async def test_a_refusal_of_the_recipient_is_no_reason_to_ask_another_relay() ->
 
 
 # -- speed
-
-
-@pytest.fixture(autouse=True)
-def redis_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a busy machine it may take longer than a mail would wait for it."""
-    monkeypatch.setattr(limits_redis, "PATIENCE", 60.0)
-    monkeypatch.setattr(limits_redis, "PATIENT", {"socket_timeout": 60.0, "socket_connect_timeout": 60.0})
 
 
 @asynccontextmanager
