@@ -113,7 +113,7 @@ def running(folder: Path, *arguments: str, wait: bool = True, **settings: str) -
     finally:
         if process.poll() is None:
             process.kill()
-        process.wait(10)
+        process.wait(60)
         assert process.stdout is not None
         process.stdout.close()
 

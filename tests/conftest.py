@@ -71,6 +71,15 @@ def what_costs_much_is_made_once() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def a_busy_machine_is_waited_for() -> Iterator[None]:
+    """Who asks how a process does hears what is wrong with it, not that this machine stood still."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("workers.web.health.PATIENCE", 60.0)
+        patch.setattr("workers.web.figures.SCRAPE_PATIENCE", 60.0)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def nothing_leaves_this_machine(request: pytest.FixtureRequest) -> Iterator[LoopbackGuard]:
     """Fails a test during which something tried to connect to another machine."""

@@ -259,13 +259,13 @@ class ThreadedTwilio:
 
     def __enter__(self) -> FakeTwilio:
         self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._twilio.start(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(self._twilio.start(), self._loop).result(60)
         return self._twilio
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        asyncio.run_coroutine_threadsafe(self._twilio.stop(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(self._twilio.stop(), self._loop).result(60)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
         self._loop.close()

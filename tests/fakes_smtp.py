@@ -496,13 +496,13 @@ class ThreadedSmtp:
 
     def __enter__(self) -> ScriptedSmtp:
         self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._smtp.start(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(self._smtp.start(), self._loop).result(60)
         return self._smtp
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        asyncio.run_coroutine_threadsafe(self._smtp.stop(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(self._smtp.stop(), self._loop).result(60)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
         self._loop.close()

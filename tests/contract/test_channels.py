@@ -21,6 +21,7 @@ from tests.fakes_smtp import Script, ScriptedSmtp, certificates, cut, hang, refu
 from tests.fakes_webhooks import CUT as WEBHOOK_CUT
 from tests.fakes_webhooks import HANG as WEBHOOK_HANG
 from tests.fakes_webhooks import webhook_server
+from tests.undisturbed import undisturbed
 from workers.channels.chat.channel import ChatChannel
 from workers.channels.chat.plugin import open_plugin
 from workers.channels.console import ConsoleChannel
@@ -425,14 +426,17 @@ async def test_when_nobody_listens_it_is_for_later(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", REMOTE)
 async def test_silence_after_the_point_of_no_return_is_unknown(kind: str) -> None:
-    async with bench(kind, limit=2) as side:
-        items, ledger = [side.item(number) for number in range(4)], Ledger()
-        side.stall(items[0].recipient)
-        await side.channel.deliver(items, ledger.report, until=soon())
-    assert ledger.of(items[0]).verdict is Verdict.UNKNOWN
-    assert ledger.of(items[0]).reason == "timeout_after_data"
-    assert 1.5 < ledger.of(items[0]).seconds < 20
-    assert {ledger.of(item).verdict for item in items[1:]} == {Verdict.SENT}
+    async def story() -> None:
+        async with bench(kind, limit=2) as side:
+            items, ledger = [side.item(number) for number in range(4)], Ledger()
+            side.stall(items[0].recipient)
+            await side.channel.deliver(items, ledger.report, until=soon())
+        assert ledger.of(items[0]).verdict is Verdict.UNKNOWN
+        assert ledger.of(items[0]).reason == "timeout_after_data"
+        assert 1.5 < ledger.of(items[0]).seconds < 20
+        assert {ledger.of(item).verdict for item in items[1:]} == {Verdict.SENT}
+
+    await undisturbed(story)
 
 
 @pytest.mark.parametrize("kind", REMOTE)

@@ -33,11 +33,11 @@ def slow(number: int) -> bytes:
 
 
 async def busy(house: House, raw: bytes, sender: str = STRANGER) -> float:
-    """Seconds until everything that a mail leads to has happened."""
+    """Seconds of work until everything that a mail leads to has happened, however busy others are."""
+    started = time.process_time()
     assert (await house.post_mail(raw, sender=sender)).status_code == 200
-    started = time.monotonic()
-    await house.settle(60)
-    return time.monotonic() - started
+    await house.settle()
+    return time.process_time() - started
 
 
 async def test_a_customer_behind_slow_mails_is_answered_before_these_are_read(backend: Backend) -> None:
@@ -47,9 +47,10 @@ async def test_a_customer_behind_slow_mails_is_answered_before_these_are_read(ba
         await house.post_mail(mail("li.na@customer.example"), sender="li.na@customer.example")
         while not house.mails_to("li.na@customer.example"):
             await house.scheduler.round()
-        waiting = [event for event in await house.events() if event.due_at is not None]
-        assert waiting, "the slow ones were all read first"
-        await house.settle(90)
+        await house.settle()
+        answered = [mail.recipient for mail in house.relay.mails]
+        behind = answered[answered.index("li.na@customer.example") + 1 :]
+        assert any(name.endswith("@else.example") for name in behind), "the slow ones were all read first"
         assert {event.state for event in await house.events()} <= {EventState.DONE, EventState.POISON}
 
 
@@ -105,7 +106,7 @@ async def test_a_victim_named_by_a_stranger_is_not_flooded(backend: Backend) -> 
                 b"Subject: help", b"Subject: help %d" % number
             )  # equal ones would join a ticket
             await house.post_mail(raw, sender=sender)
-        await house.settle(60)
+        await house.settle()
         assert len(house.mails_to(VICTIM)) <= 10
         receipts = await house.notifications("receipt")
         assert len(receipts) == 30

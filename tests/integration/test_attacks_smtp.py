@@ -10,6 +10,7 @@ from models.intake import IntakeEvent
 from tests.conftest import Backend
 from tests.factories import all_of
 from tests.integration.test_smtpd import door
+from tests.leaping import leap
 from workers.intake.store import load
 from workers.smtpd import SmtpIntake
 from workers.smtpd.connection import Limits
@@ -124,8 +125,11 @@ async def test_nobody_is_told_who_there_is_and_nobody_may_log_in(backend: Backen
 
 
 async def test_a_silent_crowd_leaves_room_for_a_mail_once_it_is_hung_up_on(backend: Backend) -> None:
-    async with door(backend, peers=Peers(connections=5), limits=Limits(idle=3)) as (intake, workshop):
+    async with door(backend, peers=Peers(connections=5), limits=Limits(idle=120)) as (intake, workshop):
         crowd = [await asyncio.open_connection("127.0.0.1", intake.port) for _ in range(12)]
+        for reader, _ in crowd:
+            await reader.readline()  # each is greeted, or told that there are too many
+        leap(120)
         async with asyncio.timeout(60):
             for reader, _ in crowd:
                 await reader.read()

@@ -15,6 +15,7 @@ from tests.conftest import Backend
 from tests.factories import all_of
 from tests.integration.test_smtpd import SENDER, SUPPORT, client, door, say
 from tests.integration.test_smtpd_in_public import HERE, _shown, issue, trusting
+from tests.leaping import leap
 from workers.intake.store import load
 from workers.smtpd import connection
 from workers.smtpd.certificate import Certificate
@@ -60,8 +61,8 @@ async def test_who_breaks_off_in_a_handshake_is_counted_out(
 ) -> None:
     """Else twenty of them would shut out a machine, and fifty everybody, until the next start."""
     monkeypatch.setattr(connection, "PARTING_SECONDS", 0.2)
-    limits = Limits(idle=4.0) if way == "silent" else Limits()
     peers = Peers(connections=1, per_peer=1)
+    limits = Limits(idle=20)  # which ends before a handshake has to
     async with door(backend, issue(tmp_path, HERE), limits=limits, peers=peers) as (intake, _):
         raw = socket.create_connection((HERE, intake.port))
         raw.setblocking(False)
@@ -73,6 +74,7 @@ async def test_who_breaks_off_in_a_handshake_is_counted_out(
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             writer.transport.abort()
         elif way == "silent":
+            leap(limits.idle)
             async with asyncio.timeout(PATIENCE):
                 await reader.read()
         writer.close()
@@ -87,7 +89,7 @@ async def test_who_never_listens_does_not_keep_the_connection(
     backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection, "PARTING_SECONDS", 0.2)
-    async with door(backend, limits=Limits(idle=4.0)) as (intake, _):
+    async with door(backend) as (intake, _):
         raw = socket.socket()
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         raw.setblocking(False)
@@ -102,6 +104,7 @@ async def test_who_never_listens_does_not_keep_the_connection(
                     with suppress(BlockingIOError):
                         raw.send(b"EHLO x\r\n" * 2000)
                     await asyncio.sleep(0.01)
+            leap(Limits().idle)
             await none_left(intake)
         finally:
             raw.close()

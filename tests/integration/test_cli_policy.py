@@ -134,7 +134,7 @@ def test_an_application_that_is_killed_is_given_again(closeloop: CommandLine, tm
     )
     _until(lambda: killed.poll() is not None or _logged(data) > 0)
     killed.send_signal(signal.SIGKILL)
-    killed.wait(30)
+    killed.wait(60)
     applied = closeloop("policy", "apply", mine, "--json").json
     assert (applied["ok"], applied["new"]) == (True, False)
     assert _logged(data) == 120
@@ -191,7 +191,7 @@ def _logged(data: str) -> int:
     return int(rows[0])
 
 
-def _until(condition: Callable[[], bool], seconds: float = 45) -> None:
+def _until(condition: Callable[[], bool], seconds: float = 150) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not happen in time"

@@ -237,7 +237,7 @@ async def test_a_broker_that_is_gone_for_an_hour_and_comes_back_empty_loses_noth
     raw = f"From: {LI}\r\nTo: {SUPPORT}\r\nSubject: Second\r\nMessage-ID: <2@x>\r\n\r\nHi\r\n".encode()
     assert (await house.post_mail(raw)).status_code == 200, "stored before answered, with or without a bell"
     with _redis_on(port, tmp_path):
-        await house.settle(60)
+        await house.settle()
         states = {row.kind: row.state for row in (await house.notifications()) if row.ticket_id}
         assert await house.notifications("breach")
         assert states["receipt"] is NotificationState.SENT
@@ -265,7 +265,7 @@ async def test_a_database_that_is_stopped_and_started_under_load_loses_nothing_a
             assert limit is not None
             house.clock.set(limit)
 
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(180):
                 load = [asyncio.create_task(_post_until_taken(house, number)) for number in range(COUNT)]
                 sweeping = asyncio.create_task(_sweep(house))
                 await _some_breach(house)
@@ -275,7 +275,7 @@ async def test_a_database_that_is_stopped_and_started_under_load_loses_nothing_a
                 await asyncio.to_thread(server.start)
                 await asyncio.gather(*load)
                 sweeping.cancel()
-            await house.settle(60)
+            await house.settle()
 
             lines = Counter((line.ticket_id, line.kind) for line in await _lines(house))
             assert {count for (_, kind), count in lines.items() if kind == "breached"} == {1}
@@ -321,11 +321,8 @@ async def _sweep(house: House) -> None:
 
 async def _some_breach(house: House) -> None:
     """Until the first of the deadlines was heard: the others are under way."""
-    for _ in range(3000):
-        if any(line.kind == "breached" for line in await _lines(house)):
-            return
+    while not any(line.kind == "breached" for line in await _lines(house)):  # noqa: ASYNC110 - rows
         await asyncio.sleep(0.01)
-    raise AssertionError("nothing breached")
 
 
 async def _lines(house: House) -> list[TicketEntry]:

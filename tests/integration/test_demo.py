@@ -28,13 +28,14 @@ from tests.command_line import environment
 NOW = datetime(2024, 5, 20, 1, tzinfo=UTC)
 
 
+@pytest.mark.timeout(900)
 def test_the_whole_story_ends_well_and_leaves_nothing_behind(tmp_path: Path) -> None:
     # Settings of the operator's own installation have no part in it.
     environ = environment({"MODE": "nonsense", "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"})
     environ["TMPDIR"] = str(tmp_path)
     command = [sys.executable, "-m", "ops.demo_play", "--once"]
     done = subprocess.run(
-        command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=240, check=False
+        command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=800, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     for word in LEGEND:
@@ -54,7 +55,7 @@ def test_it_stops_when_told_and_takes_the_service_with_it(tmp_path: Path) -> Non
     play.send_signal(signal.SIGTERM)
     rest = play.stdout.read()
     play.stdout.close()
-    assert play.wait(40) == 0
+    assert play.wait(120) == 0
     assert "Stopped." in rest
     (run,) = tmp_path.iterdir()
     with sqlite3.connect(run / "closeloop.db") as database:

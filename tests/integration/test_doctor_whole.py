@@ -49,6 +49,7 @@ def closeloop(
     ensure_secrets(line.data)
     migrate(f"sqlite+aiosqlite:///{line.data}/closeloop.db")
     line.set(MAIL_FROM=f"support@{DOMAIN}")
+    monkeypatch.setattr("workers.cli.examining.dns_records.SECONDS", 60.0)
     return line
 
 
@@ -139,7 +140,7 @@ def test_the_published_dkim_key_must_be_ours(closeloop: CommandLine, tmp_path: P
 
 
 def test_a_relay_of_ones_own_must_point_back(closeloop: CommandLine) -> None:
-    closeloop.set(SMTP_URL=f"smtp://127.0.0.1:{_closed_port()}?tls=none smtp://out.{DOMAIN}:1?tls=none")
+    closeloop.set(SMTP_URL=f"smtp://127.0.0.1:1?tls=none smtp://out.{DOMAIN}:1?tls=none")
     zone = {**GOOD, (f"out.{DOMAIN}", "A"): ["127.0.0.9"], ("9.0.0.127.in-addr.arpa", "PTR"): ["host9.isp."]}
     from workers.cli.examining.dns_records import dns_findings
     from workers.cli.opening import find_settings
@@ -166,7 +167,7 @@ def test_a_refused_login_and_a_closed_port_are_told_without_the_password(closelo
     script = Script(users={"team": "other"}).on("auth", refuse("535 5.7.8 no"))
     with name_server(GOOD) as server, ThreadedSmtp(script) as relay:
         url = f"smtp://team:hush-hush@127.0.0.1:{relay.port}?tls=none"
-        closeloop.set(SMTP_URL=f"{url} smtp://127.0.0.1:{_closed_port()}?tls=none")
+        closeloop.set(SMTP_URL=f"{url} smtp://127.0.0.1:1?tls=none")
         said = closeloop("doctor", "--nameserver", server)
     assert said.code == 1
     assert "authentication_failed" in said.out
@@ -286,9 +287,3 @@ def _time_server(ahead: float, stratum: int = 2) -> Iterator[int]:
         thread.start()
         yield door.getsockname()[1]
         thread.join(5)
-
-
-def _closed_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

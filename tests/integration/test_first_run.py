@@ -82,7 +82,7 @@ def test_yesterdays_mail_appears_and_nothing_leaves(
         free = "127.0.0.1:0"
         with running(tmp_path, "up", "--json", "--http", free, DATA=data, DATABASE_URL=url) as up:
             held: list[dict[str, str]] = []
-            give_up = time.monotonic() + 60
+            give_up = time.monotonic() + 180
             while not held:
                 assert time.monotonic() < give_up, up.log.read_text()
                 time.sleep(0.3)
@@ -193,7 +193,7 @@ def answered(
             if left and shown.endswith(": "):
                 os.write(ours, f"{left.pop(0)}\n".encode())
     process.kill() if process.poll() is None and left else None
-    code = process.wait(30)
+    code = process.wait(60)
     os.close(ours)
     return code, shown
 

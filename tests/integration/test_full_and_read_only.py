@@ -123,7 +123,7 @@ async def test_nothing_is_lost_while_nothing_can_be_stored(
 
 def by_smtp(port: int) -> int:
     """The answer to a mail that is forwarded by SMTP."""
-    with SMTP("127.0.0.1", port, timeout=20) as client:
+    with SMTP("127.0.0.1", port, timeout=60) as client:
         try:
             client.sendmail(LI_NA, ["support@help.example"], MAIL)
         except SMTPDataError as refused:

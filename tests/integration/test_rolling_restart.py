@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import signal
-import socket
 import threading
 import time
 from collections import Counter
@@ -24,7 +23,7 @@ from models.session import make_engine
 from tests.command_line import Running, running
 from tests.conftest import Backend
 from tests.fakes_smtp import ThreadedSmtp
-from tests.servers import apart
+from tests.servers import apart, free_port
 
 SUPPORT = "support@help.example"
 TOKEN = "hook-token-0123456789"
@@ -81,16 +80,10 @@ class Load:
             time.sleep(0.02)
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def _unready(port: int) -> str:
     """What a process says of itself, empty when it is ready."""
     try:
-        answer = httpx.get(f"http://127.0.0.1:{port}/readyz", trust_env=False, timeout=15)
+        answer = httpx.get(f"http://127.0.0.1:{port}/readyz", trust_env=False, timeout=60)
     except httpx.TransportError as error:
         return type(error).__name__
     return "" if answer.status_code == 200 else answer.text
@@ -131,7 +124,7 @@ class Fleet:
     def wait(self) -> None:
         """Until all that run say that they are ready."""
         for name, process in self._running.items():
-            end = time.monotonic() + 120
+            end = time.monotonic() + 240
             while why := _unready(self._ready[name]):
                 assert process.process.poll() is None, process.log.read_text()
                 assert time.monotonic() < end, f"{name} is not ready: {why}"
@@ -150,11 +143,11 @@ class Fleet:
             stack.close()
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("backend", ["postgresql-redis"], indirect=True)
 def test_a_rolling_restart_loses_and_doubles_nothing(backend: Backend, tmp_path: Path) -> None:
-    ports = (_free_port(), _free_port())
-    watch = {name: _free_port() for name in ("worker1", "worker2", "scheduler")}
+    ports = (free_port(), free_port())
+    watch = {name: free_port() for name in ("worker1", "worker2", "scheduler")}
     with ThreadedSmtp() as relay, ExitStack() as stack:
         settings = {
             "SECRET_KEYS": f"k1:{base64.b64encode(new_key()).decode()}",
@@ -186,13 +179,13 @@ def test_a_rolling_restart_loses_and_doubles_nothing(backend: Backend, tmp_path:
         load = Load(ports)
         with load.running():
             for number in (1, 2):
-                _until(lambda: load.taken > 20, 60, "the load does not come in")
+                _until(lambda: load.taken > 20, 180, "the load does not come in")
                 fleet.stop(f"web{number}")
                 fleet.stop(f"worker{number}")
                 web(number)
                 work(f"worker{number}")
                 fleet.wait()
-        _until(lambda: _open_rows(backend) == 0, 60, "not all of it is worked off")
+        _until(lambda: _open_rows(backend) == 0, 180, "not all of it is worked off")
         told = _ledger(backend)
         caught = Counter(mail.message_id for mail in relay.mails)
     assert set(load.answers) == {200}, "what one process does not take it never half takes"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import signal
-import socket
 import time
 from collections.abc import Callable, Sequence
 from email.message import EmailMessage
@@ -20,6 +19,7 @@ from models.crypto import new_key
 from tests.command_line import Running, running
 from tests.conftest import Backend
 from tests.fakes_smtp import Script, ThreadedSmtp, refuse
+from tests.servers import free_port
 
 SUPPORT = "support@help.example"
 AGENT = "wang.fang@help.example"
@@ -36,7 +36,7 @@ def _mail() -> EmailMessage:
 
 
 def _until(
-    condition: Callable[[], bool], seconds: float = 45, *, while_running: Sequence[Running] = ()
+    condition: Callable[[], bool], seconds: float = 120, *, while_running: Sequence[Running] = ()
 ) -> None:
     end = time.monotonic() + seconds
     while not condition():
@@ -57,7 +57,7 @@ def test_up_starts_on_an_empty_folder_and_again_on_a_full_one(tmp_path: Path) ->
         with running(tmp_path, "up", "--json", "--http", "127.0.0.1:0", "--data", str(data)) as service:
             assert service.ready["mode"] == "test"
             assert Path(service.ready["secrets"]).stat().st_mode & 0o777 == 0o600
-            assert httpx.get(f"{service.ready['url']}/readyz", trust_env=False).status_code == 200
+            assert httpx.get(f"{service.ready['url']}/readyz", trust_env=False, timeout=60).status_code == 200
             assert service.stop() == 0
         assert service.log.read_text() == "", "at its usual level it has nothing to tell"
 
@@ -70,7 +70,7 @@ def test_a_taken_port_is_told_in_one_line(tmp_path: Path) -> None:
         with running(
             elsewhere, "up", "--http", f"127.0.0.1:{port}", wait=False, DATA=str(elsewhere)
         ) as second:
-            assert second.process.wait(30) == 1
+            assert second.process.wait(120) == 1
         assert first.stop() == 0
     said = second.log.read_text()
     assert port in said
@@ -97,18 +97,20 @@ def test_nothing_of_a_customer_stands_in_the_log(tmp_path: Path) -> None:
             headers = {"Authorization": f"Bearer {secrets['HOOK_TOKEN']}", "X-Envelope-To": SUPPORT}
             url = service.ready["listening"]
             assert httpx.post(
-                f"{url}/hooks/email/raw", content=raw, headers=headers, trust_env=False
+                f"{url}/hooks/email/raw", content=raw, headers=headers, trust_env=False, timeout=60
             ).is_success
             host, port = service.ready["smtp_intake"].split(":")
-            with SMTP(host, int(port), timeout=10) as door:
+            with SMTP(host, int(port), timeout=60) as door:
                 door.sendmail(CUSTOMER, [SUPPORT], raw.replace(b"<77@", b"<78@"))
             # What cannot be read is told, too: without quoting it.
             broken = (
                 b"From: " + CUSTOMER.encode() + b"\r\nX: " + b"unicorn-subject " * 300_000 + b"\r\n\r\nx\r\n"
             )
-            httpx.post(f"{url}/hooks/email/raw", content=broken, headers=headers, trust_env=False)
+            httpx.post(f"{url}/hooks/email/raw", content=broken, headers=headers, trust_env=False, timeout=60)
             api = {"Authorization": f"Bearer {secrets['API_KEY']}"}
-            httpx.post(f"{url}/api/v1/tickets", json={"contact": {"phone": "13800005678x"}}, headers=api)
+            httpx.post(
+                f"{url}/api/v1/tickets", json={"contact": {"phone": "13800005678x"}}, headers=api, timeout=60
+            )
             _until(lambda: sum(mail.recipient == AGENT for mail in relay.mails) >= 2)
             _until(lambda: "event_poisoned" in service.log.read_text())
             assert service.stop(signal.SIGTERM) == 0
@@ -132,7 +134,7 @@ def test_web_worker_and_scheduler_work_as_processes_of_their_own(backend: Backen
             "ADMIN": AGENT,
             "DATA": str(tmp_path),
         }
-        port = _free_port()
+        port = free_port()
         with (
             running(tmp_path, "web", "--http", f"127.0.0.1:{port}", wait=False, **settings) as web,
             running(tmp_path, "worker", wait=False, **settings) as worker,
@@ -140,25 +142,23 @@ def test_web_worker_and_scheduler_work_as_processes_of_their_own(backend: Backen
         ):
             processes = (web, worker, scheduler)
             url = f"http://127.0.0.1:{port}"
-            _until(lambda: _answers(f"{url}/healthz"), 90, while_running=processes)
+            _until(lambda: _answers(f"{url}/healthz"), while_running=processes)
             headers = {"Authorization": "Bearer hook-token-0123456789", "X-Envelope-To": SUPPORT}
             posted = httpx.post(
-                f"{url}/hooks/email/raw", content=_mail().as_bytes(), headers=headers, trust_env=False
+                f"{url}/hooks/email/raw",
+                content=_mail().as_bytes(),
+                headers=headers,
+                trust_env=False,
+                timeout=60,
             )
             assert posted.is_success
-            _until(lambda: any(mail.recipient == AGENT for mail in relay.mails), 60, while_running=processes)
+            _until(lambda: any(mail.recipient == AGENT for mail in relay.mails), while_running=processes)
             for process in processes:
                 assert process.stop(signal.SIGTERM) == 0, process.log.read_text()
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-    return port
-
-
 def _answers(url: str) -> bool:
     try:
-        return httpx.get(url, trust_env=False).is_success
+        return httpx.get(url, trust_env=False, timeout=60).is_success
     except httpx.TransportError:
         return False

@@ -29,7 +29,7 @@ def test_up_fetches_the_mailbox_and_stops_in_order(tmp_path: Path, imap_for_all:
     data, url = str(tmp_path / "data"), mailbox.url(since="all")
     with running(tmp_path, "up", "--json", "--http", "127.0.0.1:0", DATA=data, IMAP_URL=url) as up:
         assert up.ready["mailboxes"] == [f"127.0.0.1:{imap_for_all.port}"]
-        give_up = time.monotonic() + 60
+        give_up = time.monotonic() + 180
         while not mails_in(tmp_path / "data"):
             assert time.monotonic() < give_up, up.log.read_text()
             time.sleep(0.2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import timedelta
 from types import SimpleNamespace
@@ -101,6 +102,7 @@ async def test_a_machine_whose_clock_is_not_the_databases_begins_nothing(
     shifted = SimpleNamespace(**{**vars(time), "time": lambda: time.time() + off[0]})
     monkeypatch.setattr("workers.clock.time", shifted)
     monkeypatch.setattr("workers.clock.COMPARED_EVERY", 0.0)
+    monkeypatch.setattr("workers.clock.SURE_SECONDS", 30.0)  # on a busy machine an answer may take its time
     async with make_desk(backend) as desk:
         await make_ticket(desk.workshop)
         messages = await all_of(desk.workshop, Notification)
@@ -119,7 +121,9 @@ async def test_a_machine_whose_clock_is_not_the_databases_begins_nothing(
             assert (rung, scheduler.parted) == ([], True)
             answer = await web.get("/readyz")
             assert answer.status_code == 503
-            assert "+90 s off the database's" in answer.json()["checks"]["clock"]
+            told = re.search(r"\+(\d+) s off the database's", answer.json()["checks"]["clock"])
+            assert told is not None
+            assert abs(int(told[1]) - 90) <= 15
             off[0] = 1.0  # somebody put it right
             assert (await web.get("/readyz")).json()["checks"]["clock"] == "ok"
             assert await bench.hear("delivery", Lane.NORMAL) == len(messages)
