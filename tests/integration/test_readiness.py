@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -119,19 +120,28 @@ def _asked(port: int, path: str) -> tuple[int, Any]:
     return answer.status_code, said
 
 
-def _until(port: int, status: int, **checks: str) -> dict[str, str]:
-    """The checks of /readyz as soon as it has this status, and these words in these checks."""
+def _until(
+    port: int, status: int, fits: Callable[[dict[str, str]], bool] = bool, **checks: str
+) -> dict[str, str]:
+    """The checks of /readyz as soon as it has this status, these words in these checks, and they fit.
+
+    On a busy machine what was asked may for once not answer in time.
+    """
     end = time.monotonic() + PATIENCE
     found: tuple[int, Any] = (0, None)
     while time.monotonic() < end:
         found = _asked(port, "/readyz")
         if found[0] == status:
             said: dict[str, str] = found[1]["checks"]
-            if all(words in said[name] for name, words in checks.items()):
+            if fits(said) and all(words in said[name] for name, words in checks.items()):
                 assert _asked(port, "/healthz")[0] == 200, "no restart for another's sake"
                 return said
         time.sleep(0.1)
     raise AssertionError(f"/readyz does not say {status} {checks}, but {found}")
+
+
+def _lacks(what: str, told: dict[str, str]) -> bool:
+    return told[what] != "ok"
 
 
 @contextmanager
@@ -155,13 +165,11 @@ def test_readiness_tells_the_truth_about_database_and_broker_and_recovers(site: 
     for what, others in (("broker", ("database", "schema", "clock")), ("database", ("broker", "clock"))):
         with _away(site, what):
             for port in (site.web, worker):
-                said = _until(port, 503)
-                assert said[what] != "ok"
-                assert [said[other] for other in others] == ["ok"] * len(others)
+                said = _until(port, 503, partial(_lacks, what), **dict.fromkeys(others, "ok"))
                 assert "closeloop:" not in str(said), "no address, no password"
             assert site.post().status_code == (200 if what == "broker" else 503)
         for port in (site.web, worker):
-            assert set(_until(port, 200).values()) == {"ok"}
+            _until(port, 200, lambda told: set(told.values()) == {"ok"})
 
 
 @pytest.mark.timeout(600)
