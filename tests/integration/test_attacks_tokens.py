@@ -43,7 +43,8 @@ HOSTS = ("evil.example", "help.example.evil.example", "help.example@evil.example
 
 
 @pytest.fixture
-async def world(backend: Backend) -> AsyncIterator[World]:
+async def world(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    monkeypatch.setattr("workers.vault.MEMORY_SECONDS", 3600.0)  # no key is asked for anew between two calls
     async with small_world(backend) as world:
         yield world
 
