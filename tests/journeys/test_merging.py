@@ -91,6 +91,38 @@ async def test_the_later_ticket_goes_on_in_the_earlier_one_and_the_customers_wor
         await house.api("POST", f"/tickets/{second}/merge/undo", by="SV001", expect=409)
 
 
+@pytest.mark.parametrize("merged_late", [False, True], ids=["before-the-limit", "after-the-limit"])
+async def test_a_limit_that_passes_around_a_merge_that_is_undone_is_missed_once(
+    backend: Backend, merged_late: bool
+) -> None:
+    async with open_house(backend) as house:
+        first = await asked(house, "My order is late.", "Order")
+        await house.pass_time(timedelta(minutes=5))
+        second = await asked(house, "Where is it?", "Order again")
+        row = (await house.deadlines(second))["first_response"]
+        assert row.limit_at
+        left = row.limit_at - house.clock.now()
+        if not merged_late:
+            await merge(house, second, first)
+        house.clock.advance(left + timedelta(seconds=1))  # the alarm has not come round to it yet
+        if merged_late:
+            await merge(house, second, first)
+        await house.api("POST", f"/tickets/{second}/merge/undo", by="SV001")
+        await house.settle()
+        ticket = await house.ticket(second)
+        assert (ticket.overdue_count, ticket.attention) == (1, True)
+        breaches = [line for line in await house.log(second) if line.kind == "breached"]
+        assert [line.facts["clock"] for line in breaches] == ["first_response"]
+        until = (house.clock.now() + timedelta(minutes=1)).isoformat().replace("+00:00", "Z")
+        counts = (await house.api("GET", f"/reports/overdue?until={until}"))["items"]
+        shown = {each["staff"]: each["total"] for each in counts if second in each["tickets"]}
+        assert shown == {await handler_of(house, second): 1}
+        assert house.mails_to("carol@help.example", f"[{second}] 首次响应已超时"), (
+            "its supervisor hears of it"
+        )
+        await recounted(house)
+
+
 async def test_a_persons_words_leave_still_and_automatic_ones_of_the_merged_ticket_do_not(
     backend: Backend,
 ) -> None:

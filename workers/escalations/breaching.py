@@ -36,7 +36,8 @@ async def breach(uow: UnitOfWork, row: Deadline, alarm: Alarm) -> timedelta | No
     ticket = await uow.the(Ticket, row.ticket_id)
     if await _answer_under_way(uow, ticket, row.kind):
         return PATIENCE
-    await _note_breach(uow, ticket, row)
+    if row.breached_at is None:  # else noted when the ticket was merged, which was undone
+        await _note_breach(uow, ticket, row)
     ladder = await start_ladder(uow, ticket, row)
     policy = await policy_for(uow, ticket)
     telling = await breach_telling(uow, ticket, row, level=0)

@@ -50,12 +50,12 @@ async def merge(uow: UnitOfWork, ticket: Ticket, into: Ticket, by: Staff, note: 
     await _check(uow, ticket, into, by)
     await end_wait(uow, ticket, MERGED)
     now = uow.clock.now()
+    await replace_clocks(uow, ticket, OPENING, MERGED, now)
     facts: dict[str, Any] = {
         "into": into.number,
         "state": ticket.state.value,
         "attention": ticket.attention,
     }
-    await replace_clocks(uow, ticket, OPENING, MERGED, now)
     await deadlines.withdraw(uow, ticket, tuple(DeadlineKind), MERGED)
     await _silence(uow, ticket)
     ticket.state, ticket.closed_at = TicketState.CLOSED, now
