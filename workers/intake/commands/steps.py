@@ -48,10 +48,10 @@ async def _accept(task: Task) -> Result:
         if rest:
             raise Refused("time_not_understood")
         expected = await _end(task, limit, task.uow.clock.now())
-        latest = await tickets.latest_resolution(task.uow, task.ticket, task.uow.clock.now())
-        if expected > latest and task.ticket.resolved_at is None:
-            raise Refused("too_late", at=latest.isoformat())
-    return Result("accept", at=await tickets.accept(task.uow, task.ticket, task.by, expected))
+    try:
+        return Result("accept", at=await tickets.accept(task.uow, task.ticket, task.by, expected))
+    except tickets.TooLate as error:
+        raise Refused("too_late", at=error.latest.isoformat()) from error
 
 
 async def _ack(task: Task) -> Result:
