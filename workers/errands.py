@@ -130,6 +130,7 @@ Step = Callable[[UnitOfWork, Errand], Awaitable[None]]
 AHEAD: Mapping[str, Callable[[Workshop, Errand], Awaitable[Step]]] = {
     reports.REPORT: reports.prepare_report,
     measures.FIGURES: measures.prepare_figures,
+    piloting.ENDS: piloting.end_pilot,
 }
 """What takes long is worked out before the transaction: nobody waits for it to write."""
 STEPS: Mapping[str, Step] = {
@@ -137,7 +138,6 @@ STEPS: Mapping[str, Step] = {
     MORNING: _morning,
     signing_in.SIGN_IN: signing_in.answer,
     looking_up.LOOK_UP: looking_up.answer,
-    piloting.ENDS: piloting.end_pilot,
     piloting.DAY: pilot_day,
     reports.REPORT_DAY: reports.report_day,
     communications.NEXT: communications.remind_of_next,

@@ -3,27 +3,42 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 import pytest
 
+from models.base import new_id
+from models.deadlines import Errand
 from models.keys import PolicyPilot
 from models.notifications import Notification
 from models.tickets import Ticket
 from models.vocabulary import Category, DeadlineKind, Lane
 from tests.command_line import CommandLine
 from tests.conftest import Backend
-from tests.factories import all_of, make_team, make_ticket, make_workshop, resolve_ticket
+from tests.factories import (
+    KEY,
+    Desk,
+    all_of,
+    make_desk,
+    make_team,
+    make_ticket,
+    make_workshop,
+    resolve_ticket,
+)
 from tests.fakes import ManualClock
 from workers import deadlines, errands
 from workers.errors import Conflict, InvalidInput, NotFound
 from workers.in_force import take_up
 from workers.people import Person, add_person, add_team
 from workers.policy import load_policy, parse_policy
-from workers.tickets import apply_policy, changing_policy, piloting
+from workers.rosters import ABSENCE_BEGINS
+from workers.tickets import apply_policy, changing_policy, piloting, replanning
 from workers.tickets.piloting import Moved, promote_pilot, start_pilot, stop_pilot
-from workers.unit_of_work import Workshop
+from workers.unit_of_work import UnitOfWork, Workshop
 
 pytestmark = pytest.mark.anyio
 
@@ -175,3 +190,98 @@ def test_the_commands_start_list_and_stop_a_pilot(
     assert closeloop("policy", "stop", "support").code == 0
     assert closeloop("policy", "pilots", "--json").json[0]["end"] == "stopped"
     assert closeloop("policy", "promote", "support").code == 1
+
+
+async def _under(workshop: Workshop, ids: Collection[UUID]) -> list[str]:
+    """By which policies these tickets are judged, in the order in which they came."""
+    found = {each.id: each.policy_version_id for each in await all_of(workshop, Ticket, Ticket.id.in_(ids))}
+    async with workshop.read() as uow:
+        return [(await uow.policy_of(found[ident])).name for ident in ids]
+
+
+class Broken:
+    """Tickets that cannot be planned anew: their facts are against some rule."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.ids: set[UUID] = set()
+        self.tries = 0
+        plan = replanning.replan
+
+        async def replan(uow: UnitOfWork, ticket: Ticket, *facts: Any) -> Any:
+            if ticket.id in self.ids:
+                self.tries += 1
+                raise RuntimeError("this ticket cannot be planned")
+            return await plan(uow, ticket, *facts)
+
+        monkeypatch.setattr(replanning, "replan", replan)
+
+
+async def _stuck(desk: Desk) -> list[str]:
+    """The kinds of errands that people are told of as failing again and again."""
+    answer = await desk.web.get("/api/v1/attention?what=stuck_errand", headers=KEY)
+    return [item["kind"] for item in answer.json()["items"]]
+
+
+@pytest.mark.parametrize("stopped", [True, False], ids=["stopped", "over"])
+async def test_the_end_of_a_pilot_whose_tickets_cannot_be_planned_is_told_and_made_up_for(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch, stopped: bool
+) -> None:
+    broken = Broken(monkeypatch)
+    async with make_desk(backend) as desk:
+        workshop, clock = desk.workshop, desk.clock
+        async with workshop.begin() as uow:
+            await take_up(uow.session, SUPPORT, uow.clock)
+        bad = [(await make_ticket(workshop)).id for _ in range(replanning.BATCH + 1)]
+        await tried(workshop, clock.now() + timedelta(hours=1), "support")
+        last = (await make_ticket(workshop)).id
+        assert set(await _under(workshop, [*bad, last])) == {"strict"}
+        broken.ids |= {*bad, last}
+        clock.advance(timedelta(hours=1))
+        if stopped:
+            assert len((await stop_pilot(workshop, "support", tick=nothing)).failed) == len(bad) + 1
+        # Nothing can be done about any of them: others do not wait, and nothing goes round and round.
+        away = Errand(
+            id=new_id(), key="of another", kind=ABSENCE_BEGINS, lane=Lane.NORMAL, due_at=clock.now()
+        )
+        async with workshop.begin() as uow:
+            await uow.add(away)
+        for times in range(3):
+            assert await _stuck(desk) == [], f"after {times} tries"
+            broken.tries = 0
+            while await errands.fire(workshop, Lane.NORMAL):
+                pass
+            assert broken.tries == len(bad) + 1, "each is tried once"
+            clock.advance(timedelta(hours=2))
+        (done,) = await all_of(workshop, Errand, Errand.id == away.id)
+        assert done.done_at is not None
+        assert await _stuck(desk) == ["pilot_ends"]
+        (pilot,) = await all_of(workshop, PolicyPilot)
+        assert (pilot.end, pilot.settled_at) == ("stopped" if stopped else "over", None)
+
+        broken.ids.remove(last)  # more than a batch of others stands before it
+        await errands_done(workshop)
+        assert await _under(workshop, [*bad, last]) == ["strict"] * len(bad) + ["support-response"]
+        broken.ids.clear()
+        clock.advance(timedelta(hours=2))
+        await errands_done(workshop)
+        assert set(await _under(workshop, [*bad, last])) == {"support-response"}
+        assert await _stuck(desk) == []
+        (pilot,) = await all_of(workshop, PolicyPilot)
+        assert pilot.settled_at is not None
+
+
+async def test_the_end_of_one_pilot_leaves_another_one_of_the_same_policy_alone(backend: Backend) -> None:
+    clock = ManualClock()
+    async with make_workshop(backend, clock) as workshop:
+        await prepare(workshop)
+        mine = await make_ticket(workshop, email="a@customer.example")
+        theirs = await make_ticket(workshop, email="b@customer.example", category=Category.PRE_SALES)
+        await tried(workshop, clock.now() + timedelta(hours=1), "support")
+        await tried(workshop, clock.now() + WEEK, "product")
+        clock.advance(timedelta(hours=1))
+        await errands_done(workshop)
+        assert await _under(workshop, [mine.id, theirs.id]) == ["support-response", "strict"]
+        await tried(workshop, clock.now() + WEEK, "support")
+        await stop_pilot(workshop, "product", tick=nothing)
+        await errands_done(workshop)
+        assert await _under(workshop, [mine.id, theirs.id]) == ["strict", "support-response"]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.exc import DBAPIError
 
 from models.base import new_id
@@ -16,10 +16,18 @@ from models.deadlines import Errand
 from models.keys import PolicyPilot, PolicyVersion
 from models.people import Customer
 from models.tickets import Ticket
-from models.vocabulary import Lane
+from models.vocabulary import Lane, TicketState
 from workers.directory import team_named
 from workers.errors import Conflict, InvalidInput, NotFound
-from workers.in_force import LONGEST_NAME, LONGEST_REASON, LOOK_AGAIN, latest_change, store_version
+from workers.in_force import (
+    LONGEST_NAME,
+    LONGEST_REASON,
+    LOOK_AGAIN,
+    latest_change,
+    not_tried,
+    running_pilots,
+    store_version,
+)
 from workers.locks import hold
 from workers.people import team_exactly
 from workers.policy import Policy
@@ -31,6 +39,8 @@ ENDS, DAY = "pilot_ends", "pilot_day"
 OVER, STOPPED, PROMOTED = "over", "stopped", "promoted"
 SHORTEST = timedelta(hours=1)
 SETTLED_AFTER = LOOK_AGAIN + 0.5
+
+Step = Callable[[UnitOfWork, Errand], Awaitable[None]]
 
 
 @dataclass(slots=True)
@@ -107,9 +117,9 @@ async def _enter(
     return pilot
 
 
-async def errand(uow: UnitOfWork, pilot: PolicyPilot, kind: str, due_at: datetime, once: str = "") -> None:
-    """See that something is done about a pilot at a time, once for each time (or each `once`)."""
-    key = f"{kind}:{pilot.id.hex}:{once or due_at.isoformat()}"
+async def errand(uow: UnitOfWork, pilot: PolicyPilot, kind: str, due_at: datetime) -> None:
+    """See that something is done about a pilot at a time, once for each time."""
+    key = f"{kind}:{pilot.id.hex}:{due_at.isoformat()}"
     row = Errand(id=new_id(), key=key, kind=kind, subject_id=pilot.id, lane=Lane.NORMAL, due_at=due_at)
     if await uow.insert_new(row):
         uow.ring("errands", row.lane, due_at)
@@ -154,8 +164,8 @@ async def stop_pilot(workshop: Workshop, team: str, *, tick: Callable[[int], Non
     await asyncio.sleep(SETTLED_AFTER)
     moved = Moved()
     async with workshop.read() as uow:
-        version = uow.policy_version_id
-    await _bring(workshop, version, Ticket.policy_version_id == pilot.version_id, moved, tick)
+        version, which = uow.policy_version_id, await _left_behind(uow, pilot)
+    await _bring(workshop, version, which, moved, tick)
     return moved
 
 
@@ -180,26 +190,54 @@ async def promote_pilot(
     return applied
 
 
-async def end_pilot(uow: UnitOfWork, row: Errand) -> None:
-    """The time of a pilot is up, or somebody has ended it: its open tickets come under the policy in force.
+async def end_pilot(workshop: Workshop, row: Errand) -> Step:
+    """The time of a pilot is up, or somebody has ended it: its open tickets come under the policy in force,
+    in transactions of their own; gives the step that ends the errand.
 
-    A batch at a time; another errand does the rest.
+    A ticket that cannot costs no other one. While there are such the errand fails, and is tried again.
     """
-    assert row.subject_id is not None
-    pilot = await uow.session.get_one(PolicyPilot, row.subject_id, with_for_update=True)
-    now = uow.clock.now()
-    if pilot.ended_at is None and pilot.ends_at <= now:
-        pilot.ended_at, pilot.end = now, OVER
-    change = await latest_change(uow.session)
+    async with workshop.begin() as uow:
+        pilot, change, now = await _pilot(uow, row), await latest_change(uow.session), uow.clock.now()
+        if pilot.ended_at is None and pilot.ends_at <= now:
+            pilot.ended_at, pilot.end = now, OVER
+        which = await _left_behind(uow, pilot)
+    if pilot.ended_at is not None and pilot.settled_at is None and change is not None:
+        await _bring(workshop, change.version_id, which, Moved(), _unseen)
+    return _settle
+
+
+async def _settle(uow: UnitOfWork, row: Errand) -> None:
+    """Raises Conflict while open tickets are still judged by what was tried and is no longer in force."""
+    pilot, change = await _pilot(uow, row), await latest_change(uow.session)
     if pilot.ended_at is None or pilot.settled_at is not None or change is None:
         return
     if change.version_id != pilot.version_id:
-        which = Ticket.policy_version_id == pilot.version_id
-        done = await replan_batch(uow, change.version_id, change.number, which=which)
-        if any(not ticket.failed for ticket in done):
-            await errand(uow, pilot, ENDS, now, once=new_id().hex)
-            return
-    pilot.settled_at = now
+        left = select(func.count()).select_from(Ticket).where(Ticket.state != TicketState.CLOSED)
+        count = await uow.session.scalar(left.where(await _left_behind(uow, pilot)))
+        if count:
+            raise Conflict(
+                f"{count} open tickets are still judged by a policy whose trial is over",
+                hint="the lines ticket_not_replanned say which, and why",
+            )
+    pilot.settled_at = uow.clock.now()
+
+
+async def _left_behind(uow: UnitOfWork, pilot: PolicyPilot) -> ColumnElement[bool]:
+    """The condition that a ticket is judged by what was tried, and that its team does not try just that in
+    another pilot.
+    """
+    running = await running_pilots(uow.session)
+    others = [each for each in running if each.version_id == pilot.version_id and each.id != pilot.id]
+    return and_(Ticket.policy_version_id == pilot.version_id, not_tried(others))
+
+
+async def _pilot(uow: UnitOfWork, row: Errand) -> PolicyPilot:
+    assert row.subject_id is not None
+    return await uow.session.get_one(PolicyPilot, row.subject_id, with_for_update=True)
+
+
+def _unseen(_: int) -> None:
+    """Nobody watches how far it is."""
 
 
 async def _bring(
