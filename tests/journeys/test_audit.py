@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text, update
 from sqlalchemy.exc import IntegrityError
+from structlog.testing import capture_logs
 
 from models.people import Customer
 from models.privacy import AuditEntry, Erasure
@@ -26,9 +27,10 @@ from workers.audit import sealing
 from workers.cli.app import make_app
 from workers.cli.audited import COMMANDS
 from workers.privacy import retention
-from workers.privacy.ages import ages
+from workers.privacy.ages import PATIENCE, ages
 from workers.privacy.erasing import erase
 from workers.privacy.retention import purge_more
+from workers.purge import Housekeeping
 from workers.unit_of_work import Workshop
 
 pytestmark = pytest.mark.anyio
@@ -265,6 +267,48 @@ async def test_whoever_writes_while_others_are_erased_by_age_keeps_the_request(
         (berta,) = await all_of(workshop, Customer, Customer.erased_at.is_(None))
         assert open_one.customer_id == berta.id
         assert len(await all_of(workshop, Erasure)) == 2, "those behind her go all the same"
+
+
+async def test_a_customer_who_cannot_be_erased_by_age_keeps_no_other_one_and_is_told_of(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with make_desk(backend, keep_customers_days=30) as desk:
+        workshop = desk.workshop
+        for name in ("anna", "berta", "clara", "dora"):
+            await make_ticket(workshop, email=f"{name}@customer.example")
+        closed = {"state": TicketState.CLOSED, "closed_at": desk.clock.now()}
+        async with workshop.begin() as uow:
+            await uow.session.execute(update(Ticket).values(**closed))
+        anna, berta, *_ = [row.code for row in await all_of(workshop, Customer)]
+        desk.clock.advance(timedelta(days=30, minutes=1))
+        broken = {anna: ValueError("no such key"), berta: IntegrityError("DELETE", {}, Exception("kept by"))}
+
+        async def or_fail(where: Any, code: str, **how: Any) -> Any:
+            if code in broken:
+                raise broken[code]
+            return await erase(where, code, **how)
+
+        monkeypatch.setattr(retention, "erase", or_fail)
+        monkeypatch.setattr(retention, "BATCH", 2)  # they fill what is looked at together
+        keeping = Housekeeping(workshop, more=purge_more)
+        with capture_logs() as lines:
+            await keeping.round()
+        told = [
+            (line["customer"], line["log_level"]) for line in lines if line["event"] == "customer_not_erased"
+        ]
+        assert told == [(anna, "error"), (berta, "error")]
+        left = {row.code for row in await all_of(workshop, Customer, Customer.erased_at.is_(None))}
+        assert left == {anna, berta}, "the others have gone in the same round"
+        assert [line["customers"] for line in lines if line["event"] == "purged"] == [2]
+
+        assert [each.what for each in await ages(workshop) if each.late] == []
+        desk.clock.advance(PATIENCE)
+        assert [each.what for each in await ages(workshop) if each.late] == ["customers"], (
+            "closeloop doctor says so"
+        )
+        broken.clear()
+        assert (await purge_more(workshop))["customers"] == 2
+        assert [each.what for each in await ages(workshop) if each.late] == []
 
 
 def test_every_command_that_is_to_be_noted_exists() -> None:

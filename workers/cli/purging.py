@@ -30,7 +30,10 @@ WORDS = {
     "sessions": "ended sessions",
     "customers": "customers who ask no more",
 }
-NOT_PURGED = "is closeloop scheduler running? its log says purge_failed; closeloop purge does it now"
+NOT_PURGED = (
+    "is closeloop scheduler running? its log says purge_failed or customer_not_erased; "
+    "closeloop purge does it now"
+)
 
 
 def purge(

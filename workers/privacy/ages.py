@@ -13,10 +13,11 @@ from models.access import SignIn, StaffSession
 from models.communications import Communication
 from models.intake import IntakeBody, IntakeEvent
 from models.notifications import Notification, NotificationBody
+from models.people import Customer
 from models.privacy import AuditEntry, AuditSeal
 from models.vocabulary import CommunicationState, EventState
 from models.webhooks import WebhookDelivery, WebhookEvent
-from workers.privacy.retention import SIGN_INS
+from workers.privacy.retention import SIGN_INS, asks_no_more
 from workers.purge import EVERY, expired_before
 from workers.settings import Settings
 from workers.unit_of_work import Workshop
@@ -29,7 +30,8 @@ PATIENCE = 3 * EVERY
 class Age:
     """`oldest` (UTC) is since when the oldest that may go lies there; `late`: it should have gone.
 
-    Of sign-ins and sessions it is their end. What is open or on its way has no age.
+    Of sign-ins and sessions it is their end, of customers when they came. What is open or on its way has
+    no age.
     """
 
     what: str
@@ -39,7 +41,7 @@ class Age:
 
 
 async def ages(workshop: Workshop) -> list[Age]:
-    """Each kind that goes by age but customers: these have no age before their last request is looked for."""
+    """Each kind that goes by age; of customers, where these go, only those who should have gone already."""
     now, found = workshop.clock.now(), []
     days = keep_days(workshop.settings)
     async with workshop.read() as uow:
@@ -50,6 +52,10 @@ async def ages(workshop: Workshop) -> list[Age]:
             if period:
                 before = expired_before(now - PATIENCE, days[what], period)
             found.append(Age(what, days[what], oldest, oldest is not None and oldest < before))
+        if (keep := workshop.settings.keep_customers_days) is not None:
+            late = asks_no_more(now - PATIENCE - timedelta(days=keep))
+            oldest = await uow.session.scalar(select(func.min(Customer.created_at)).where(late))
+            found.append(Age("customers", keep, oldest, oldest is not None))
     return found
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
+import structlog
 from sqlalchemy import ColumnElement, Select, and_, delete, exists, func, or_, select, update
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from models.access import SignIn, StaffSession
 from models.bulk import among
@@ -21,6 +22,8 @@ from workers.errors import Conflict
 from workers.privacy.erasing import erase
 from workers.purge import BATCH, BREATH
 from workers.unit_of_work import UnitOfWork, Workshop
+
+log = structlog.get_logger(__name__)
 
 SIGN_INS = timedelta(days=90)
 """So long it can be seen when somebody asked for a sign-in, and from which browser somebody was signed in."""
@@ -94,32 +97,54 @@ async def _by_id(
         await asyncio.sleep(BREATH)
 
 
-async def _customers(workshop: Workshop, before: datetime, *, dry_run: bool) -> int:
-    """Customers with whom nothing is open, nor was since `before`, are erased, each with a certificate.
-
-    Whoever writes meanwhile stays: it is looked at again when nobody else can open a request for them.
-    """
+def asks_no_more(before: datetime) -> ColumnElement[bool]:
+    """The condition that nothing is open with a customer, nor was since `before`."""
     lately = or_(Ticket.state != TicketState.CLOSED, Ticket.closed_at.is_(None), Ticket.closed_at >= before)
     talked = or_(Communication.state == CommunicationState.OPEN, Communication.happened_at >= before)
-    asks_no_more = and_(
+    return and_(
         Customer.erased_at.is_(None),
         Customer.merged_into_id.is_(None),
         Customer.created_at < before,
         ~exists().where(Ticket.customer_id == Customer.id, lately),
         ~exists().where(Communication.customer_id == Customer.id, talked),
     )
-    idle: Select[str] = select(Customer.code).where(asks_no_more)
-    async with workshop.read() as uow:
-        if dry_run:
+
+
+async def _customers(workshop: Workshop, before: datetime, *, dry_run: bool) -> int:
+    """Customers who ask no more are erased, each with a certificate: the first `BATCH` that can be.
+
+    Whoever writes meanwhile stays: it is looked at again when nobody else can open a request for them.
+    """
+    idle = select(Customer.id, Customer.code).where(asks_no_more(before)).order_by(Customer.id)
+    if dry_run:
+        async with workshop.read() as uow:
             return await _count(uow, select(func.count()).select_from(idle.subquery()))
-        codes = list(await uow.session.scalars(idle.order_by(Customer.id).limit(BATCH)))
-    count = 0
-    for code in codes:
-        with suppress(Conflict):  # they have written, or somebody else has erased them
-            await erase(workshop, code, why="retention", only=asks_no_more)
-            count += 1
-        await asyncio.sleep(BREATH)
+    count, after = 0, None
+    while count < BATCH:
+        further = idle.where(Customer.id > after) if after else idle
+        async with workshop.read() as uow:
+            rows = (await uow.session.execute(further.limit(BATCH - count))).all()
+        if not rows:
+            break
+        for _, code in rows:
+            count += await _erased(workshop, code, before)
+            await asyncio.sleep(BREATH)
+        after = rows[-1].id
     return count
+
+
+async def _erased(workshop: Workshop, code: str, before: datetime) -> bool:
+    """Whether the customer was erased. One who cannot be is told of in the log, and keeps no other one."""
+    try:
+        await erase(workshop, code, why="retention", only=asks_no_more(before))
+    except Conflict:  # they have written, or somebody else has erased them
+        return False
+    except (OperationalError, InterfaceError):  # the database's trouble, not this customer's
+        raise
+    except Exception:
+        log.exception("customer_not_erased", customer=code)
+        return False
+    return True
 
 
 async def _count(uow: UnitOfWork, query: Select[int]) -> int:
