@@ -283,9 +283,11 @@ async def _start_worker(environ: Mapping[str, str], logs: Path) -> asyncio.subpr
 
 async def _work_until_killed(environ: Mapping[str, str], relay: ScriptedSmtp, mails: int, logs: Path) -> None:
     worker = await _start_worker(environ, logs)
-    await relay.until(lambda: len(relay.mails) >= mails, 90)
-    worker.send_signal(signal.SIGKILL)
-    await worker.wait()
+    try:
+        await relay.until(lambda: len(relay.mails) >= mails, 200)
+    finally:
+        worker.send_signal(signal.SIGKILL)
+        await worker.wait()
 
 
 async def _until_all_sent(workshop: Workshop) -> None:

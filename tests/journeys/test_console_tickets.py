@@ -208,10 +208,25 @@ async def test_a_page_takes_the_same_few_queries_and_a_quiet_look_costs_and_keep
         assert gone.status_code == 303, "a page that looks by itself keeps nobody signed in"
 
 
+async def walked(web: httpx.AsyncClient, path: str) -> list[str]:
+    """The numbers of a list's tickets, from its first page to its last."""
+    listed: list[str] = []
+    for _ in range(20):
+        page = await web.get(path)
+        listed += re.findall(rf'<a href="{TICKETS}/(CS\d+)"', page.text)
+        more = re.findall(r'href="([^"]+)" rel="next"', page.text)
+        if not more:
+            return listed
+        path = html.unescape(more[0])
+    raise AssertionError("the list has no end")
+
+
+@pytest.mark.parametrize("few", [ticket_list.FEW, 0], ids=["few", "many"])
 async def test_the_list_goes_by_the_next_limit_page_by_page(
-    backend: Backend, monkeypatch: pytest.MonkeyPatch
+    few: int, backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ticket_list, "PAGE", 4)
+    monkeypatch.setattr(ticket_list, "FEW", few)
     async with open_house(backend) as house, browser(house) as web:
         await signed_in(house, web, CAROL)
         wanted = []
@@ -230,16 +245,11 @@ async def test_the_list_goes_by_the_next_limit_page_by_page(
             )
             wanted.append((not urgent, number, answer.json()["number"]))
         await house.settle()
-        listed: list[str] = []
-        path = TICKETS
-        for _ in range(3):
-            page = await web.get(path)
-            listed += re.findall(rf'<a href="{TICKETS}/(CS\d+)"', page.text)
-            more = re.findall(r'href="([^"]+)" rel="next"', page.text)
-            if not more:
-                break
-            path = html.unescape(more[0])
-        assert listed == [number for *_, number in sorted(wanted)]
+        for view in ("", "?view=all", "?view=team", "?view=team&category=other"):
+            assert await walked(web, TICKETS + view) == [number for *_, number in sorted(wanted)]
+        unhurried = [number for low, _, number in sorted(wanted) if low]
+        assert await walked(web, f"{TICKETS}?view=all&priority=low") == unhurried
+        assert await walked(web, f"{TICKETS}?view=free") == []
         assert (await web.get(f"{TICKETS}?cursor=l-x-y")).status_code == 422
         assert "CS2" not in (await web.get(f"{TICKETS}?overdue=1")).text.split('id="tickets"')[1]
         await house.pass_time(timedelta(hours=3))

@@ -69,7 +69,7 @@ async def find(uow: UnitOfWork, person: Staff, asked: Asked, cursor: str = "") -
         return await _newest(uow, select(Ticket).where(*which), place, NEWEST, PAGE)
     found: list[tuple[Ticket, Deadline]] = []
     if part == LIMITS:
-        found = await _by_limit(uow, which, place, await _narrowed(uow, which, asked))
+        found = await _by_limit(uow, place, await _narrowed(uow, which, asked))
         if len(found) > PAGE:
             last = found[PAGE - 1][1]
             return _page(found[:PAGE], _write(LIMITS, last.limit_at, last.id))
@@ -125,20 +125,22 @@ def is_unmet(row: Any) -> ColumnElement[bool]:
 async def _narrowed(
     uow: UnitOfWork, which: list[ColumnElement[bool]], asked: Asked
 ) -> list[ColumnElement[bool]]:
-    """Conditions that spare walking through all limits: only those that have passed, or of the few tickets
-    that are meant.
+    """How the limits of the tickets that are meant are found: among those that have passed, by the tickets if
+    these are few, else by walking through all limits until the page is full.
     """
     if asked.overdue:
-        return [Deadline.limit_at <= uow.clock.now(), Deadline.paused_at.is_(None)]
+        return [*which, Deadline.limit_at <= uow.clock.now(), Deadline.paused_at.is_(None)]
     ids = list(await uow.session.scalars(select(Ticket.id).where(*which).limit(FEW + 1)))
-    return [among(uow.session, Deadline.ticket_id, ids)] if len(ids) <= FEW else []
+    if len(ids) <= FEW:
+        return [*which, among(uow.session, Deadline.ticket_id, ids)]
+    # Where so many are meant, a page is full after a short walk. PostgreSQL takes open tickets of a team for
+    # rare (open ones are, and those of a team are) and would collect and sort all of them for each page.
+    meant = select(Ticket.id).where(Ticket.id == Deadline.ticket_id, *which).correlate(Deadline)
+    return [meant.offset(0).exists()]
 
 
 async def _by_limit(
-    uow: UnitOfWork,
-    which: list[ColumnElement[bool]],
-    place: tuple[datetime, UUID] | None,
-    narrowed: list[ColumnElement[bool]],
+    uow: UnitOfWork, place: tuple[datetime, UUID] | None, narrowed: list[ColumnElement[bool]]
 ) -> list[tuple[Ticket, Deadline]]:
     """Tickets with an unmet limit, each at its first one, one more than a page."""
     first = aliased(Deadline, name="first")
@@ -158,7 +160,7 @@ async def _by_limit(
     query = (
         select(Ticket, Deadline)
         .join(Ticket, Ticket.id == Deadline.ticket_id)
-        .where(is_unmet(Deadline), ~earlier, *which, *narrowed)
+        .where(is_unmet(Deadline), ~earlier, *narrowed)
         .order_by(Deadline.limit_at, Deadline.id)
         .limit(PAGE + 1)
     )
