@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import shutil
@@ -50,6 +51,12 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.register_profile("laptop", deadline=None)
     settings.register_profile("ci", deadline=None, derandomize=True, database=None)
     settings.load_profile("ci" if in_ci() else "laptop")
+
+
+def pytest_collection_finish() -> None:
+    """What has been imported by now stays: no collection of garbage need look through it again."""
+    gc.collect()
+    gc.freeze()
 
 
 def in_ci() -> bool:

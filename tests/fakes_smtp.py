@@ -24,6 +24,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from functools import lru_cache
 from types import TracebackType
 from typing import Self, cast
 
@@ -182,13 +183,18 @@ class CaughtMail:
 
     @property
     def message(self) -> EmailMessage:
-        """The mail as the standard library reads it."""
-        return message_from_bytes(self.data, policy=policy.default)
+        """The mail as the standard library reads it; the same object each time."""
+        return _as_read(self.data)
 
     @property
     def message_id(self) -> str:
         """The Message-ID header."""
         return str(self.message["Message-ID"])
+
+
+@lru_cache(maxsize=1_000)  # stories ask for the same mails again and again
+def _as_read(data: bytes) -> EmailMessage:
+    return message_from_bytes(data, policy=policy.default)
 
 
 class ScriptedSmtp:

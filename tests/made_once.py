@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer.main
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -18,6 +19,7 @@ from sqlalchemy.util import LRUCache
 
 import models.session
 import workers.boot.installation
+import workers.cli.app
 import workers.rendering.renderer
 from workers.policy import READY_MADE, Policy, load_policy
 from workers.rendering.environment import Sandbox, build_environment
@@ -28,8 +30,8 @@ STATEMENTS = 5_000
 
 
 def share(patch: pytest.MonkeyPatch) -> None:
-    """All engines share compiled statements, all renderers without files of an operator their templates, and
-    all houses the ready-made policies.
+    """All engines share compiled statements, all renderers without files of an operator their templates,
+    all houses the ready-made policies, and all calls of the command line its hundred commands.
 
     SQLAlchemy takes dialects for different ones unless they are the same object; here those of one class are
     all made with the same options.
@@ -43,6 +45,8 @@ def share(patch: pytest.MonkeyPatch) -> None:
     )
     patch.setattr(workers.rendering.renderer, "build_environment", _environment)
     patch.setattr(workers.boot.installation, "load_policy", _policy)
+    patch.setattr(workers.cli.app, "make_app", cache(workers.cli.app.make_app))
+    patch.setattr(typer.main, "get_command", cache(typer.main.get_command))
 
 
 def _environment(overrides: Path | None, images: Images) -> Sandbox:
