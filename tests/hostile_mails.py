@@ -68,4 +68,4 @@ HOSTILE = {
     "one boundary for all": HEAD + b"".join(b"Content-Type: multipart/mixed; boundary=b\n\n--b\n" for n in range(240)) + b"\n--b--" * 700 + b"\n--x" * 500_000,
     "torn parameters": HEAD + b"\n" + b"content-type: x;\nname=\n" * 140_000,
     "random": HEAD + b"\n" + hashlib.shake_256(b"x").digest(1_000_000),
-}  # fmt: skip
+}  # fmt: skip # packed, to be read at a glance

@@ -384,7 +384,7 @@ def free_port() -> int:
     """
     for _ in range(1000):
         port = PORTS.start + secrets.randbelow(len(PORTS))
-        with socket.socket() as probe, suppress(OSError):
+        with socket.socket() as probe, suppress(OSError):  # somebody has it: another one
             probe.bind(("127.0.0.1", port))
             return port
     raise OSError("no free port")

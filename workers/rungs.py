@@ -27,7 +27,7 @@ MUST_ARRIVE = frozenset(
         "survey_task", "confirmation_task", "low_score_alert", "followup_reminder", "followup_overdue",
         "followup_due", "followup_unreached", "chat_not_posted", "waiting_over",
     }
-)  # fmt: skip
+)  # fmt: skip # packed, to be read at a glance
 """Messages to staff by which something is to be done. Others only tell one person of their own doing."""
 
 OF_FOLLOWUPS = frozenset({"low_score_alert", "followup_reminder", "followup_due", "followup_unreached"})

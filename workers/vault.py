@@ -78,7 +78,7 @@ class Vault:
             )
         )
         for row in found:
-            with suppress(UnknownKey, Tampered):
+            with suppress(UnknownKey, Tampered):  # told when somebody asks for this one
                 self._unwrap(*row)
 
     async def new_key(self, session: AsyncSession) -> UUID:

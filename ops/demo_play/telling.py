@@ -46,7 +46,7 @@ SIGNS: dict[str, tuple[str, str, str]] = {
 LEGEND = (
     "received", "answered", "warned", "breached", "escalated", "resolved", "rated", "rated low",
     "followed up", "48 h missed",
-)  # fmt: skip
+)  # fmt: skip # packed, to be read at a glance
 NAMES = {person.number: person.name for person in STAFF}
 
 

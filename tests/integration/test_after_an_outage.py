@@ -31,7 +31,7 @@ async def _waiting(house: House, count: int) -> None:
             request = tickets.Request(
                 contact=contact, channel=Medium.EMAIL, subject="Question", description="Where is my parcel?",
                 received_at=house.clock.now(),
-            )  # fmt: skip
+            )  # fmt: skip # packed, to be read at a glance
             await tickets.open_ticket(uow, request)
         await uow.session.execute(update(Notification).where(RECEIPT).values(lane=Lane.BULK, due_at=later))
 

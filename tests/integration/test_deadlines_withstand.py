@@ -321,7 +321,7 @@ async def _sweep(house: House) -> None:
 
 async def _some_breach(house: House) -> None:
     """Until the first of the deadlines was heard: the others are under way."""
-    while not any(line.kind == "breached" for line in await _lines(house)):  # noqa: ASYNC110 - rows
+    while not any(line.kind == "breached" for line in await _lines(house)):  # noqa: ASYNC110 - no event
         await asyncio.sleep(0.01)
 
 

@@ -101,7 +101,7 @@ async def test_caught_mail_is_kept_shown_and_never_run_as_html(tmp_path: Path) -
     smtp_port = await catcher.start()
     raw = b"From: a@b.example\r\nTo: li@c.example\r\nSubject: <script>1</script>\r\nX-Closeloop: 00\r\n\r\nhi"
     await send(raw, sender="a@b.example", recipients=["li@c.example"], hostname="127.0.0.1", port=smtp_port,
-               start_tls=False)  # fmt: skip
+               start_tls=False)  # fmt: skip # packed, to be read at a glance
     (mail,) = catcher.mails
     assert (mail.recipient, mail.text.strip(), mail.notification) == ("li@c.example", "hi", "00")
     assert (tmp_path / "001.eml").read_bytes() == raw + b"\r\n"

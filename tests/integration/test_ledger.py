@@ -126,7 +126,7 @@ async def test_what_failed_is_sent_again_by_staff_with_the_same_message_id(backe
         entry = next(entry for entry in await house.log() if entry.kind == "message_retried")
         assert (entry.facts["was"], entry.facts["because"], entry.notification_id) == (
             "failed", "policy_rejected", row.id,
-        )  # fmt: skip
+        )  # fmt: skip # packed, to be read at a glance
         again = await house.api("POST", f"/notifications/{row.id}/retry", {}, by="SV001", expect=409)
         assert "sent" in again["detail"]
         assert len(house.mails_to(LILEI)) == 1, "what was sent is never sent again"

@@ -56,7 +56,7 @@ MIXED = (
     b"no mail at all",
     *(_mail(number, sender="machine@alarms.example").replace(b"question %d" % number, b"disk full")
       for number in range(20, 28)),
-)  # fmt: skip
+)  # fmt: skip # packed, to be read at a glance
 
 
 async def _store_all(workshop: Workshop, mails: Sequence[bytes]) -> None:

@@ -40,7 +40,7 @@ async def _held_back(house: House, email: str) -> Ticket:
     request = tickets.Request(
         contact=Contact(email=email), channel=Medium.EMAIL, subject="Question", description="Where is it?",
         received_at=house.clock.now(),
-    )  # fmt: skip
+    )  # fmt: skip # packed, to be read at a glance
     async with house.workshop.begin() as uow:
         ticket = await tickets.open_ticket(uow, request)
         later = house.clock.now() + timedelta(hours=1)

@@ -42,7 +42,7 @@ async def _part(
         "messageId": f"{sender}-{ref}-{place}{turn}",
         "text": WORDS[place - 1], "concat": "true", "concat-ref": ref, "concat-total": str(of),
         "concat-part": str(place),
-    }  # fmt: skip
+    }  # fmt: skip # packed, to be read at a glance
     answer = await desk.web.get(f"/hooks/sms/vonage?{urlencode(fields)}")
     assert answer.status_code == 200, answer.text
 

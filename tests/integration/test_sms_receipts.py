@@ -53,7 +53,7 @@ async def _sent_sms(workshop: Workshop, number: int) -> tuple[UUID, str]:
                 notification_id=row.id, lease_token=new_id(), started_at=uow.clock.now(), outcome="sent",
                 provider_id=ident,
             )
-        )  # fmt: skip
+        )  # fmt: skip # packed, to be read at a glance
     return row.id, ident
 
 

@@ -332,7 +332,7 @@ async def test_an_escalation_that_does_not_arrive_goes_to_the_next_level_at_once
         broken = [entry for entry in await house.log(number) if entry.kind == "rung_broken"]
         assert [(entry.facts["notification"], entry.facts["staff"]) for entry in broken][-1] == (
             "breach", "SV001",
-        )  # fmt: skip
+        )  # fmt: skip # packed, to be read at a glance
         assert broken[-1].facts["passed_on_to"] == ["HD001"]
         assert (await house.mail_of("breach", to="dora@help.example")).recipient == "dora@help.example"
         told = [row for row in await house.notifications("breach") if row.state is NotificationState.SENT]

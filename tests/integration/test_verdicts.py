@@ -48,5 +48,5 @@ async def test_a_made_up_year_recomputed_from_its_log_gives_every_verdict_that_i
     assert all(one.known for one in audited)
     assert {line.get("calendar") for line in facts} == {None, "", "product", "vip"}
     happened = {"open", "policy", "priority", "transfer", "accept", "decide", "plan", "answer", "accepted",
-                "wait", "write", "resolve", "dismiss", "undo"}  # fmt: skip
+                "wait", "write", "resolve", "dismiss", "undo"}  # fmt: skip # packed, to be read at a glance
     assert set(year.done) >= happened

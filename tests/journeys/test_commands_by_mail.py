@@ -135,7 +135,7 @@ async def test_a_transfer_by_name_number_or_team_says_who_is_meant(backend: Back
         team = house.installation.policy.default_team
         for number in ("CS003", "CS007"):
             body = {"number": number, "name": "Zhang San", "email": f"{number}@help.example".lower(),
-                    "role": "agent", "team": team}  # fmt: skip
+                    "role": "agent", "team": team}  # fmt: skip # packed, to be read at a glance
             await house.api("POST", "/staff", body)
         assignment = await _assigned(house)
         first = (await house.ticket()).handler_id
@@ -317,7 +317,7 @@ async def test_a_call_is_logged_by_mail_with_its_record(backend: Backend) -> Non
         entry = next(entry for entry in await house.log() if entry.kind == "first_response")
         assert (entry.evidence, entry.facts["channel"], entry.staff_id) == (
             "call-88213", "phone", ticket.handler_id,
-        )  # fmt: skip
+        )  # fmt: skip # packed, to be read at a glance
         await house.mail(assignment.recipient, "#phone call-88214", answers=assignment)
         assert "use #progress" in await _told(house)
         await house.mail(assignment.recipient, "#help", answers=assignment)

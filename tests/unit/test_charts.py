@@ -152,7 +152,7 @@ def chinese() -> Chart:
     return bars(
         "各类型", ["投诉建议", "VIP"], [Series("本期", [3700, 60]), Series("上期", [60, 60])],
         unit=Unit.SECONDS, locale="zh_CN",
-    )  # fmt: skip
+    )  # fmt: skip # packed, to be read at a glance
 
 
 def test_without_a_font_for_chinese_the_number_of_the_row_stands_there_and_no_box() -> None:

@@ -37,7 +37,7 @@ def png(noise: int = 0) -> bytes:
         (b"IEND", b""),
     )
     pieces = (struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-              for kind, data in chunks)  # fmt: skip
+              for kind, data in chunks)  # fmt: skip # packed, to be read at a glance
     return b"\x89PNG\r\n\x1a\n" + b"".join(pieces)
 
 
@@ -65,7 +65,7 @@ def test_a_logo_travels_beside_the_html_and_before_no_text(tmp_path: Path) -> No
     assert whole.defects == []
     assert [part.get_content_type() for part in whole.walk()] == [
         "multipart/alternative", "text/plain", "multipart/related", "text/html", "image/png",
-    ]  # fmt: skip
+    ]  # fmt: skip # packed, to be read at a glance
     related = list(whole.iter_parts())[1]
     assert related.get_param("type") == "text/html"
     html, logo = related.iter_parts()

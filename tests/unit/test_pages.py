@@ -41,7 +41,7 @@ PAGES = [
     "followup", "link_unknown", "lookup", "outcome", "outcome_done", "status",
     "survey", "survey_call", "survey_call_done", "survey_code", "survey_expired", "survey_thanks",
     "survey_used", "survey_withdrawn", "survey_written", "unsubscribe", "unsubscribed",
-]  # fmt: skip
+]  # fmt: skip # packed, to be read at a glance
 renderer = Renderer()
 each_page = pytest.mark.parametrize("page", PAGES)
 CONSOLE_SCRIPT = '<script src="/console/live.js?v=5f2c9a" defer></script>'
@@ -250,7 +250,7 @@ def _luminance(colour: str) -> float:
         ("accent", "card", 4.5), ("accent", "ground", 4.5), ("accent-ink", "accent", 4.5),
         ("bad", "card", 4.5), ("bad", "bad-tint", 4.5), ("edge", "card", 3.0),
     ],
-)  # fmt: skip
+)  # fmt: skip # packed, to be read at a glance
 def test_colours_contrast_enough_in_light_and_dark(scheme: int, front: str, back: str, least: float) -> None:
     """WCAG 2.2, success criteria 1.4.3 (text 4.5:1) and 1.4.11 (parts of controls 3:1)."""
     css = (shipped_folder() / "web/static/closeloop.css").read_text("utf-8")

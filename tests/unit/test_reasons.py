@@ -18,7 +18,7 @@ from workers.suppressions import HARD, RULES
 
 ROOT = Path(__file__).parents[2] / "workers"
 SOURCES = ("channels", "delivery", "ledger", "notifications", "tickets", "surveys", "deadlines",
-           "escalations", "followups", "intake/mail_route")  # fmt: skip
+           "escalations", "followups", "intake/mail_route")  # fmt: skip # packed, to be read at a glance
 PLACES: Mapping[str, tuple[int, ...]] = {
     "outcome": (1,),
     "Outcome": (2,),
@@ -42,7 +42,7 @@ DECIDE = ("smtp_codes.py", "answers.py")
 WORD = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
 NO_REASONS = frozenset({"message", "bounce", "accepted", "assignment", "csat_invitation", "twilio"})
 TABLES = (twilio.REASONS, vonage.ANSWERS, vonage.RECEIPTS, plivo.RECEIPTS, bird.RECEIPTS, aliyun.REASONS,
-          tencent.ANSWERS, tencent.RECEIPTS)  # fmt: skip
+          tencent.ANSWERS, tencent.RECEIPTS)  # fmt: skip # packed, to be read at a glance
 
 
 def _words(node: ast.AST) -> Iterator[str]:
@@ -80,7 +80,7 @@ def _in_module(path: Path) -> Iterator[str]:
 def reasons() -> set[str]:
     """All reasons in the code: those that are written out, those of tables, those of the suppressions."""
     files = [path for name in SOURCES for path in (sorted((ROOT / name).rglob("*.py"))
-             or [ROOT / f"{name}.py"])]  # fmt: skip
+             or [ROOT / f"{name}.py"])]  # fmt: skip # packed, to be read at a glance
     found = {word for path in files for word in _in_module(path)}
     for table in TABLES:
         found |= set(table.values())
@@ -103,5 +103,5 @@ def test_both_languages_know_the_same_reasons() -> None:
 def test_the_search_finds_reasons_wherever_they_are_written() -> None:
     kinds = {"fatigue_cap", "mailbox_disabled", "smtputf8_not_offered", "out_of_credit", "template_missing",
              "suppressed_stop", "quiet_hours", "worker_lost", "already_answered", "unreachable_domain",
-             "key_missing", "greylisted", "cancelled_by_staff"}  # fmt: skip
+             "key_missing", "greylisted", "cancelled_by_staff"}  # fmt: skip # packed, to be read at a glance
     assert kinds <= reasons()

@@ -90,7 +90,7 @@ def test_all_mistakes_are_listed_together(tmp_path: Path) -> None:
     for name in (
         "SECRET_KEYS", "DATABASE_URL", "BROKER_URL", "SMTP_URL", "PUBLIC_URL", "MAIL_FROM", "MODE",
         "TIMEZONE", "LOCALE", "CLOCK_SPEED", "HOOK_TOKEN", "ADMIN",
-    ):  # fmt: skip
+    ):  # fmt: skip # packed, to be read at a glance
         assert sum(line.startswith(f"CLOSELOOP_{name} ") for line in found) == 1, (name, found)
     assert len(found) == 12
 

@@ -64,7 +64,7 @@ async def town(*names: str, book: TemplateBook = BOOK) -> AsyncIterator[Town]:
         channel = sms_channels(
             [side.url for side in sides], SystemClock(), "https://desk.example/hooks/receipts",
             templates=book, metrics=metrics,
-        )  # fmt: skip
+        )  # fmt: skip # packed, to be read at a glance
         stack.push_async_callback(channel.aclose)
         yield Town(sides, channel, metrics)
 

@@ -105,7 +105,7 @@ async def test_a_relay_that_drops_what_follows_a_mail_is_found_out_once_and_cost
         assert verdicts(await deliver(channel, *mails("ron"))) == [SENT] * 3
     assert [mail.recipient[:3] for mail in server.mails] == [
         "ann", "bob", "eve", "dan", "kim", "yan", "zoe", "ron", "yan", "zoe",
-    ]  # fmt: skip
+    ]  # fmt: skip # packed, to be read at a glance
 
 
 async def test_a_relay_that_lost_an_envelope_is_trusted_again_after_a_while() -> None:

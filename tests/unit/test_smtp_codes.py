@@ -58,7 +58,7 @@ REPLIES = [
     (Step.CONNECT, 421, "too many connections from you", RETRY, "throttled"),
     (Step.AUTH, 535, "5.7.8 bad credentials", RETRY, "authentication_failed"),
     (Step.AUTH, 454, "4.7.0 temporary authentication failure", RETRY, "authentication_failed"),
-]  # fmt: skip
+]  # fmt: skip # packed, to be read at a glance
 
 
 @pytest.mark.parametrize(("step", "code", "text", "verdict", "reason"), REPLIES)

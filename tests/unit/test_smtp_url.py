@@ -22,7 +22,7 @@ from workers.errors import SettingsError
         ("smtp://r.example?ca=/etc/ca.pem", Relay("r.example", 587, Tls.START, ca_file="/etc/ca.pem")),
         ("smtp://[::1]:25?tls=none", Relay("::1", 25, Tls.NONE)),
     ],
-)  # fmt: skip
+)  # fmt: skip # packed, to be read at a glance
 def test_a_relay_is_read_from_its_url(url: str, relay: Relay) -> None:
     assert parse_smtp_urls(url) == (relay,)
 

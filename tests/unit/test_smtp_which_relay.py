@@ -95,7 +95,7 @@ def mail_to(address: str) -> bytes:
             from_name="Support", from_address="support@help.example", to_address=address, to_name="用户",
             subject="你好", text="您好", message_id="<1@help.example>", date=NOON,
         )
-    )  # fmt: skip
+    )  # fmt: skip # packed, to be read at a glance
 
 
 @pytest.mark.parametrize("pipelining", [True, False])

@@ -40,7 +40,7 @@ STAFF = [
     "progress_wanted", "reply_not_sent",
     "reply_on_hold", "resolution_warning", "resolved_elsewhere", "review_reminder", "score_flagged",
     "sign_in", "survey_task", "target_standing", "transfer", "unassigned", "waiting_over", "webhook_disabled",
-]  # fmt: skip
+]  # fmt: skip # packed, to be read at a glance
 OF_NO_TICKET = (
     "breach_digest",
     "communication_reminder",

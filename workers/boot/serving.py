@@ -120,7 +120,7 @@ class _Server(uvicorn.Server):
     async def main_loop(self) -> None:
         """Keep the time of the answers' headers until the end."""
         while not await self.on_tick(0):
-            with suppress(TimeoutError):
+            with suppress(TimeoutError):  # the end has not come: once more
                 await asyncio.wait_for(self._ended.wait(), DATE_SECONDS)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

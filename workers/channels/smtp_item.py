@@ -49,7 +49,7 @@ def outcome_of(attempt: Attempt, answer: Answer | None) -> Outcome:
         return attempt.outcome(
             Verdict.SENT, "accepted", code=reply.code, text=reply.text, accepted_at=reply.at,
             provider_id=_queue_id(reply.text),
-        )  # fmt: skip
+        )  # fmt: skip # packed, to be read at a glance
     verdict, reason = judge(step, reply.code, reply.text)
     return attempt.outcome(verdict, reason, code=reply.code, text=reply.text)
 

@@ -28,7 +28,7 @@ TICKET_MOMENTS = (
     "received_at", "opened_at", "assigned_at", "accepted_at", "first_response_at", "planned_at",
     "expected_resolution_at", "transferred_at", "resolved_at", "feedback_at", "confirmed_at", "rated_at",
     "closed_at",
-)  # fmt: skip
+)  # fmt: skip # packed, to be read at a glance
 
 
 def local(uow: UnitOfWork, moment: datetime | None) -> str | None:

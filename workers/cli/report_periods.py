@@ -162,7 +162,7 @@ async def _sent(settings: Settings, kind: str, supervisor: str, team: str, day: 
         async with workshop.read() as uow:
             numbers = [supervisor] if supervisor else [
                 each.supervisor.number if each.supervisor else "" for each in await scopes(uow)
-            ]  # fmt: skip
+            ]  # fmt: skip # packed, to be read at a glance
         for number in numbers:
             async with workshop.read() as uow:
                 asked = await wish(uow, kind, supervisor=number, day=_day(day))

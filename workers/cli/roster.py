@@ -32,7 +32,7 @@ ROLES = {
     "supervisor": Role.SUPERVISOR, "主管": Role.SUPERVISOR, "组长": Role.SUPERVISOR,
     "quality": Role.QUALITY, "质检": Role.QUALITY, "质检员": Role.QUALITY,
     "administrator": Role.ADMINISTRATOR, "admin": Role.ADMINISTRATOR, "管理员": Role.ADMINISTRATOR,
-}  # fmt: skip
+}  # fmt: skip # packed, to be read at a glance
 LOCALES = {
     "": None,
     "en": "en",

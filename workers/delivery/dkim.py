@@ -31,7 +31,7 @@ SIGNED = (
     b"from", b"from", b"reply-to", b"subject", b"date", b"to", b"message-id", b"in-reply-to", b"references",
     b"auto-submitted", b"list-unsubscribe", b"list-unsubscribe-post", b"mime-version", b"content-type",
     b"content-transfer-encoding",
-)  # fmt: skip
+)  # fmt: skip # packed, to be read at a glance
 
 Key = rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 
@@ -71,7 +71,7 @@ class Signer:
             b"DKIM-Signature: v=1; a=" + self._algorithm + b"; c=relaxed/relaxed; d=" + self._domain
             + b";\r\n s=" + self._selector + b"; h=" + b":\r\n  ".join(_groups(names))
             + b";\r\n bh=" + digest + b";\r\n b="
-        )  # fmt: skip
+        )  # fmt: skip # packed, to be read at a glance
         signed = b"".join(fields) + relaxed_header(unsigned).removesuffix(_CRLF)
         return unsigned + b"\r\n  ".join(_lines(base64.b64encode(self._signature(signed)))) + _CRLF + mail
 

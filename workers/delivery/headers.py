@@ -32,7 +32,7 @@ _OURS = frozenset({
     "date", "from", "sender", "to", "cc", "bcc", "subject", "message-id", "reply-to", "in-reply-to",
     "references", "auto-submitted", "x-auto-response-suppress", "list-unsubscribe", "list-unsubscribe-post",
     "mime-version", "content-type", "content-transfer-encoding", "return-path", "received",
-})  # fmt: skip
+})  # fmt: skip # packed, to be read at a glance
 
 
 def subject(text: str) -> str:

@@ -44,7 +44,7 @@ def text_part(kind: Literal["plain", "html"], text: str) -> bytes:
     return (
         b"Content-Type: text/" + kind.encode("ascii") + b"; charset=utf-8\r\nContent-Transfer-Encoding: "
         + encoding + b"\r\n\r\n" + body
-    )  # fmt: skip
+    )  # fmt: skip # packed, to be read at a glance
 
 
 def html_part(html: str, images: tuple[InlineImage, ...], boundary: bytes) -> bytes:

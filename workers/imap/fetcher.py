@@ -144,7 +144,7 @@ class Fetcher:
             await self._rest_after(fault)
         finally:
             if session is not None:
-                with contextlib.suppress(Fault):
+                with contextlib.suppress(Fault):  # the connection is let go, whatever it says
                     await hands.do(GRACE_SECONDS / 2, lambda: session.close(politely=well))
             hands.end()
 
@@ -192,5 +192,5 @@ class Fetcher:
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:
-    with contextlib.suppress(TimeoutError):
+    with contextlib.suppress(TimeoutError):  # the time has passed: that is what was waited for
         await asyncio.wait_for(event.wait(), seconds)

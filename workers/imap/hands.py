@@ -46,7 +46,7 @@ class Hands:
     def cut(self) -> None:
         """Break the connection off: whoever reads from it in the thread is woken by its end."""
         for each in self._sockets:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError):  # it is broken off already
                 # Past the TLS layer, whose state belongs to the thread.
                 socket.socket.shutdown(each, socket.SHUT_RDWR)
 

@@ -31,12 +31,12 @@ KINDS = (*(kind.value for kind in Kind), UNREADABLE)
 
 _TEXTS = (
     "from_email", "from_name", "subject", "text", "html", "html_safe", "reply", "message_id", "in_reply_to",
-)  # fmt: skip
+)  # fmt: skip # packed, to be read at a glance
 _LISTS = ("to", "cc", "reply_to", "references", "attachments", "reasons")
 _SAID_BY_HEADER = (
     "from_email", "from_name", "to", "cc", "reply_to", "subject", "date", "message_id", "in_reply_to",
     "references",
-)  # fmt: skip
+)  # fmt: skip # packed, to be read at a glance
 _HEADING = 16 * 1024
 _NOTHING = ("date", "bounce", "complaint", "forwarded")
 _FLAGS = ("quote_cut", "take_in", "automatic", "may_answer")

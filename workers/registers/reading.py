@@ -33,7 +33,7 @@ _VERDICTS = {
     "非常不满意": 1, "很不满意": 1, "不满意": 2, "一般": 3, "满意": 4,
     "满意,有小瑕疵": 4, "非常满意": 5, "很满意": 5,
     "very dissatisfied": 1, "dissatisfied": 2, "fair": 3, "satisfied": 4, "very satisfied": 5,
-}  # fmt: skip
+}  # fmt: skip # packed, to be read at a glance
 EMPTY = frozenset({"", "-", "–", "—", "/", "无", "n/a", "暂无"})
 
 

@@ -121,7 +121,7 @@ class _Flattening:
                 case nodes.Call(
                     node=nodes.Getattr(node=nodes.Name(name="self"), attr=str(name)),
                     args=[], kwargs=[], dyn_args=None, dyn_kwargs=None,
-                ):  # fmt: skip
+                ):  # fmt: skip # packed, to be read at a glance
                     yield from self._block(name)
                 case _:
                     _refuse_self(part)
@@ -173,7 +173,7 @@ class _Wording(NodeTransformer):
             case nodes.Filter(
                 node=nodes.Const(value=str(code)), name="label", args=[nodes.Const(value=str(group))],
                 kwargs=[], dyn_args=None, dyn_kwargs=None,
-            ):  # fmt: skip
+            ):  # fmt: skip # packed, to be read at a glance
                 text = self._words(self._locale, group, code)
                 return node if text is None else nodes.Const(text, lineno=node.lineno)
         return node

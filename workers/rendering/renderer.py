@@ -71,7 +71,7 @@ class Renderer:
         A template with a mistake is left for whoever renders it to tell.
         """
         for message, locale in product(self.messages(), LOCALES):
-            with suppress(TemplateError, ValueError):
+            with suppress(TemplateError, ValueError):  # told when it is sent, and by `check`
                 self.render_mail(message, locale, self.sample(message, locale))
 
     def render_mail(self, message: str, locale: str, facts: Mapping[str, Any]) -> RenderedMail:

@@ -105,7 +105,7 @@ class _Sheet:
         with self._pdf.table(
             text_align=aligned, borders_layout="HORIZONTAL_LINES", line_height=5.2, padding=(0.7, 2),
             col_widths=_widths(table),
-        ) as grid:  # fmt: skip
+        ) as grid:  # fmt: skip # packed, to be read at a glance
             grid.row([head["text"] for head in table["heads"]])
             for row in table["rows"][:MOST_ROWS]:
                 self._row(grid, row)

@@ -98,7 +98,7 @@ class Connection(SMTP):
         """Say why and hang up."""
         if self.transport is not None and not self.transport.is_closing():
             writing: Any = self.transport
-            with contextlib.suppress(OSError, RuntimeError):
+            with contextlib.suppress(OSError, RuntimeError):  # whoever it is for has gone
                 writing.write(f"{words}\r\n".encode())
             self._close()
 

@@ -52,7 +52,7 @@ async def test_a_message_shows_its_attempts_and_receipts_without_addresses(desk:
                 outcome="rejected", reason="unknown_recipient", code=550, host="mx.customer.example",
                 text="5.1.1 <li.na@customer.example> unknown", tls=True, seconds=0.2,
             )
-        )  # fmt: skip
+        )  # fmt: skip # packed, to be read at a glance
         uow.session.add(
             Receipt(source="bounce", external_id="b1", notification_id=row.id, at=now, kind="bounced")
         )
@@ -167,7 +167,7 @@ async def test_a_follow_up_is_led_from_its_owner_to_its_re_evaluation(desk: Desk
     measure = {
         "cause": "process", "measure": "证书到期前提醒", "term": "long", "department": "运维",
         "due_at": "2026-04-01T02:00:00Z",
-    }  # fmt: skip
+    }  # fmt: skip # packed, to be read at a glance
     await desk.api("POST", f"{path}/owner", by="AM001", json={"staff": "QA001"})
     assert [row["id"] for row in await items(desk, "/followups", owner="QA001")] == [case["id"]]
     await desk.api("POST", f"{path}/measure", by="QA001", json=measure, expect=409)
@@ -222,7 +222,7 @@ async def test_people_come_go_and_fall_ill(desk: Desk) -> None:
     assert [row["number"] for row in await items(desk, "/staff", active=False)] == ["CS003"]
     assert {row["number"] for row in await items(desk, "/staff", team="support", role="agent")} == {
         "CS001", "CS002",
-    }  # fmt: skip
+    }  # fmt: skip # packed, to be read at a glance
     await desk.api("PATCH", "/staff/AD001", json={"active": False}, expect=409)
     await desk.api("GET", "/staff/CS404", expect=404)
 

@@ -31,7 +31,7 @@ async def test_a_request_taken_down_by_phone_becomes_a_ticket_with_its_clocks_an
     assert answer.headers["location"] == f"/api/v1/tickets/{ticket['number']}"
     assert (ticket["priority"], ticket["category"], ticket["state"]) == (
         "urgent", "after_sales_technical", "in_progress",
-    )  # fmt: skip
+    )  # fmt: skip # packed, to be read at a glance
     assert {row["kind"] for row in ticket["deadlines"]} == {"first_response", "acceptance", "plan"}
     assert ticket["limits"]["first_response"] == "2026-03-02T04:00:00Z"
     assert [entry["kind"] for entry in ticket["log"]] == ["received", "assigned"]

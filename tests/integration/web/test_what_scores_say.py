@@ -66,7 +66,7 @@ async def test_the_effect_of_a_measure_is_read_from_later_scores(desk: Desk) -> 
     measure = {
         "cause": "tool", "measure": "新工具", "term": "short", "department": "运维", "owner": "AM001",
         "due_at": (desk.clock.now() + timedelta(days=30)).isoformat(),
-    }  # fmt: skip
+    }  # fmt: skip # packed, to be read at a glance
     done = (await desk.api("POST", f"{path}/measure", by="QA001", json=measure)).json()
     assert (done["measure_owner"], done["rounds"][0]["owner"]) == ("AM001", "AM001")
     desk.clock.advance(timedelta(minutes=1))

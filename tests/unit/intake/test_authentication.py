@@ -28,7 +28,7 @@ OURS = ("mx.help.example",)
         ("dmarc=fail", False),
         ("", False),
     ],
-)  # fmt: skip
+)  # fmt: skip # packed, to be read at a glance
 def test_only_our_own_servers_no_counts(header: str, failed: bool) -> None:
     assert sender_failed({"authentication-results": (header,)}, None, OURS) is failed
     assert not sender_failed({"authentication-results": (header,)}, None, ())

@@ -72,7 +72,7 @@ REPORTS = {
         f"This message was created automatically by mail delivery software.\n A message that you sent could not be delivered to one or more of its recipients. This is a permanent error. \n\n {LOST}, ERROR_CODE :550, ERROR_CODE :5.1.1 user unknown\n", "5.1.1", False),
     "iCloud": ("MAILER-DAEMON@icloud.example", "Undelivered Mail Returned to Sender", "",
         f"This is the mail system at host icloud.example.\n\n<{LOST}>: user is over quota\n552 5.2.2 over quota\n", "5.2.2", False),
-}  # fmt: skip
+}  # fmt: skip # packed, to be read at a glance
 
 
 def read(sender: str, subject: str, more: str, text: str) -> tuple[str, Bounce | None]:
@@ -110,7 +110,7 @@ PERSONS = {
     "German": ("lin@shop.example", "Unzustellbar: mein Paket", "", "Das Paket konnte nicht zugestellt werden."),
     "a delay": ("lin@shop.example", "Delivery delay", "", "My parcel is delayed. Will you keep trying?"),
     "exchange of goods": ("exchange@shop.example", "Exchange of article 550", "", "I would like to exchange it."),
-}  # fmt: skip
+}  # fmt: skip # packed, to be read at a glance
 
 
 @pytest.mark.parametrize(("sender", "subject", "more", "text"), PERSONS.values(), ids=PERSONS.keys())

@@ -80,7 +80,7 @@ PROSE = {
             "系统退信/Systems bounce", "5.1.1"),
     "german": ("Ihre Nachricht konnte nicht zugestellt werden:\nlin@qq.example\n552 5.2.2 mailbox full\n\n"
                "Message-ID: <018f@help.example>", "Unzustellbar: Ticket", "5.2.2"),
-}  # fmt: skip
+}  # fmt: skip # packed, to be read at a glance
 
 
 @pytest.mark.parametrize(("body", "subject", "status"), PROSE.values(), ids=PROSE.keys())
@@ -190,7 +190,7 @@ def from_daemon(
         ),
         ("Mailbox exceeds allowed size: lin@shop.example\n\nOriginal message follows.\n", ("lin@shop.example",)),
     ],
-)  # fmt: skip
+)  # fmt: skip # packed, to be read at a glance
 def test_whom_a_report_in_prose_speaks_of(body: str, recipients: tuple[str, ...]) -> None:
     assert from_daemon(body).recipients == recipients
 

@@ -34,7 +34,7 @@ def test_files_inside_the_text_are_attachments_and_the_text_is_without_them() ->
         mail = parse_mail(sent)
         assert [(one.name, one.content_type, one.content) for one in mail.attachments] == [
             ("prices 2.csv", "text/csv", first), ("x.bin", "application/octet-stream", second)
-        ]  # fmt: skip
+        ]  # fmt: skip # packed, to be read at a glance
         assert mail.text.split() == ["See", "both", "files.", "and", "Regards"]
 
 
@@ -57,7 +57,7 @@ def test_an_attached_mail_is_kept_to_the_byte_and_named_by_its_subject() -> None
     inner = (
         b"Subject:   =?utf-8?q?R=C3=A9sum=C3=A9?=\r\nX-Odd:  two  blanks \r\n\tfolded\r\n\r\nHello\r\n\r\n"
     )
-    raw = b"From: a@b.example\r\nContent-Type: multipart/mixed; boundary=q\r\n\r\n--q\r\n\r\nhi\r\n--q\r\nContent-Type: message/rfc822\r\n\r\n" + inner + b"\r\n--q--\r\n"  # fmt: skip
+    raw = b"From: a@b.example\r\nContent-Type: multipart/mixed; boundary=q\r\n\r\n--q\r\n\r\nhi\r\n--q\r\nContent-Type: message/rfc822\r\n\r\n" + inner + b"\r\n--q--\r\n"  # fmt: skip # packed, to be read at a glance
     (attached,) = parse_mail(raw).attachments
     assert (attached.name, attached.content) == ("Résumé.eml", inner)
     coded = raw.replace(

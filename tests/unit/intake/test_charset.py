@@ -46,7 +46,7 @@ UNLABELLED = [
     ("cp949", "배송 문의"), ("cp949", "환불"), ("cp1252", "Grüße"), ("cp1252", "¿Cuándo llegará?"),
     ("cp1252", "It’s broken"), ("cp1251", "Не могу войти"), ("koi8_r", "Добрый день"), ("utf-8", "你好"),
     ("utf-8", "für"), ("utf-8", "é"), ("iso2022_jp", "請求書"),
-]  # fmt: skip
+]  # fmt: skip # packed, to be read at a glance
 
 
 @pytest.mark.parametrize(("really", "text"), UNLABELLED)

@@ -15,7 +15,7 @@ from workers.rendering.environment import LOCALES, load_labels
 
 WORDS = sorted(set(NAMES) - {word for word, name in NAMES.items() if name == "note"})
 PIECES = ["#", "＃", " ", "\u3000", "\n", "\n\n", ":", "：", "4h", "3个工作日", "you", "您好", "原因",
-          ">", "5", "-", *NAMES, "#note", "#nope"]  # fmt: skip
+          ">", "5", "-", *NAMES, "#note", "#nope"]  # fmt: skip # packed, to be read at a glance
 any_text = st.one_of(st.text(), st.lists(st.sampled_from(PIECES), max_size=30).map("".join))
 
 

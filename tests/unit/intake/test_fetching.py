@@ -70,7 +70,7 @@ async def test_only_https_to_a_host_on_the_list_is_fetched(url: str) -> None:
     "address",
     ["127.0.0.1", "10.1.2.3", "192.168.0.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "::1",
      "fe80::1%eth0", "fd00::1", "::ffff:10.0.0.1", "224.0.0.1"],
-)  # fmt: skip
+)  # fmt: skip # packed, to be read at a glance
 async def test_a_host_that_leads_into_a_private_network_is_refused(address: str) -> None:
     async def there(host: str, port: int) -> Sequence[str]:
         return ["8.8.8.8", address]
@@ -125,7 +125,7 @@ async def test_a_compressed_answer_is_refused() -> None:
 
 @pytest.mark.parametrize(("status", "error"), [
     (404, FetchRefused), (401, FetchRefused), (204, FetchRefused), (429, Unavailable), (503, Unavailable),
-])  # fmt: skip
+])  # fmt: skip # packed, to be read at a glance
 async def test_a_refusal_is_told_from_a_later(status: int, error: type[Exception]) -> None:
     async with https_server() as server:
         server.answers["/x"] = Answer(status)

@@ -28,7 +28,7 @@ AUTO_REPLIES = [
     "Subject: Risposta automatica: x", "Subject: Autosvar: x", "Subject: x\r\nAuto-Submitted: auto-replied",
     "Subject: x\r\nX-Autoreply: yes", "Subject: x\r\nPrecedence: auto_reply", "Subject: x\r\nX-Autorespond: x",
     "Subject: Re: x\r\nIn-Reply-To: <a@b>\r\nAuto-Submitted: auto-generated",
-]  # fmt: skip
+]  # fmt: skip # packed, to be read at a glance
 
 
 @pytest.mark.parametrize("headers", AUTO_REPLIES)
@@ -45,7 +45,7 @@ ABSENT = {
     "Subject: Re: x\r\nAuto-Submitted: auto-replied": "Je suis en congés, de retour le 3 juin.",
     "Subject: Respuesta automática: x": "Estoy fuera de la oficina.", "Subject: Nieobecność w biurze": "",
     "Subject: Автоответ: x": "Я в отпуске до 3 июня.",
-}  # fmt: skip
+}  # fmt: skip # packed, to be read at a glance
 
 
 @pytest.mark.parametrize(("headers", "body"), ABSENT.items())
@@ -59,7 +59,7 @@ PERSONS = [
     "Subject: read: the manual says otherwise", "Subject: Your mail was rejected by our boss",
     "Subject: Undelivered parcel", "Subject: x\r\nAuto-Submitted: no", "Subject: 退信了怎么办",
     "From: Bounce Fitness <info@bouncefitness.example>\r\nSubject: delivery failure of our order",
-]  # fmt: skip
+]  # fmt: skip # packed, to be read at a glance
 
 
 @pytest.mark.parametrize("headers", PERSONS)

@@ -28,7 +28,7 @@ def test_a_quotation_is_left_out_only_when_asked() -> None:
 @pytest.mark.parametrize(
     "html",
     ["<script>x</script>", "<img src=http://t.example/p.gif>", "<a href='javascript:x'>y</a>", "<p onclick=x>y</p>"]
-)  # fmt: skip
+)  # fmt: skip # packed, to be read at a glance
 def test_nothing_active_and_nothing_remote_is_shown(html: str) -> None:
     shown = sanitise(html)
     assert not any(word in shown for word in ("script", "img", "onclick"))
@@ -38,7 +38,7 @@ def test_nothing_active_and_nothing_remote_is_shown(html: str) -> None:
     "html",
     ["<div>" * 100_000, "<div></x>" * 100_000, "&" * 2_000_000, "<" * 2_000_000, "<font>" * 20_000 + "</p>" * 20_000,
      "<a " + "b " * 500_000 + ">", "<style>" * 200_000, "<p>x</p>" * 50_000, "<svg><p>" * 50_000]
-)  # fmt: skip
+)  # fmt: skip # packed, to be read at a glance
 def test_hostile_html_costs_no_time(html: str) -> None:
     began = time.process_time()
     to_text(html, quotations=False)

@@ -24,14 +24,14 @@ WORDS = [
     "Żółta gęś", "Příliš žluťoučký kůň", "Здравствуйте, возврат", "İstanbul'da şubemiz", "Çok güzel", "Καλημέρα",
     "שלום עולם", "مرحبا بالعالم", "สวัสดีครับ", "नमस्ते", "emoji 🎉 here", "plain words", "a=b?c=d_e", "50 % — “quoted”",
     "=?no-word?=", "two  blanks", "tab\tinside", "semi; colon: comma, (paren) <angle>", "back\\slash", "Ærø",
-]  # fmt: skip
+]  # fmt: skip # packed, to be read at a glance
 NAMES = [
     "张三", "張三，李四", "Müller, Jürgen", "O'Brien", "Lin (Support)", "山田 太郎", "김민수", "Łukasz Żak", "Иван Петров",
     "A. B. Smith", "", "Zoë <3", 'The "Boss"', "@lin", "Support; Team",
-]  # fmt: skip
+]  # fmt: skip # packed, to be read at a glance
 CHARSETS = ["utf-8", "gb18030", "gb2312", "gbk", "big5", "shift_jis", "iso-2022-jp", "euc-jp", "euc-kr", "ks_c_5601-1987",
             "iso-8859-1", "iso-8859-2", "iso-8859-15", "windows-1250", "windows-1251", "windows-1252", "koi8-r",
-            "windows-1254", "iso-8859-9", "us-ascii", "utf-16", "utf-7", "hz-gb-2312"]  # fmt: skip
+            "windows-1254", "iso-8859-9", "us-ascii", "utf-16", "utf-7", "hz-gb-2312"]  # fmt: skip # packed, to be read at a glance
 POLICIES = [
     email.policy.SMTP,
     email.policy.default,
@@ -123,7 +123,7 @@ def test_every_charset_a_mailer_uses_is_read_under_its_own_name(
     raw = (
         b"From: a@b.example\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=" + charset.encode()
         + b"\r\nContent-Transfer-Encoding: " + encoding.encode() + b"\r\n\r\n" + payload + b"\r\n"
-    )  # fmt: skip
+    )  # fmt: skip # packed, to be read at a glance
     assert parse_mail(raw).text.rstrip("\n") == word
 
 

@@ -229,7 +229,7 @@ def strings(mail: InboundMail) -> list[str]:
         mail.reply, *mail.references, *mail.warnings, *(part for pair in pairs for part in pair),
         *(one.name for one in mail.attachments), *(one.content_type for one in mail.attachments),
         *mail.headers.keys(), *(value for values in mail.headers.values() for value in values),
-    ]  # fmt: skip
+    ]  # fmt: skip # packed, to be read at a glance
 
 
 PIECES = st.sampled_from([
@@ -238,7 +238,7 @@ PIECES = st.sampled_from([
     b"\xed\xa0\x80", b"a@b.c", b"<", b">", b'"', b"(", b":;", b"Content-Type: text/html; charset=", b"hz", b"big5",
     b"Content-Transfer-Encoding: base64", b"Content-Disposition: attachment; filename*=x'y'%FF", b"~{", b"\x1b$B",
     b"Content-Type: message/rfc822", b"Content-Type: message/delivery-status", b"<p>", b"&#xd800;", b" ", b"=D8=00",
-])  # fmt: skip
+])  # fmt: skip # packed, to be read at a glance
 
 
 @settings(max_examples=400, deadline=None)

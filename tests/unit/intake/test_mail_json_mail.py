@@ -48,7 +48,7 @@ def test_brevos_fields_become_the_mail_they_were() -> None:
     assert mail.html == "<p>我的订单在哪里?</p>"
     assert (mail.message_id, mail.references) == (
         "<q1@mail.163.example>", ("<a@help.example>", "<b@help.example>"),
-    )  # fmt: skip
+    )  # fmt: skip # packed, to be read at a glance
     assert len(mail.headers["received"]) == 2
     (item,) = items_in(brevo({"items": [brevo_item()]}))
     assert isinstance(item, IncomingMail)
@@ -102,7 +102,7 @@ def test_an_attachment_that_cannot_be_fetched_is_named_and_the_mail_still_comes(
     assert mail.text.strip() == "我的订单在哪里?"
     assert [file.name for file in mail.attachments] == [
         "a.pdf (not fetched).txt", "b.pdf (not fetched).txt", "c.pdf",
-    ]  # fmt: skip
+    ]  # fmt: skip # packed, to be read at a glance
     assert b"application/pdf, 5 bytes" in mail.attachments[0].content
     assert b"does not answer in time" in mail.attachments[1].content
 

@@ -63,7 +63,7 @@ ID = "0123456789abcdef0123456789abcdef"
         (mailjet(mailjet_event("spam", source="JMRPP")), "complained", ""),
         (mailjet([mailjet_event("unsub")]), "unsubscribed", ""),
     ],
-)  # fmt: skip
+)  # fmt: skip # packed, to be read at a glance
 def test_each_event_has_its_fate_and_reason(call: Call, fate: str, reason: str) -> None:
     found = receipt_in(call)
     assert (found.fate, found.reason) == (fate, reason)
@@ -119,7 +119,7 @@ def test_each_receipt_says_which_mail_it_speaks_of() -> None:
          resend(resend_event("email.delivered"), ident="msg_2", at=NOW)),
         (mailjet(mailjet_event("sent")), mailjet(mailjet_event("spam"))),
     ],
-)  # fmt: skip
+)  # fmt: skip # packed, to be read at a glance
 def test_an_event_has_one_key_and_another_event_another(calls: tuple[Call, Call]) -> None:
     first, second = calls
     assert receipt_in(first).key == receipt_in(first).key != receipt_in(second).key

@@ -223,7 +223,7 @@ def _bounced(kind: str, sub: str, status: str = "", words: str = "") -> Call:
         (signed.mandrill_call(signed.mandrill_event("spam")), "complained", ""),
         (signed.mandrill_call(signed.mandrill_event("unsub")), "unsubscribed", ""),
     ],
-)  # fmt: skip
+)  # fmt: skip # packed, to be read at a glance
 def test_each_event_has_its_fate_and_reason(call: Call, fate: str, reason: str) -> None:
     found = receipt_in(call)
     assert (found.fate, found.reason) == (fate, reason)

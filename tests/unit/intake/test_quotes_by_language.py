@@ -87,7 +87,7 @@ ATTRIBUTIONS = {
     "Korean, Outlook": "보낸 사람: Support <support@help.example>\n보낸 날짜: 2024년 5월 20일 월요일 오전 9:41\n받는 사람: Lin <lin@shop.example>\n제목: 티켓",
     "Outlook, rule": "________________________________\nFrom: Support <support@help.example>\nSent: Monday, May 20, 2024 9:41 AM\nTo: Lin <lin@shop.example>\nSubject: Ticket",
     "Outlook, classic": "-----Original Message-----\nFrom: Support [mailto:support@help.example]\nSent: Monday, May 20, 2024 9:41 AM\nTo: Lin\nSubject: Ticket",
-}  # fmt: skip
+}  # fmt: skip # packed, to be read at a glance
 SAID = "It still does not work.\n\nSecond paragraph, 第二段。"
 
 

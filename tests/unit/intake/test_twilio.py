@@ -69,7 +69,7 @@ def test_an_sms_is_read() -> None:
     sms = parse_inbound([
         ("MessageSid", "SM1"), ("From", "whatsapp:+15550177"), ("To", "+15550100"), ("Body", "你好\x00"),
         ("NumMedia", "1"), ("MediaUrl0", "https://api.example/m.jpg"),
-    ])  # fmt: skip
+    ])  # fmt: skip # packed, to be read at a glance
     assert (sms.sender, sms.recipient, sms.text, sms.external_id) == ("+15550177", "+15550100", "你好", "SM1")
     assert sms.media == ("https://api.example/m.jpg",)
 

@@ -80,7 +80,7 @@ class Witness:
 
     def _break(self) -> None:
         if self._socket is not None:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError):  # it is broken off already
                 self._socket.shutdown(socket.SHUT_RDWR)
 
 

@@ -40,13 +40,13 @@ class AliyunSms(HttpSms):
     def __init__(
         self, account: SmsAccount, clock: Clock, templates: TemplateBook, *, timeout: float = 20,
         connections: int = 4,
-    ) -> None:  # fmt: skip
+    ) -> None:  # fmt: skip # packed, to be read at a glance
         region = account.options.get("region", HOME_REGION)
         host = "dysmsapi.aliyuncs.com" if region == HOME_REGION else f"dysmsapi.{region}.aliyuncs.com"
         super().__init__(
             account.api or f"https://{host}", clock, foreign=bool(account.api), timeout=timeout,
             connections=connections,
-        )  # fmt: skip
+        )  # fmt: skip # packed, to be read at a glance
         self._account = account
         self._templates = templates
 

@@ -31,7 +31,7 @@ class BirdSms(HttpSms):
         super().__init__(
             account.api or BIRD_API, clock, foreign=bool(account.api), timeout=timeout,
             connections=connections,
-        )  # fmt: skip
+        )  # fmt: skip # packed, to be read at a glance
         self._path = f"/workspaces/{account.key}/channels/{account.sender}/messages"
         self._headers = {"Authorization": f"AccessKey {account.token}"}
 

@@ -72,5 +72,5 @@ def sms_channels(
             connections=connections,
         )
         for url in urls
-    ]  # fmt: skip
+    ]  # fmt: skip # packed, to be read at a glance
     return SeveralSms(providers, timeout=timeout, connections=connections, metrics=metrics)

@@ -35,7 +35,7 @@ class GenericSms(HttpSms):
         super().__init__(
             account.api, clock, foreign=False, timeout=timeout, connections=connections,
             auth=(account.key, account.token) if account.key else None,
-        )  # fmt: skip
+        )  # fmt: skip # packed, to be read at a glance
         self._account = account
         self._url = account.api
         bearer = account.token and not account.key

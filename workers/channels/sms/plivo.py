@@ -29,7 +29,7 @@ class PlivoSms(HttpSms):
         super().__init__(
             account.api or PLIVO_API, clock, foreign=bool(account.api), timeout=timeout,
             connections=connections, auth=(account.key, account.token),
-        )  # fmt: skip
+        )  # fmt: skip # packed, to be read at a glance
         self._account = account
         self._path = f"/v1/Account/{account.key}/Message/"
 

@@ -40,11 +40,11 @@ class TencentSms(HttpSms):
     def __init__(
         self, account: SmsAccount, clock: Clock, templates: TemplateBook, *, timeout: float = 20,
         connections: int = 4,
-    ) -> None:  # fmt: skip
+    ) -> None:  # fmt: skip # packed, to be read at a glance
         super().__init__(
             account.api or TENCENT_API, clock, foreign=bool(account.api), timeout=timeout,
             connections=connections,
-        )  # fmt: skip
+        )  # fmt: skip # packed, to be read at a glance
         self._account = account
         self._templates = templates
 

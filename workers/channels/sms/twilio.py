@@ -27,7 +27,7 @@ class TwilioSms(HttpSms):
         super().__init__(
             account.api, clock, foreign=account.api != TWILIO_API, timeout=timeout, connections=connections,
             auth=(account.sid, account.token),
-        )  # fmt: skip
+        )  # fmt: skip # packed, to be read at a glance
         self._account = account
         self._path = f"/2010-04-01/Accounts/{account.sid}/Messages.json"
 

@@ -34,7 +34,7 @@ class VonageSms(HttpSms):
         super().__init__(
             account.api or VONAGE_API, clock, foreign=bool(account.api), timeout=timeout,
             connections=connections,
-        )  # fmt: skip
+        )  # fmt: skip # packed, to be read at a glance
         self._account = account
 
     def request(self, item: Outgoing) -> httpx.Request:
