@@ -50,7 +50,7 @@ class Upstream:
                 talks.append(self.connection)
 
             def do_POST(self) -> None:
-                # All of it, however its length is told: an answer ahead of the end would be passed on as the answer.
+                # All of it, however its length is told: an answer ahead of the end would be passed on.
                 body = self._untold() if "Transfer-Encoding" in self.headers else self._told()
                 forwarded = self.headers.get("X-Forwarded-For", "")
                 upstream.seen.append((self.command, self.path, self.headers["Host"], forwarded, body))
