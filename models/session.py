@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -166,11 +168,12 @@ def migrate(url: str | URL, revision: str = "head") -> None:
     """Bring the database to the newest schema, or up to an earlier `revision`; nothing when it is there.
 
     May be called by several processes at once: the upgrade is one transaction under a lock. Works with
-    or without a running event loop (it blocks the caller). A missing folder of an SQLite file is made.
+    or without a running event loop (it blocks the caller). A missing SQLite file is made, for its owner
+    alone to read, and its folder.
     """
     target = async_url(url)
     if is_sqlite(target):
-        Path(str(target.database)).parent.mkdir(parents=True, exist_ok=True)
+        _make_file(Path(str(target.database)))
     wanted = head_revision() if revision == "head" else revision
     found = schema_revision(target)
     if found is not None and found > wanted:
@@ -183,6 +186,13 @@ def migrate(url: str | URL, revision: str = "head") -> None:
         )
     if not is_sqlite(target) and _on_connection(target, facts_of, write=False).get("indexes"):
         _on_connection(target, build_indexes, write=True, autocommit=True)
+
+
+def _make_file(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # What SQLite makes itself follows the umask; what it lays beside a file has the file's mode.
+    with suppress(FileExistsError):  # its mode is the operator's choice
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _give_way(work: Callable[[], None]) -> None:

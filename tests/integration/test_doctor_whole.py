@@ -75,6 +75,16 @@ def test_an_installation_in_order_is_told_so_and_nothing_is_sent(closeloop: Comm
         assert "rows: everything that is due is worked off" in shown.out
 
 
+def test_a_database_that_others_may_read_is_told_of_and_none_is_made_so(closeloop: CommandLine) -> None:
+    file = closeloop.data / "closeloop.db"
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert not any("may be read" in words for _, words in _told(closeloop, "database"))
+    file.chmod(0o640)
+    assert ("warning", f"{file} may be read by others (mode 0640)") in _told(closeloop, "database")
+    migrate(f"sqlite+aiosqlite:///{file}")
+    assert file.stat().st_mode & 0o777 == 0o640, "who gave it to a group meant that"
+
+
 def test_records_that_lack_or_contradict_are_named_with_what_to_publish(closeloop: CommandLine) -> None:
     bad = {
         (DOMAIN, "MX"): ["0 ."],

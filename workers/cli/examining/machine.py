@@ -1,10 +1,11 @@
-"""The machine: room on its disks, and the files that hold secrets."""
+"""The machine: room on its disks, and the files that hold secrets or people's data."""
 
 from __future__ import annotations
 
 import shutil
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,12 +37,15 @@ def disk_findings(settings: Settings) -> Iterator[Finding]:
 
 
 def key_findings(settings: Settings) -> Iterator[Finding]:
-    """Files with secrets: who may read them, how old they are, when certificates end."""
+    """Files with secrets and the SQLite file: who may read them, how old keys are, when certificates end."""
+    from models.session import async_url, is_sqlite
     from workers.settings.own_secrets import FILE_NAME
 
     own = settings.data / FILE_NAME
     if own.exists():
         yield from _file(own, "closeloop keys rotate, and read ops/docs/privacy.md")
+    if is_sqlite(settings.database_url):
+        yield from _open_database(Path(str(async_url(settings.database_url).database)))
     if settings.dkim:
         yield from _file(Path(settings.dkim.partition(":")[2]), "make another selector and key, publish both")
     if settings.smtp_intake_key is not None:
@@ -64,6 +68,15 @@ def _file(path: Path, renew: str) -> Iterator[Finding]:
         yield Finding("keys", "warning", f"{path} has not changed for {age.days} days", renew)
     else:
         yield Finding("keys", "good", f"{path} is for its owner alone, {age.days} days old")
+
+
+def _open_database(path: Path) -> Iterator[Finding]:
+    # What is wrong with a file that lacks or cannot be read is for those to say who open it.
+    with suppress(OSError):
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if mode & OTHERS:
+            hint = f"chmod 600 {path}*, unless a group is meant to read it"
+            yield Finding("database", "warning", f"{path} may be read by others (mode {mode:04o})", hint)
 
 
 def _certificate(path: Path) -> Iterator[Finding]:
