@@ -58,7 +58,7 @@ class Load:
                 self._post(client, self.taken)
                 self.longest = max(self.longest, time.monotonic() - began)
                 self.taken += 1
-                self._stop.wait(0.02)
+                self._stop.wait(0.05)
 
     def _post(self, client: httpx.Client, number: int) -> None:
         mail = EmailMessage()
