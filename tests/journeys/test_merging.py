@@ -123,6 +123,33 @@ async def test_a_limit_that_passes_around_a_merge_that_is_undone_is_missed_once(
         await recounted(house)
 
 
+@pytest.mark.parametrize("wrote", ["before", "since", "again"])
+async def test_a_customer_who_wrote_on_the_other_ticket_is_waited_for_no_more(
+    backend: Backend, wrote: str
+) -> None:
+    async with open_house(backend) as house:
+        first = await asked(house, "It came in the wrong colour.", "Order")
+        handler = await handler_of(house, first)
+        await house.api("POST", f"/tickets/{first}/accept", by=handler)
+        if wrote != "since":
+            second = await asked(house, "My bill is wrong, too.", "Bill")
+            receipt = await house.mail_of("receipt")
+            await house.pass_time(timedelta(minutes=5))
+        await house.api("POST", f"/tickets/{first}/wait", {"question": "Which colour?"}, by=handler)
+        await house.pass_time(timedelta(minutes=30))
+        if wrote == "since":
+            second = await asked(house, "The blue one.", "My answer")
+        elif wrote == "again":
+            await house.mail(LILEI, "And the blue one, please.", answers=receipt)
+        await merge(house, second, first)
+        resolution = (await house.deadlines(first))["resolution"]
+        waits = wrote == "before"
+        assert resolution.state is (DeadlineState.PAUSED if waits else DeadlineState.RUNNING)
+        await house.pass_time(timedelta(hours=25, minutes=30))
+        assert bool(await house.notifications("waiting_reminder")) is waits, "asked again, or not"
+        await recounted(house)
+
+
 async def test_a_persons_words_leave_still_and_automatic_ones_of_the_merged_ticket_do_not(
     backend: Backend,
 ) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ from models.vocabulary import DeadlineState
 from tests.callers import LILEI, RESULT, handler_of, new_request
 from tests.conftest import Backend
 from tests.house import House, open_house, text_of
+from workers.policy import load_policy
 from workers.tickets.auditing import audit_batch
 
 pytestmark = pytest.mark.anyio
@@ -91,4 +93,30 @@ async def test_by_mail_it_is_begun_and_ends_at_its_longest_however_late_the_chec
         await house.mail(handler, "#恢复", answers=assignment)
         refused = [each.facts["refused"] for each in await house.log() if each.kind == "commands_refused"]
         assert refused == [[{"command": "resume", "why": "does_not_wait"}]]
+        assert await differences(house) == []
+
+
+async def test_a_plan_after_a_wait_whose_end_nobody_has_seen_is_judged_as_its_log_tells_it(
+    backend: Backend, tmp_path: Path
+) -> None:
+    text = load_policy("support-response").version_text
+    both = text.replace('pauses = ["resolution"]', 'pauses = ["plan", "resolution"]')
+    assert both != text
+    draft = tmp_path / "both.toml"
+    draft.write_text(both, encoding="utf-8")
+    async with open_house(backend, settings={"policy": str(draft)}) as house:
+        number = await new_request(house)
+        handler = await handler_of(house)
+        await house.api("POST", f"/tickets/{number}/accept", by=handler)
+        await house.api("POST", f"/tickets/{number}/wait", by=handler)
+        over = (await house.deadlines())["waiting"].limit_at
+        assert over is not None
+        house.clock.set(over + timedelta(days=3))  # the check of the longest wait has not come round
+        given = {"text": "We shall exchange it.", "plan": True}
+        await house.api("POST", f"/tickets/{number}/progress", given, by=handler)
+        plan = (await house.deadlines())["plan"]
+        assert plan.limit_at is not None
+        assert (plan.state, plan.limit_at < house.clock.now()) == (DeadlineState.BREACHED, True)
+        kinds = await house.log_kinds()
+        assert kinds.index("resumed") < kinds.index("plan_given")
         assert await differences(house) == []

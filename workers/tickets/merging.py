@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -42,7 +43,8 @@ async def merge(uow: UnitOfWork, ticket: Ticket, into: Ticket, by: Staff, note: 
     This one closes without a survey: its clocks end, what had been missed stays missed; automatic messages
     that wait are suppressed, a person's words still leave. Its words go to the other one's log and handler,
     and so does whatever its customer writes from now on. The other one's clocks run as before: what was said
-    on the later ticket was no answer to the earlier one.
+    on the later ticket was no answer to the earlier one. Only a wait for the customer is over, if they wrote
+    here since it began.
 
     Raises Conflict unless both are open requests of one customer, the later without a result; InvalidInput
     when it is the earlier one; Forbidden for an agent when somebody else handles the other one.
@@ -67,6 +69,8 @@ async def merge(uow: UnitOfWork, ticket: Ticket, into: Ticket, by: Staff, note: 
         "text": sealer.text(ticket.description_sealed, "tickets.description"),
     }
     await record(uow, into, "merged_in", by=by, at=now, facts={"from": ticket.number}, words=words)
+    if into.waiting_since is not None and await _last_words(uow, ticket) > into.waiting_since:
+        await end_wait(uow, into, "customer_wrote")
     if into.handler_id != by.id:
         await _tell(uow, ticket, into, words["text"])
 
@@ -93,6 +97,15 @@ async def _customer(uow: UnitOfWork, ticket: Ticket) -> UUID:
     """Who asks; customers who proved to be one are one."""
     customer = await uow.session.get_one(Customer, ticket.customer_id)
     return customer.merged_into_id or customer.id
+
+
+async def _last_words(uow: UnitOfWork, ticket: Ticket) -> datetime:
+    """When the customer wrote on this ticket last, when it was received at the earliest."""
+    lines = await uow.session.scalars(
+        select(TicketEntry).where(TicketEntry.ticket_id == ticket.id, TicketEntry.kind == "customer_wrote")
+    )
+    written = [line.at for line in lines if line.facts.get("sender") != "other"]
+    return max([ticket.received_at, *written])
 
 
 async def _silence(uow: UnitOfWork, ticket: Ticket) -> None:

@@ -30,7 +30,7 @@ from workers.tickets.first_response import (
     undo_first_response,
 )
 from workers.tickets.loading import must_be_open
-from workers.tickets.waiting import clocks_running
+from workers.tickets.waiting import catch_up, clocks_running
 from workers.unit_of_work import UnitOfWork
 
 BEFORE_LIMIT = timedelta(seconds=20)
@@ -125,6 +125,8 @@ async def progress(
     """Log what was done; with `plan` it is the handling plan and meets that limit."""
     if not text.strip():
         raise InvalidInput("progress needs words: what was done or agreed")
+    if plan:
+        await catch_up(uow, ticket)  # a wait that was over before the plan stands before it in the log
     now = uow.clock.now()
     kind = "plan_given" if plan else "progress"
     entry = await record(
