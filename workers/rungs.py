@@ -98,9 +98,9 @@ async def _is_over(uow: UnitOfWork, ticket: Ticket, message: Notification) -> bo
     if message.kind in OF_FOLLOWUPS and message.deadline_id is None:  # it outlives its ticket's closing
         case = await uow.session.get(Followup, UUID(_reason_of(message.key).split(":")[1]))
         return case is None or case.state.over
-    if ticket.state is TicketState.CLOSED:
-        return True
     row = await uow.session.get(Deadline, message.deadline_id) if message.deadline_id else None
+    if ticket.state is TicketState.CLOSED and (row is None or row.followup_id is None):
+        return True
     return row is not None and row.ended_reason is not None
 
 

@@ -54,7 +54,7 @@ async def dismiss(
 async def _close(uow: UnitOfWork, ticket: Ticket, by: Staff, reason: NoRequest, note: str) -> None:
     if ticket.state is TicketState.CLOSED:
         raise Conflict(f"ticket {ticket.number} is closed already")
-    if ticket.rated_at is not None:
+    if await _was_rated(uow, ticket):
         raise Conflict(
             f"the customer has rated ticket {ticket.number}", hint="a request that was rated is a request"
         )
@@ -74,6 +74,14 @@ async def _close(uow: UnitOfWork, ticket: Ticket, by: Staff, reason: NoRequest, 
     ticket.close_reason = NOT_A_TICKET
     ticket.attention, ticket.overdue_count = False, 0
     await record(uow, ticket, "dismissed", by=by, facts=facts, words={"note": note} if note else None)
+
+
+async def _was_rated(uow: UnitOfWork, ticket: Ticket) -> bool:
+    """Whether its customer has rated it, now or before it was opened again: a case may run about that."""
+    if ticket.rated_at is not None:
+        return True
+    rated = select(Survey.id).where(Survey.ticket_id == ticket.id, Survey.state == "answered")
+    return await uow.session.scalar(rated.limit(1)) is not None
 
 
 async def _silence(uow: UnitOfWork, ticket: Ticket) -> None:

@@ -6,13 +6,15 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
+from models.deadlines import Deadline
 from models.notifications import Notification
 from models.people import Customer, Staff
 from models.tickets import Ticket, TicketEntry
-from models.vocabulary import HUMAN_MESSAGES, MERGED, DeadlineKind, Role, TicketState
+from models.vocabulary import HUMAN_MESSAGES, MERGED, Role, TicketState
 from workers import deadlines, escalations
+from workers.access.seeing import TELL_OF_RATINGS
 from workers.directory import Contact
 from workers.errors import Conflict, Forbidden, InvalidInput, NotFound
 from workers.history import record
@@ -27,7 +29,7 @@ from workers.tickets.responding import tell_handler
 from workers.tickets.waiting import end_wait
 from workers.unit_of_work import UnitOfWork
 
-STILL_SENT = (*sorted(HUMAN_MESSAGES), "receipt")
+STILL_SENT = (*sorted(HUMAN_MESSAGES), "receipt", *TELL_OF_RATINGS)
 LONGEST_SUBJECT = 100
 
 
@@ -41,7 +43,8 @@ async def merge(uow: UnitOfWork, ticket: Ticket, into: Ticket, by: Staff, note: 
     """The request goes on in the ticket `into` (both held), which was received before it.
 
     This one closes without a survey: its clocks end, what had been missed stays missed; automatic messages
-    that wait are suppressed, a person's words still leave. Its words go to the other one's log and handler,
+    that wait are suppressed, a person's words still leave. The case of an earlier low rating goes on with
+    clocks and messages of its own. Its words go to the other one's log and handler,
     and so does whatever its customer writes from now on. The other one's clocks run as before: what was said
     on the later ticket was no answer to the earlier one. Only a wait for the customer is over, if they wrote
     here since it began.
@@ -58,7 +61,8 @@ async def merge(uow: UnitOfWork, ticket: Ticket, into: Ticket, by: Staff, note: 
         "state": ticket.state.value,
         "attention": ticket.attention,
     }
-    await deadlines.withdraw(uow, ticket, tuple(DeadlineKind), MERGED)
+    own = [row for row in await deadlines.open_ones(uow, ticket) if row.followup_id is None]
+    await deadlines.withdraw_rows(uow, own, MERGED)
     await _silence(uow, ticket)
     ticket.state, ticket.closed_at = TicketState.CLOSED, now
     ticket.close_reason, ticket.merged_into_id, ticket.attention = MERGED, into.id, False
@@ -109,11 +113,13 @@ async def _last_words(uow: UnitOfWork, ticket: Ticket) -> datetime:
 
 
 async def _silence(uow: UnitOfWork, ticket: Ticket) -> None:
+    of_cases = select(Deadline.id).where(Deadline.ticket_id == ticket.id, Deadline.followup_id.is_not(None))
     waiting = await uow.session.scalars(
         select(Notification.id).where(
             Notification.ticket_id == ticket.id,
             Notification.due_at.is_not(None),
             Notification.kind.not_in(STILL_SENT),
+            or_(Notification.deadline_id.is_(None), Notification.deadline_id.not_in(of_cases)),
         )
     )
     await cancel(uow, MERGED, ids=list(waiting))

@@ -1,0 +1,105 @@
+"""Stories in which a rating or its case meets something: a merge, a night, an absence, another request."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from models.vocabulary import DeadlineState, TicketState
+from tests.conftest import Backend
+from tests.fakes_smtp import refuse
+from tests.house import House, link_in, open_house
+from workers.tickets.auditing import audit_batch
+
+pytestmark = pytest.mark.anyio
+
+LILEI = "lilei@163.example"
+CAROL, DORA = "carol@help.example", "dora@help.example"
+RESULT = {"cause": "缺纸", "solution": "已补纸"}
+
+
+async def asked(house: House, subject: str = "Order") -> str:
+    """A customer writes a new mail; gives the ticket's number."""
+    await house.mail(LILEI, "My order is late.", subject=subject)
+    return (await house.ticket()).number
+
+
+async def resolved(house: House, number: str) -> str:
+    """The whole work on a ticket up to its result; gives who did it."""
+    by = str((await house.api("GET", f"/tickets/{number}"))["handler"])
+    await house.api("POST", f"/tickets/{number}/first-response", {"channel": "phone"}, by=by)
+    await house.api("POST", f"/tickets/{number}/resolve", RESULT, by=by)
+    return by
+
+
+async def survey_link(house: House, path: str = "s") -> str:
+    """The question for a rating has come; gives a link in it."""
+    await house.pass_time(timedelta(hours=2))
+    return link_in(await house.mail_of("csat_invitation", to=LILEI), path)
+
+
+async def rated_low(house: House, number: str) -> None:
+    await resolved(house, number)
+    await house.tap(await survey_link(house), {"overall": "1", "comment": "too late"})
+
+
+async def not_solved(house: House, number: str) -> None:
+    await house.api("POST", f"/tickets/{number}/confirm", {"solved": False, "note": "still not here"})
+
+
+# -- the case of a low rating ------------------------------------------------------------------------------
+
+
+async def test_a_case_runs_on_though_its_ticket_was_opened_again_and_merged(backend: Backend) -> None:
+    async with open_house(backend) as house:
+        first = await asked(house)
+        await house.pass_time(timedelta(minutes=20))
+        second = await asked(house, "Where is it")
+        await rated_low(house, second)
+        await not_solved(house, second)
+        await house.api("POST", f"/tickets/{second}/merge", {"into": first}, by="SV001")
+        assert {row.ended_reason for row in (await house.deadlines(second)).values() if not row.met_at} == {
+            "merged", "reopened", None,
+        }  # fmt: skip # packed, to be read at a glance
+        start = (await house.deadlines(second))["followup_start"]
+        assert (start.state, start.due_at is not None) == (DeadlineState.RUNNING, True)
+        assert start.limit_at is not None
+
+        await house.pass_time(until=start.limit_at - timedelta(hours=4))
+        assert len(await house.notifications("followup_reminder")) == 2, "at 24 and at 44 hours"
+        await house.pass_time(until=start.limit_at)
+        assert (await house.mail_of("followup_overdue", to=CAROL)).recipient == CAROL
+        assert (await house.ticket(second)).state is TicketState.CLOSED
+        ladder = (await house.deadlines(second))["escalation"]
+        assert (ladder.followup_id, ladder.due_at is not None) == (start.followup_id, True)
+        async with house.workshop.read() as uow:
+            assert [each.differences for each in await audit_batch(uow) if each.differences] == []
+
+
+async def test_who_rated_a_request_before_it_was_opened_again_is_not_dismissed(backend: Backend) -> None:
+    async with open_house(backend) as house:
+        number = await asked(house)
+        await rated_low(house, number)
+        await not_solved(house, number)
+        assert (await house.ticket()).rated_at is None
+        await house.api("POST", f"/tickets/{number}/not-a-ticket", {}, by="SV001", expect=409)
+        assert (await house.deadlines())["followup_start"].state is DeadlineState.RUNNING
+
+
+async def test_a_case_that_is_late_is_passed_on_though_its_ticket_is_closed(backend: Backend) -> None:
+    async with open_house(backend) as house:
+        number = await asked(house)
+        await rated_low(house, number)
+        await house.api("POST", f"/tickets/{number}/confirm", {"solved": True, "by": "customer"})
+        assert (await house.ticket()).state is TicketState.CLOSED
+        house.relay.script.on("rcpt", refuse("554 5.7.1 not wanted here"), recipient=CAROL)
+        limit = (await house.deadlines())["followup_start"].limit_at
+        assert limit is not None
+        await house.pass_time(until=limit)
+        (told,) = [
+            entry.facts
+            for entry in await house.log(number)
+            if entry.kind == "rung_broken" and entry.facts["notification"] == "followup_overdue"
+        ]
+        assert told["passed_on_to"], "at once, not with the next rung"
