@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from models.vocabulary import DeadlineState, TicketState
+from models.vocabulary import DeadlineState, NotificationState, TicketState
 from tests.conftest import Backend
 from tests.fakes_smtp import refuse
 from tests.house import House, link_in, open_house
@@ -103,3 +103,62 @@ async def test_a_case_that_is_late_is_passed_on_though_its_ticket_is_closed(back
             if entry.kind == "rung_broken" and entry.facts["notification"] == "followup_overdue"
         ]
         assert told["passed_on_to"], "at once, not with the next rung"
+
+
+# -- asked no more -----------------------------------------------------------------------------------------
+
+
+async def test_a_request_that_is_opened_again_at_night_is_not_asked_about_in_the_morning(
+    backend: Backend,
+) -> None:
+    async with open_house(backend) as house:
+        number = await asked(house)
+        await house.pass_time(until=house.clock.now().replace(hour=13, minute=30))  # 21:30 in Shanghai
+        await resolved(house, number)
+        await house.pass_time(timedelta(hours=1))
+        (waits,) = await house.notifications("csat_invitation")
+        assert waits.state is NotificationState.QUEUED
+        await not_solved(house, number)
+        await house.pass_time(timedelta(hours=12))
+        (dropped,) = await house.notifications("csat_invitation")
+        assert (dropped.state, dropped.reason) == (NotificationState.SUPPRESSED, "reopened")
+
+
+# -- words from the page of a survey -----------------------------------------------------------------------
+
+
+async def test_words_from_the_page_go_on_in_the_ticket_that_the_request_was_merged_into(
+    backend: Backend,
+) -> None:
+    async with open_house(backend) as house:
+        first = await asked(house)
+        await house.pass_time(timedelta(minutes=20))
+        second = await asked(house, "Where is it")
+        await resolved(house, second)
+        link = await survey_link(house)
+        await not_solved(house, second)
+        await house.api("POST", f"/tickets/{second}/merge", {"into": first}, by="SV001")
+        for _ in range(6):
+            written = await house.web.post(f"{link}/message", data={"message": "And the bill?"})
+        assert written.status_code == 422, "and not without end"
+        await house.settle()
+        assert (await house.ticket(second)).state is TicketState.CLOSED
+        assert (await house.log_kinds(first)).count("customer_wrote") == 5
+
+
+async def test_words_from_the_page_long_after_closing_are_a_request_of_their_own(backend: Backend) -> None:
+    async with open_house(backend) as house:
+        old = await asked(house)
+        await resolved(house, old)
+        link = await survey_link(house)
+        await house.tap(link, {"overall": "5"})
+        await house.pass_time(timedelta(days=200))
+        for _ in range(6):
+            written = await house.web.post(f"{link}/message", data={"message": "It is broken again."})
+        assert written.status_code == 422, "and not without end"
+        await house.settle()
+        assert (await house.ticket(old)).state is TicketState.CLOSED
+        shown = await house.api("GET", f"/tickets/{(await house.ticket()).number}")
+        assert (shown["earlier"], shown["description"]) == (old, "It is broken again.")
+        assert (await house.log_kinds(old)).count("taken_further") == 1, "pressed twice it is one request"
+        assert (await house.log_kinds(shown["number"])).count("customer_wrote") == 4

@@ -31,6 +31,7 @@ from workers.tickets.finishing import (
     try_close,
 )
 from workers.tickets.first_response import record_first_response
+from workers.tickets.from_page import wrote_from_page, wrote_lately
 from workers.tickets.handing_on import hand_on
 from workers.tickets.informing import progress_alarm
 from workers.tickets.loading import goes_on_in, remember_message, ticket_by_id, ticket_by_number
@@ -128,4 +129,6 @@ __all__ = [
     "wait",
     "waiting_alarm",
     "waits_for_confirmation",
+    "wrote_from_page",
+    "wrote_lately",
 ]

@@ -8,7 +8,6 @@ from sqlalchemy import update
 
 from models.deadlines import Deadline
 from models.people import Customer, Staff
-from models.surveys import Survey
 from models.tickets import Ticket
 from models.vocabulary import MERGED, NOT_A_TICKET, Category, DeadlineKind, Medium, Priority, TicketState
 from workers import deadlines, escalations
@@ -33,6 +32,7 @@ from workers.tickets.owned import tell_owners
 from workers.tickets.responding import tell_handler
 from workers.tickets.served import ask_at, confirmation_plan
 from workers.tickets.triaging import look_over, must_be_complete
+from workers.tickets.unasked import ask_no_more
 from workers.tickets.waiting import end_wait
 from workers.unit_of_work import UnitOfWork
 
@@ -206,18 +206,15 @@ async def tell_reopened(uow: UnitOfWork, ticket: Ticket, note: str) -> None:
 async def reopen(
     uow: UnitOfWork, ticket: Ticket, reason: str, *, by: Staff | None = None, note: str = ""
 ) -> None:
-    """Work goes on: the next opening with new clocks; survey and confirmation of this one are withdrawn.
+    """Work goes on: the next opening with new clocks; survey and confirmation of this one are withdrawn, and
+    what waits to ask for them (for the morning, for a relay) is not sent.
 
     A ticket that had been dismissed unanswered gets its response clocks, too, from now on.
     """
     now = uow.clock.now()
     unanswered = ticket.close_reason == NOT_A_TICKET and ticket.first_response_at is None
     await deadlines.withdraw(uow, ticket, AFTER_RESULT, "reopened")
-    await uow.session.execute(
-        update(Survey)
-        .where(Survey.ticket_id == ticket.id, Survey.opening == ticket.opening, Survey.state == "invited")
-        .values(state="withdrawn")
-    )
+    await ask_no_more(uow, ticket)
     await uow.session.execute(
         update(Deadline)
         .where(Deadline.ticket_id == ticket.id, Deadline.ended_reason == NOT_A_TICKET)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -18,12 +18,12 @@ from starlette.responses import Response
 
 from models.links import Link
 from models.surveys import Survey, SurveyAnswer, SurveyDraft
-from models.tickets import Ticket, TicketEntry
+from models.tickets import Ticket
 from workers import links, surveys
 from workers.errors import Conflict, NotFound
 from workers.policy import Questionnaire
 from workers.surveys import LONGEST_COMMENT, Answer
-from workers.tickets import customer_wrote
+from workers.tickets import goes_on_in, wrote_from_page, wrote_lately
 from workers.unit_of_work import UnitOfWork
 from workers.web.pages import form_fields, own_url, page
 from workers.web.parts import Parts
@@ -122,12 +122,13 @@ async def write(request: Request, parts: Parts, token: str) -> Response:
     """Words to the team from a page that takes no answer (any more): as if the customer had sent a mail."""
     given = (await form_fields(request)).get("message", "").strip()
     async with parts.workshop.begin() as uow:
-        survey, ticket = await surveys.survey_by_id(uow, await _survey_of(uow, token))
+        survey, asked_about = await surveys.survey_by_id(uow, await _survey_of(uow, token))
+        ticket = await goes_on_in(uow, asked_about)
         error = "required" if not given else "too_long" if len(given) > LONGEST_COMMENT else ""
-        if not error and await _wrote_lately(uow, survey) >= MOST_MESSAGES:
+        if not error and await wrote_lately(uow, ticket) >= MOST_MESSAGES:
             error = "too_many"
         if not error:
-            await customer_wrote(uow, ticket, given)
+            await wrote_from_page(uow, ticket, given)
     if error:
         facts = {**_words(request), "message": given, "errors": {"message": error}}
         return page(request, "survey_expired", facts, locale=survey.locale, status=422)
@@ -139,16 +140,6 @@ async def _survey_of(uow: UnitOfWork, token: str) -> UUID:
     if link.subject_id is None:
         raise NotFound("this link is unknown")
     return link.subject_id
-
-
-async def _wrote_lately(uow: UnitOfWork, survey: Survey) -> int:
-    """How often the customer has written on this ticket within a day."""
-    entries = select(func.count()).where(
-        TicketEntry.ticket_id == survey.ticket_id,
-        TicketEntry.kind == "customer_wrote",
-        TicketEntry.at > uow.clock.now() - timedelta(days=1),
-    )
-    return await uow.session.scalar(entries) or 0
 
 
 async def _look(uow: UnitOfWork, token: str, request: Request) -> _Seen:
