@@ -97,7 +97,13 @@ async def replace_clocks(
 
     One whose limit had passed is a breach, whether its check has come round to saying so or not.
     """
-    rows = await deadlines.open_ones(uow, ticket, kinds)
+    return await replace_rows(uow, ticket, await deadlines.open_ones(uow, ticket, kinds), reason, now)
+
+
+async def replace_rows(
+    uow: UnitOfWork, ticket: Ticket, rows: list[Deadline], reason: str, now: datetime
+) -> list[Deadline]:
+    """As `replace_clocks`, for clocks that are at hand."""
     for row in rows:
         await escalations.judge_passed(uow, ticket, row, now)
     await deadlines.withdraw_rows(uow, rows, reason)

@@ -81,7 +81,7 @@ class Clocks:
         self._first_response: datetime | None = None
         self._expected: datetime | None = None
         self._planned: datetime | None = None
-        self._resolved = self._closed = self._dismissed = self._waits = False
+        self._resolved = self._closed = self._dismissed = self._waits = self._promised = False
 
     @property
     def policy(self) -> Policy:

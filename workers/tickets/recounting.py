@@ -30,6 +30,7 @@ from workers.tickets.counted import (
     NotEnoughHistory,
     PolicyOf,
 )
+from workers.tickets.pauses import pauses_in
 
 
 def recount(lines: Sequence[Line], policy_of: PolicyOf, now: datetime) -> list[Counted]:
@@ -87,6 +88,7 @@ class _Replay(Clocks):
             self._meet(ACCEPTANCE, line.at)
             self._expected = datetime.fromisoformat(line.facts["expected_resolution_at"])
             self._promise(self._expected, line.at, "accepted")
+            self._promised = True
 
         self._awake(line, accept)
 
@@ -140,7 +142,7 @@ class _Replay(Clocks):
         again = [SlaClock(name) for name in self.policy.reopening_clocks]
         again = [clock for clock in again if clock is not FIRST or not self._open_ones([FIRST])]
         limits = self._start(OPENING if unanswered else again, line.at)
-        self._expected = limits.get(RESOLUTION)
+        self._expected, self._promised = limits.get(RESOLUTION), False
         if self._expected is None:
             self._expected = self.policy.expected_resolution(self._case_at(line.at), line.at)
             self._arm(RESOLUTION, line.at, self._expected)
@@ -153,6 +155,7 @@ class _Replay(Clocks):
         def extend(line: Line) -> None:
             self._expected = datetime.fromisoformat(asked)
             self._promise(self._expected, line.at, "extended")
+            self._promised = True
 
         self._awake(line, extend)
 
@@ -209,11 +212,27 @@ class _Replay(Clocks):
 
     def _change_priority(self, line: Line) -> None:
         self._judge_by(line)
-        for each in self._replace(OPENING, line.at, "replanned"):
-            if each.clock is RESOLUTION and self._expected is not None:
-                self._arm(RESOLUTION, each.started_at, self._expected)
-            else:
-                self._start([each.clock], self._opened_at)
+        before = line.facts.get("limits_before")
+        changed = OPENING if before is None else [SlaClock(name) for name in before]
+        same_start = "same_start" in line.facts  # earlier versions began anew from the opening
+        for each in self._replace(changed, line.at, "replanned"):
+            expected = self._expected if each.clock is RESOLUTION else None
+            if expected is not None and (self._promised or not same_start):
+                self._arm(RESOLUTION, each.started_at, expected)
+                continue
+            start = each.started_at if same_start else self._opened_at
+            limits = self._start([each.clock], start)
+            if expected is not None:
+                self._expected = limits.get(RESOLUTION) or self._expect(start, line.at)
+
+    def _expect(self, start: datetime, now: datetime) -> datetime:
+        """A re-opened ticket is expected to be resolved in time, also where no limit asks for it."""
+        case = self._case_at(start)
+        expected = self.policy.expected_resolution(case, start)
+        pauses = pauses_in(self._seen, now)
+        expected = self.policy.after_pauses(RESOLUTION, case, start, expected, pauses)
+        self._arm(RESOLUTION, start, expected)
+        return expected
 
     def _follow_case(self, line: Line) -> None:
         for each in self._still_running(line.at):
