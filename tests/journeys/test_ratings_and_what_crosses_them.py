@@ -10,6 +10,7 @@ from models.vocabulary import DeadlineState, NotificationState, TicketState
 from tests.conftest import Backend
 from tests.fakes_smtp import refuse
 from tests.house import House, link_in, open_house
+from workers.surveys.looking_back import Wanted, not_asked_yet
 from workers.tickets.auditing import audit_batch
 
 pytestmark = pytest.mark.anyio
@@ -162,3 +163,44 @@ async def test_words_from_the_page_long_after_closing_are_a_request_of_their_own
         assert (shown["earlier"], shown["description"]) == (old, "It is broken again.")
         assert (await house.log_kinds(old)).count("taken_further") == 1, "pressed twice it is one request"
         assert (await house.log_kinds(shown["number"])).count("customer_wrote") == 4
+
+
+async def test_what_was_dismissed_or_erased_is_not_asked_about_looking_back(backend: Backend) -> None:
+    async with open_house(backend) as house:
+        erased = await asked(house)
+        await resolved(house, erased)
+        code = (await house.api("GET", f"/tickets/{erased}"))["customer"]["code"]
+        await house.api("POST", f"/customers/{code}/erase", {"confirm": True})
+        await house.api("POST", "/surveys", {"ticket": erased}, expect=409)
+        dismissed = await asked(house)
+        await resolved(house, dismissed)
+        await house.api("POST", f"/tickets/{dismissed}/not-a-ticket", {}, by="SV001")
+        await house.api("POST", "/surveys", {"ticket": dismissed}, expect=409)
+        async with house.workshop.read() as uow:
+            assert await not_asked_yet(uow, Wanted(timedelta(days=30))) == []
+
+
+# -- who rings up ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("why", ["left", "away"])
+@pytest.mark.parametrize("task", ["survey_task", "confirmation_task"])
+async def test_the_task_to_ring_up_goes_to_somebody_who_is_there(
+    backend: Backend, task: str, why: str
+) -> None:
+    async with open_house(backend) as house:
+        number = await asked(house)
+        by = await resolved(house, number)
+        link = await survey_link(house)
+        if task == "confirmation_task":
+            await house.tap(link, {"overall": "4", "anonymous": "1"})
+        if why == "left":
+            await house.api("PATCH", f"/staff/{by}", {"active": False})
+        else:
+            now = house.clock.now()
+            away = {"starts_at": now.isoformat(), "ends_at": (now + timedelta(days=30)).isoformat()}
+            await house.api("POST", f"/staff/{by}/absences", {**away, "substitute": "SV001"})
+        await house.pass_time(timedelta(days=4))
+        (told,) = await house.notifications(task)
+        assert (await house.mail_of(task)).recipient == CAROL
+        assert told.state is NotificationState.SENT

@@ -10,12 +10,12 @@ from sqlalchemy import select
 from models.base import new_id
 from models.deadlines import Deadline
 from models.notifications import Notification
-from models.people import Customer, Staff
+from models.people import Customer
 from models.surveys import Survey
 from models.tickets import Ticket
-from models.vocabulary import DeadlineKind, Lane, Medium
+from models.vocabulary import NOT_A_TICKET, DeadlineKind, Lane, Medium
 from workers import deadlines, escalations
-from workers.directory import people_for, policy_for
+from workers.directory import policy_for
 from workers.errors import Conflict
 from workers.history import record
 from workers.notifications import (
@@ -37,11 +37,14 @@ from workers.tickets import (
     service_of,
     try_close,
     waits_for_confirmation,
+    who_rings_up,
 )
 from workers.unit_of_work import UnitOfWork
 
 NOT_ASKED = "not_asked"
 LEFT_OUT = frozenset({"by_rule", "not_sampled"})
+NEVER_ASKED = (IMPORTED, NOT_A_TICKET)
+"""Reasons of closing by which a ticket is nobody's service of ours that could be rated."""
 UNWANTED = frozenset(
     {"fatigue_cap", "suppressed_opted_out", "suppressed_complaint", "suppressed_blocked_by_staff"}
 )
@@ -62,8 +65,10 @@ async def ask(uow: UnitOfWork, ticket: Ticket, touchpoint: Touchpoint | None = N
     The fatigue cap and the customer's wishes hold as ever; who was left out by a rule or a sample is asked
     now. Raises Conflict when the ticket has no result, or was asked about it already.
     """
-    if ticket.resolved_at is None or ticket.close_reason == IMPORTED:
+    if ticket.resolved_at is None or ticket.close_reason in NEVER_ASKED:
         raise Conflict(f"ticket {ticket.number} has no result to ask about")
+    if (await uow.the(Customer, ticket.customer_id)).erased_at is not None:
+        raise Conflict(f"the customer of ticket {ticket.number} is erased")
     asked = select(Survey).where(Survey.ticket_id == ticket.id, Survey.opening == ticket.opening)
     survey = await uow.session.scalar(asked)
     if survey is not None and survey.reason not in LEFT_OUT:
@@ -258,8 +263,6 @@ async def held_back(uow: UnitOfWork, ticket: Ticket, message: Notification, reas
 
 async def _give_task(uow: UnitOfWork, ticket: Ticket, survey: Survey) -> None:
     """Row B11: a person follows up; the customer may tell the scores on the phone."""
-    handler = await uow.the(Staff, ticket.handler_id) if ticket.handler_id else None
-    people = [handler] if handler else await people_for(uow, ticket, ["supervisor"])
     facts = {
         **await staff_ticket_facts(uow, ticket),
         "invited_at": survey.invited_at.isoformat(),
@@ -269,7 +272,7 @@ async def _give_task(uow: UnitOfWork, ticket: Ticket, survey: Survey) -> None:
     links: dict[str, Any] = {"phone_survey": escalations.link("phone_survey", survey.id, hours=hours)}
     if waits_for_confirmation(ticket) and survey.opening == ticket.opening:
         links["confirmation"] = outcome_link(ticket)
-    for person in people:
+    for person in await who_rings_up(uow, ticket):
         notice = Notice(
             kind="survey_task",
             fact=survey.id.hex,

@@ -15,8 +15,7 @@ from models.tickets import Ticket
 from workers.errors import Conflict, InvalidInput, NotFound
 from workers.locks import held
 from workers.policy.asking_parts import Touchpoint
-from workers.surveys.asking import LEFT_OUT, ask
-from workers.tickets import IMPORTED
+from workers.surveys.asking import LEFT_OUT, NEVER_ASKED, ask
 from workers.unit_of_work import UnitOfWork
 
 
@@ -41,9 +40,11 @@ async def not_asked_yet(uow: UnitOfWork, wanted: Wanted) -> list[UUID]:
     now = uow.clock.now()
     query = (
         select(Ticket.id)
+        .join(Customer, Customer.id == Ticket.customer_id)
         .outerjoin(Survey, and_(Survey.ticket_id == Ticket.id, Survey.opening == Ticket.opening))
         .where(Ticket.resolved_at >= now - wanted.within, Ticket.rated_at.is_(None))
-        .where(or_(Ticket.close_reason.is_(None), Ticket.close_reason != IMPORTED))
+        .where(or_(Ticket.close_reason.is_(None), Ticket.close_reason.not_in(NEVER_ASKED)))
+        .where(Customer.erased_at.is_(None))
         .where(or_(Survey.id.is_(None), Survey.reason.in_(LEFT_OUT)))
         .order_by(Ticket.resolved_at, Ticket.id)
     )
@@ -56,7 +57,6 @@ async def not_asked_yet(uow: UnitOfWork, wanted: Wanted) -> list[UUID]:
     if wanted.kind:
         query = query.where(Ticket.subkind == wanted.kind)
     if wanted.group:
-        query = query.join(Customer, Customer.id == Ticket.customer_id)
         query = query.where(Customer.customer_group == wanted.group)
     if wanted.team:
         team = await uow.session.scalar(select(Team).where(Team.name == wanted.team))

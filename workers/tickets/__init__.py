@@ -16,6 +16,7 @@ from workers.tickets.confirming import (
     note_unconfirmed,
     outcome_link,
     waits_for_confirmation,
+    who_rings_up,
 )
 from workers.tickets.customer import begins_anew, collect, customer_wrote
 from workers.tickets.dismissing import dismiss, undo_dismissal
@@ -129,6 +130,7 @@ __all__ = [
     "wait",
     "waiting_alarm",
     "waits_for_confirmation",
+    "who_rings_up",
     "wrote_from_page",
     "wrote_lately",
 ]

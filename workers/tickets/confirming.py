@@ -123,9 +123,15 @@ async def _remind(uow: UnitOfWork, ticket: Ticket) -> None:
     await notify(uow, to, notice)
 
 
+async def who_rings_up(uow: UnitOfWork, ticket: Ticket) -> list[Staff]:
+    """Who asks the customer about a result: its handler, whoever stands in for one that is away or has left,
+    without a handler the supervisor. One person does: nobody is rung up twice.
+    """
+    return await people_for(uow, ticket, ["handler" if ticket.handler_id else "supervisor"])
+
+
 async def _give_task(uow: UnitOfWork, ticket: Ticket) -> None:
-    handler = await uow.the(Staff, ticket.handler_id) if ticket.handler_id else None
-    people = [handler] if handler else await people_for(uow, ticket, ["supervisor"])
+    people = await who_rings_up(uow, ticket)
     assert ticket.resolved_at is not None
     facts = {**await staff_ticket_facts(uow, ticket), "resolved_at": ticket.resolved_at.isoformat()}
     for person in people:
