@@ -10,11 +10,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import select
 
 from models.base import new_id
 from models.deadlines import Errand
 from models.keys import PolicyPilot
 from models.notifications import Notification
+from models.people import Staff
 from models.tickets import Ticket
 from models.vocabulary import Category, DeadlineKind, Lane
 from tests.command_line import CommandLine
@@ -30,9 +32,9 @@ from tests.factories import (
     resolve_ticket,
 )
 from tests.fakes import ManualClock
-from workers import deadlines, errands
+from workers import deadlines, errands, tickets
 from workers.errors import Conflict, InvalidInput, NotFound
-from workers.in_force import take_up
+from workers.in_force import judged_by_others, latest_change, take_up
 from workers.people import Person, add_person, add_team
 from workers.policy import load_policy, parse_policy
 from workers.rosters import ABSENCE_BEGINS
@@ -285,3 +287,35 @@ async def test_the_end_of_one_pilot_leaves_another_one_of_the_same_policy_alone(
         await stop_pilot(workshop, "product", tick=nothing)
         await errands_done(workshop)
         assert await _under(workshop, [mine.id, theirs.id]) == ["strict", "support-response"]
+
+
+@pytest.mark.parametrize("end", ["over", "stopped", "promoted"])
+async def test_a_ticket_passed_to_a_team_that_tries_another_policy_misses_none_that_is_applied(
+    backend: Backend, end: str
+) -> None:
+    clock = ManualClock()
+    async with make_workshop(backend, clock) as workshop:
+        await prepare(workshop)
+        passed = await make_ticket(workshop, email="b@customer.example", category=Category.PRE_SALES)
+        await tried(workshop, clock.now() + timedelta(hours=1), "support")
+        async with workshop.begin() as uow:
+            ticket = await tickets.ticket_by_id(uow, passed.id)
+            to = (await uow.session.scalars(select(Staff).where(Staff.number == "CS001"))).one()
+            lead = (await uow.session.scalars(select(Staff).where(Staff.number == "AM001"))).one()
+            await tickets.transfer(uow, ticket, lead, to, "knows more")
+        assert await hours(workshop, passed) == 8, "it keeps the policy that it came in under"
+        await apply_policy(workshop, OTHER, made_by=None, reason=None, tick=nothing)
+        if end == "promoted":
+            await promote_pilot(workshop, "support", made_by=None, reason=None, tick=nothing)
+        elif end == "stopped":
+            await stop_pilot(workshop, "support", tick=nothing)
+        else:
+            clock.advance(timedelta(hours=1))
+        await errands_done(workshop)
+        (pilot,) = await all_of(workshop, PolicyPilot)
+        assert (pilot.end, pilot.settled_at is not None) == (end, True)
+        assert await hours(workshop, passed) == (1 if end == "promoted" else 3)
+        async with workshop.read() as uow:
+            change = await latest_change(uow.session)
+            assert change is not None
+            assert await judged_by_others(uow.session, change.version_id) == 0

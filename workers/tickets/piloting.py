@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.exc import DBAPIError
 
 from models.base import new_id
@@ -20,6 +20,7 @@ from models.vocabulary import Lane, TicketState
 from workers.directory import team_named
 from workers.errors import Conflict, InvalidInput, NotFound
 from workers.in_force import (
+    APPLY,
     LONGEST_NAME,
     LONGEST_REASON,
     LOOK_AGAIN,
@@ -211,24 +212,30 @@ async def _settle(uow: UnitOfWork, row: Errand) -> None:
     pilot, change = await _pilot(uow, row), await latest_change(uow.session)
     if pilot.ended_at is None or pilot.settled_at is not None or change is None:
         return
-    if change.version_id != pilot.version_id:
-        left = select(func.count()).select_from(Ticket).where(Ticket.state != TicketState.CLOSED)
-        count = await uow.session.scalar(left.where(await _left_behind(uow, pilot)))
-        if count:
-            raise Conflict(
-                f"{count} open tickets are still judged by a policy whose trial is over",
-                hint="the lines ticket_not_replanned say which, and why",
-            )
+    left = select(func.count()).select_from(Ticket).where(Ticket.state != TicketState.CLOSED)
+    left = left.where(Ticket.policy_version_id != change.version_id)
+    count = await uow.session.scalar(left.where(await _left_behind(uow, pilot)))
+    if count:
+        raise Conflict(
+            f"{count} open tickets are still judged by a policy whose trial is over, or by an older one",
+            hint="the lines ticket_not_replanned say which, and why",
+        )
     pilot.settled_at = uow.clock.now()
 
 
 async def _left_behind(uow: UnitOfWork, pilot: PolicyPilot) -> ColumnElement[bool]:
     """The condition that a ticket is judged by what was tried, and that its team does not try just that in
-    another pilot.
+    another pilot; or that it was passed to a team of this one, so that a policy which was applied meanwhile
+    has left it out with them.
     """
-    running = await running_pilots(uow.session)
-    others = [each for each in running if each.version_id == pilot.version_id and each.id != pilot.id]
-    return and_(Ticket.policy_version_id == pilot.version_id, not_tried(others))
+    others = [each for each in await running_pilots(uow.session) if each.id != pilot.id]
+    same = [each for each in others if each.version_id == pilot.version_id]
+    tried = and_(Ticket.policy_version_id == pilot.version_id, not_tried(same))
+    change = await latest_change(uow.session)
+    if change is None or change.origin != APPLY or change.at < pilot.began_at:
+        return tried
+    theirs = Ticket.team_id.in_([UUID(team) for team in pilot.teams])
+    return or_(tried, and_(theirs, not_tried(others)))
 
 
 async def _pilot(uow: UnitOfWork, row: Errand) -> PolicyPilot:
