@@ -11,7 +11,7 @@ import pytest
 
 from tests.command_line import CommandLine
 from tests.conftest import Backend
-from tests.house import House, open_house
+from tests.house import House, link_in, open_house
 
 
 @pytest.fixture
@@ -60,6 +60,34 @@ async def test_each_breach_counts_for_who_had_the_ticket(backend: Backend) -> No
         earlier = await house.api("GET", f"/reports/overdue?until={until}")
         assert earlier["items"] == []
         assert begin.isoformat()[:10] > earlier["since"][:10]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("named", [True, False], ids=["named", "nobody"])
+async def test_a_late_follow_up_counts_for_who_was_to_call_back_and_not_for_who_was_rated(
+    backend: Backend, named: bool
+) -> None:
+    async with open_house(backend) as house:
+        number = await _open(house)
+        rated = str((await house.api("GET", f"/tickets/{number}"))["handler"])
+        other = {"CS001": "CS002", "CS002": "CS001"}[rated]
+        await house.api("POST", f"/tickets/{number}/first-response", {}, by=rated)
+        await house.api("POST", f"/tickets/{number}/accept", by=rated)
+        await house.api("POST", f"/tickets/{number}/progress", {"text": "sent anew", "plan": True}, by=rated)
+        await house.api("POST", f"/tickets/{number}/resolve", {"cause": "lost", "solution": "sent"}, by=rated)
+        await house.pass_time(timedelta(hours=23))
+        invitation = await house.mail_of("csat_invitation", to="lilei@shop.example")
+        await house.tap(link_in(invitation, "s"), {"overall": "1"})
+        (case,) = (await house.api("GET", "/followups"))["items"]
+        if named:
+            await house.api("POST", f"/followups/{case['id']}/owner", {"staff": other}, by="SV001")
+        await house.pass_time(timedelta(hours=49))
+        until = (house.clock.now() + timedelta(minutes=1)).isoformat().replace("+00:00", "Z")
+        counts = (await house.api("GET", f"/reports/overdue?until={until}"))["items"]
+        shown = {each["staff"]: each["clocks"]["followup_start"] for each in counts}
+        assert shown == {other if named else "": 1}
+        own = await house.api("GET", f"/reports/overdue?until={until}", by=rated)
+        assert own["items"] == [], "whoever was rated does not hear of it here either"
 
 
 def test_rosters_and_counts_by_command(closeloop: CommandLine, tmp_path: Path) -> None:

@@ -1,4 +1,7 @@
-"""Who had how many breaches in a period (row B14), by the handler at the moment each limit passed."""
+"""Who had how many breaches in a period (row B14), by the handler at the moment each limit passed.
+
+Of a follow-up that was begun late it is whoever was to call back, not the handler, who was rated.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
@@ -25,6 +29,8 @@ CLOCKS = (
     DeadlineKind.FOLLOWUP_START,
 )
 HANDED = ("assigned", "transferred")
+CALLED = ("followup_contact", "followup_try")
+"""Who calls without having been named takes the follow-up on."""
 AT_ONCE = 500
 """Tickets whose handlers are looked up by one query: SQLite takes no more than some thousand values."""
 
@@ -46,6 +52,7 @@ class OverdueCount:
 @dataclass(frozen=True, slots=True)
 class _Breach:
     ticket_id: UUID
+    followup_id: UUID | None
     number: str
     clock: str
     at: datetime
@@ -96,7 +103,14 @@ def _count(
 async def _breaches(uow: UnitOfWork, first: datetime, last: datetime) -> list[_Breach]:
     """Each breached clock once: of several generations from one start the first to be missed."""
     rows = await uow.session.execute(
-        select(Deadline.ticket_id, Ticket.number, Deadline.kind, Deadline.started_at, Deadline.breached_at)
+        select(
+            Deadline.ticket_id,
+            Deadline.followup_id,
+            Ticket.number,
+            Deadline.kind,
+            Deadline.started_at,
+            Deadline.breached_at,
+        )
         .join(Ticket, Ticket.id == Deadline.ticket_id)
         .where(Deadline.state == DeadlineState.BREACHED, Deadline.kind.in_(CLOCKS))
         .where(Deadline.breached_at >= first, Deadline.breached_at < last)
@@ -104,29 +118,47 @@ async def _breaches(uow: UnitOfWork, first: datetime, last: datetime) -> list[_B
         .order_by(Deadline.breached_at, Deadline.id)
     )
     found: dict[tuple[UUID, str, datetime], _Breach] = {}
-    for ticket_id, number, kind, started_at, at in rows:
+    for ticket_id, followup_id, number, kind, started_at, at in rows:
         if at is not None:
-            found.setdefault((ticket_id, kind.value, started_at), _Breach(ticket_id, number, kind.value, at))
+            breach = _Breach(ticket_id, followup_id, number, kind.value, at)
+            found.setdefault((ticket_id, kind.value, started_at), breach)
     return list(found.values())
 
 
 async def _handlers(uow: UnitOfWork, breaches: Sequence[_Breach]) -> dict[_Breach, str]:
-    """The staff number of whoever had each ticket when its limit passed, from the tickets' logs; or ''."""
+    """The staff number of whoever had each ticket, or follow-up, when its limit passed, from the tickets'
+    logs; or ''.
+    """
     idents = list({breach.ticket_id for breach in breaches})
     handed: dict[UUID, list[tuple[datetime, str]]] = defaultdict(list)
+    kinds = (*HANDED, "accepted", "followup_owner", *CALLED)
     for start in range(0, len(idents), AT_ONCE):
         rows = await uow.session.execute(
-            select(TicketEntry.ticket_id, TicketEntry.at, TicketEntry.kind, TicketEntry.facts, Staff.number)
+            select(
+                TicketEntry.ticket_id,
+                TicketEntry.followup_id,
+                TicketEntry.at,
+                TicketEntry.kind,
+                TicketEntry.facts,
+                Staff.number,
+            )
             .outerjoin(Staff, Staff.id == TicketEntry.staff_id)
             .where(TicketEntry.ticket_id.in_(idents[start : start + AT_ONCE]))
-            .where(TicketEntry.kind.in_((*HANDED, "accepted")))
+            .where(TicketEntry.kind.in_(kinds))
             .order_by(TicketEntry.at, TicketEntry.id)
         )
-        for ticket_id, at, kind, facts, number in rows:
-            to = facts.get("to") if kind in HANDED else number
-            if to:
-                handed[ticket_id].append((at, to))
-    return {breach: _holder(handed[breach.ticket_id], breach.at) for breach in breaches}
+        for ticket_id, followup_id, at, kind, facts, number in rows:
+            of, to = handed[followup_id or ticket_id], _taken_by(kind, facts, number)
+            if to and not (of and kind in CALLED):
+                of.append((at, to))
+    return {breach: _holder(handed[breach.followup_id or breach.ticket_id], breach.at) for breach in breaches}
+
+
+def _taken_by(kind: str, facts: Mapping[str, Any], by: str | None) -> str | None:
+    """The staff number of whoever has it from a line of the log on, which `by` wrote."""
+    if kind in HANDED:
+        return facts.get("to")
+    return facts.get("owner") if kind == "followup_owner" else by
 
 
 def _holder(handed: Sequence[tuple[datetime, str]], at: datetime) -> str:
