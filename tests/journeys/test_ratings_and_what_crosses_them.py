@@ -10,12 +10,13 @@ from models.vocabulary import DeadlineState, NotificationState, TicketState
 from tests.conftest import Backend
 from tests.fakes_smtp import refuse
 from tests.house import House, link_in, open_house
+from workers.policy import load_policy, parse_policy
 from workers.surveys.looking_back import Wanted, not_asked_yet
 from workers.tickets.auditing import audit_batch
 
 pytestmark = pytest.mark.anyio
 
-LILEI = "lilei@163.example"
+LILEI, LI = "lilei@163.example", "+8613912345678"
 CAROL, DORA = "carol@help.example", "dora@help.example"
 RESULT = {"cause": "缺纸", "solution": "已补纸"}
 
@@ -204,3 +205,49 @@ async def test_the_task_to_ring_up_goes_to_somebody_who_is_there(
         (told,) = await house.notifications(task)
         assert (await house.mail_of(task)).recipient == CAROL
         assert told.state is NotificationState.SENT
+
+
+# -- scores by reply ---------------------------------------------------------------------------------------
+
+
+async def test_an_sms_rates_what_was_asked_and_not_what_is_to_be_asked_in_the_morning(
+    backend: Backend,
+) -> None:
+    often = load_policy("support-response").version_text.replace("fatigue_cap = 1 ", "fatigue_cap = 9 ")
+    async with open_house(backend, policy=parse_policy(often)) as house:
+        numbers = []
+        for subject in ("one", "two"):
+            request = {"contact": {"phone": LI}, "subject": subject, "description": "说明", "channel": "sms"}
+            number = (await house.api("POST", "/tickets", {**request, "category": "other"}))["number"]
+            await resolved(house, number)
+            await house.pass_time(timedelta(hours=2))
+            numbers.append(number)
+            await house.pass_time(until=house.clock.now().replace(hour=13, minute=30))  # 21:30 in Shanghai
+        waits = (await house.notifications("csat_invitation"))[-1]
+        assert waits.state is NotificationState.QUEUED, "the second question waits for the morning"
+        await house.sms(LI, "2")
+        states = {each["ticket"]: each["state"] for each in (await house.api("GET", "/surveys"))["items"]}
+        assert states == {numbers[0]: "answered", numbers[1]: "invited"}
+
+
+@pytest.mark.parametrize("way", ["sms", "mail"])
+async def test_the_same_score_once_more_opens_nothing(backend: Backend, way: str) -> None:
+    async with open_house(backend) as house:
+        if way == "sms":
+            await house.sms(LI, "打印机坏了")
+        else:
+            await asked(house)
+        number = (await house.ticket()).number
+        await resolved(house, number)
+        await house.pass_time(timedelta(hours=2))
+        for _ in range(2):
+            if way == "sms":
+                await house.sms(LI, "5")
+            else:
+                await house.mail(LILEI, "5", answers=await house.mail_of("csat_invitation"))
+        assert (await house.ticket()).number == number
+        assert (await house.ticket()).state is TicketState.CLOSED
+        assert (await house.log_kinds()).count("rating_repeated") == 1
+        if way == "mail":
+            await house.mail(LILEI, "1", answers=await house.mail_of("csat_invitation"))
+            assert (await house.ticket()).state is TicketState.IN_PROGRESS, "another one is read by a person"

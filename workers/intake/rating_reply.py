@@ -13,7 +13,7 @@ from workers import surveys
 from workers.history import record
 from workers.intake.filed import Filed
 from workers.notifications import Notice, customer_recipient, notify, ticket_facts
-from workers.surveys.scores import read_reply
+from workers.surveys.scores import Reply, read_reply
 from workers.unit_of_work import UnitOfWork
 
 ASKED_BY = ("csat_invitation", "csat_reminder", "csat_unclear")
@@ -22,12 +22,13 @@ ASKED_BY = ("csat_invitation", "csat_reminder", "csat_unclear")
 async def rating_in(uow: UnitOfWork, ticket: Ticket, text: str, medium: Medium) -> Filed | None:
     """Take a reply to a survey as its answer, or ask back what was meant; None when it is neither.
 
-    An answer that was given already is none: whoever writes again has something to say.
+    An answer that was given already is none: whoever writes again has something to say, unless it is the
+    very score once more (in answer to the reminder, too, or because nothing was heard of the first).
     """
     survey = await surveys.open_survey_of(uow, ticket)
-    if survey is None:
-        return None
     reply = read_reply(text)
+    if survey is None:
+        return await _repeated(uow, ticket, reply)
     if reply.score is not None:
         scores = {"overall": await surveys.fitting(uow, survey, reply.score)}
         source = "sms" if medium is Medium.SMS else "mail"
@@ -37,6 +38,20 @@ async def rating_in(uow: UnitOfWork, ticket: Ticket, text: str, medium: Medium) 
         return None
     await _ask_back(uow, ticket, survey, text, medium)
     return Filed(EventState.DONE, kind="rating", reason="unclear", ticket_id=ticket.id)
+
+
+async def _repeated(uow: UnitOfWork, ticket: Ticket, reply: Reply) -> Filed | None:
+    """Note that a customer has given the score they had given before, and nothing else; None if they have
+    not.
+    """
+    survey = await surveys.answered_survey_of(uow, ticket)
+    if survey is None or reply.score is None or reply.comment:
+        return None
+    said = await surveys.latest(uow, survey, final=True)
+    if said is None or said.scores["overall"] != await surveys.fitting(uow, survey, reply.score):
+        return None
+    await record(uow, ticket, "rating_repeated", actor="customer", facts={"survey": survey.number})
+    return Filed(EventState.DONE, kind="rating", reason="repeated", ticket_id=ticket.id)
 
 
 async def _ask_back(uow: UnitOfWork, ticket: Ticket, survey: Survey, text: str, medium: Medium) -> None:

@@ -7,10 +7,9 @@ from datetime import datetime
 from sqlalchemy import select
 
 from models.intake import IntakeEvent
-from models.surveys import Survey
 from models.tickets import Ticket
 from models.vocabulary import EventState, Medium, TicketState
-from workers import suppressions, tickets
+from workers import suppressions, surveys, tickets
 from workers.directory import Contact, find_or_make_customer, normal_phone, region_of, team_named
 from workers.errors import InvalidInput
 from workers.intake.filed import Filed
@@ -40,12 +39,7 @@ async def sms_in(
             return await _stop_or_start(uow, sms.sender, stop=word is SmsWord.STOP)
     contact = Contact(phone=sms.sender)
     customer = await find_or_make_customer(uow, contact)
-    waiting = await uow.session.scalar(
-        select(Survey.ticket_id)
-        .where(Survey.customer_id == customer.id, Survey.state == "invited", Survey.channel == Medium.SMS)
-        .order_by(Survey.invited_at.desc())
-        .limit(1)
-    )
+    waiting = await surveys.asked_by_sms(uow, customer)
     if waiting is not None:
         rating = await rating_in(uow, await tickets.ticket_by_id(uow, waiting), sms.text, Medium.SMS)
         if rating is not None:

@@ -12,7 +12,7 @@ from workers.surveys.asked import asked_by, fitting, verdict
 from workers.surveys.asking import ask, chase, held_back, invite
 from workers.surveys.drafts import Answer, answer_of, left_behind
 from workers.surveys.falling_back import way_failed
-from workers.surveys.finding import open_survey_of, survey_by_id
+from workers.surveys.finding import answered_survey_of, asked_by_sms, open_survey_of, survey_by_id
 from workers.surveys.recording import latest
 from workers.surveys.scores import parse_score
 
@@ -21,8 +21,10 @@ __all__ = [
     "Answer",
     "answer",
     "answer_of",
+    "answered_survey_of",
     "ask",
     "asked_by",
+    "asked_by_sms",
     "begin",
     "changeable_until",
     "chase",

@@ -30,11 +30,11 @@ _COUNTED = (
     r"|items?|issues?|problems?|attempts?|orders?|of|or|to|and|out|years)\b)"
 )
 """What follows a number that counts something ("3 days and no answer") makes it no score."""
-_DIGIT = re.compile(r"([1-5])(?![\d.,/~-]*\d)(?:\s*(?:[分星]|stars?|points?))?" + _COUNTED + _END, re.S)
-_NUMERAL = re.compile("([一二三四五])[分星]?" + _END, re.S)
+_DIGIT = re.compile(r"([1-5])(?![\d.,/~-]*\d)(?:\s*(?:颗?星|分|stars?|points?))?" + _COUNTED + _END, re.S)
+_NUMERAL = re.compile("([一二三四五])(?:颗?星|分)?" + _END, re.S)
 _WORDY = re.compile("(" + "|".join(sorted(_WORDS, key=len, reverse=True)) + ")" + _END, re.S)
 _NUMBERS = re.compile(r"[\d\s.,/~%分星-]*\d[\d\s.,/~%分星-]*(?:(?:or|to|或者?|到)[\d\s分星]+)?")
-_STARS = re.compile("[⭐★]\ufe0f?")
+_STARS = re.compile("[⭐★]")
 _FEELING = re.compile(
     r"好|棒|赞|差|糟|烂|还行|还可以|凑合|不错|马马虎虎|一般"
     r"|\b(?:good|great|ok|okay|fine|nice|bad|poor|awful|terrible|excellent)\b|[👍👎😀😊🙂😐🙁😞😡]"
@@ -42,6 +42,8 @@ _FEELING = re.compile(
 LONGEST = 80
 LONGEST_UNCLEAR = 30
 TRIMMINGS = "。.!,~ \t\r\n"
+_KEYCAP = str.maketrans("", "", "\ufe0f\u20e3")
+"""What makes a picture of a digit that a phone's keyboard offers: the digit itself stands before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ class Reply:
 
 def read_reply(text: str) -> Reply:
     """What a reply to a survey says; longer ones are no rating but something to read."""
-    words = unicodedata.normalize("NFKC", text).strip(TRIMMINGS)
+    words = unicodedata.normalize("NFKC", text).translate(_KEYCAP).strip(TRIMMINGS)
     folded = words.casefold()
     if not words or len(words) > LONGEST:
         return Reply()
