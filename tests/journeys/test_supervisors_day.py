@@ -105,6 +105,12 @@ async def test_a_supervisor_sees_what_is_wrong_and_puts_it_right(backend: Backen
         failed = await page(web, "messages", state="failed", recipient="LiLei@163.example")
         (ident,) = ids(failed, "messages")
         assert "lilei@" not in await page(web, "messages", state="failed")
+        chosen = await page(web, "messages", kind="receipt", reason="gave_up: connection_failed")
+        assert ids(chosen, "messages") == [ident]
+        assert '<option value="receipt" selected>receipt</option>' in chosen
+        assert '<option value="gave_up: connection_failed" selected>' in chosen
+        assert '<option value="greylisted">the receiving server asked us to wait</option>' in chosen
+        assert "backup_late" not in chosen, "nothing that no message can be"
         assert ids(await page(web, "messages", recipient="lilei@163.exampl"), "messages") == []
         assert "no mail address" in await page(web, "messages", 422, recipient="a@")
         story = await page(web, f"messages/{ident}")

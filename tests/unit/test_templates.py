@@ -113,6 +113,17 @@ def test_all_promised_messages_are_there() -> None:
     assert renderer.check() == []
 
 
+@each_locale
+def test_every_message_goes_by_a_name_of_its_own_in_the_ledger(locale: str) -> None:
+    sent = {*CUSTOMER, *STAFF, *SMS, *CHAT} - {
+        "chat_test"
+    }  # a probe of the settings, which no row is made for
+    names = load_labels(locale)["message_kind"]
+    assert set(names) == sent
+    assert sorted(set(names.values())) == sorted(names.values())
+    assert renderer.codes("message_kind", locale) == sorted(names, key=lambda code: names[code].casefold())
+
+
 @each_mail
 def test_both_locales_have_the_same_files(message: str) -> None:
     folder = shipped_folder() / "email" / message

@@ -122,6 +122,11 @@ class Renderer:
         """The words for a code of this group of labels; the code where it has none."""
         return self._environment.labels[fall_back(locale)][group].get(code, code)
 
+    def codes(self, group: str, locale: str) -> list[str]:
+        """The codes of a group of labels, in the order of their words."""
+        words = self._environment.labels[fall_back(locale)][group]
+        return sorted(words, key=lambda code: words[code].casefold())
+
     @cached_property
     def page_csp(self) -> str:
         """Content-Security-Policy for the pages: no script, nothing from outside, our stylesheet by hash."""

@@ -107,7 +107,7 @@ def show(
     `facts` get `form_token` and `frame`; `stale: True` among them says that the thing changed meanwhile.
     """
     parts: WebParts = request.app.state.parts
-    locale = _language(request, parts, visit)
+    locale = language_of(request, parts, visit)
     shared = {
         "form_token": visit.form_token,
         "frame": _frame(request, parts, visit, bool(facts.get("stale"))),
@@ -186,7 +186,7 @@ def _mark(parts: WebParts, visit: Visit, path: str, code: str) -> str:
     return parts.workshop.vault.lookup("flash", f"{visit.secret} {path} {code}").hex()[:MARK_CHARS]
 
 
-def _language(request: Request, parts: WebParts, visit: Visit) -> str:
+def language_of(request: Request, parts: WebParts, visit: Visit) -> str:
     """As chosen on this page or last in this browser, else the person's own."""
     return page_locale(request, read_cookie(request, parts.settings, LANGUAGE) or visit.person.locale)
 

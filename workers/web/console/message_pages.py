@@ -32,7 +32,7 @@ from workers.web.api.common import Paging, page_of, uuid_of
 from workers.web.api.notifications import shown, ticket_numbers
 from workers.web.console import sheet
 from workers.web.console.door import Visiting
-from workers.web.console.frame import done
+from workers.web.console.frame import done, language_of
 from workers.web.console.sheet import (
     Field,
     Form,
@@ -61,6 +61,19 @@ BAD = (
     NotificationState.UNKNOWN,
 )
 FILTERS = ("state", "kind", "channel", "recipient", "ticket", "reason", "from", "to")
+ELSEWHERE = (
+    "gave_up",
+    "alarm_",
+    "errand_",
+    "backup_",
+    "endpoint_",
+    "disk_full",
+    "folder_refused",
+    "read_only",
+)
+"""What has its words among the reasons and is none of a message: `gave_up` leads in another one, the others
+are of what else goes wrong in the house.
+"""
 DAY = timedelta(days=1)
 SPAN = timedelta(days=31)
 """How far back a list by kind, reason or another state looks, unless a day is named: none has an index."""
@@ -93,7 +106,7 @@ async def messages(request: Request, parts: Parts, visit: Visiting) -> Response:
         title=label("messages"),
         url=MESSAGES,
         sections=[Section(table=table, forms=many)],
-        filters=_filters(given),
+        filters=_filters(parts, given, language_of(request, parts, visit)),
         cursor=cursor,
     )
     return sheet.show_sheet(request, visit, page, refused=refused)
@@ -140,17 +153,22 @@ def _wanted(parts: WebParts, given: Mapping[str, str], now: datetime) -> Wanted:
     )
 
 
-def _filters(given: Mapping[str, str]) -> list[Field]:
+def _filters(parts: WebParts, given: Mapping[str, str], locale: str) -> list[Field]:
+    def known(name: str, group: str) -> list[tuple[str, Word]]:
+        codes = [code for code in parts.renderer.codes(group, locale) if not code.startswith(ELSEWHERE)]
+        asked = given.get(name, "")
+        return sheet.options(group, codes if not asked or asked in codes else [asked, *codes])
+
     def one(name: str, kind: str = "line", **more: Any) -> Field:
         return Field(name=name, label=label(f"by_{name}"), kind=kind, value=given.get(name, ""), **more)
 
     return [
         one("state", "select", options=sheet.options("notification_state", NotificationState)),
-        one("kind", limit=32),
+        one("kind", "select", options=known("kind", "message_kind")),
         one("channel", "select", options=sheet.options("medium", Medium)),
         one("recipient", limit=254),
         one("ticket", limit=24),
-        one("reason", limit=64),
+        one("reason", "select", options=known("reason", "reason")),
         one("from", "date"),
         one("to", "date"),
     ]

@@ -22,11 +22,9 @@ from workers.policy.report_parts import KINDS
 from workers.reports import FONTS, Press, Report, kept_report, wish
 from workers.unit_of_work import UnitOfWork
 from workers.web.api.common import uuid_of
-from workers.web.console.cookies import LANGUAGE, read_cookie
 from workers.web.console.door import Visit, Visiting
-from workers.web.console.frame import show
+from workers.web.console.frame import language_of, show
 from workers.web.console.sheet import day as day_of
-from workers.web.pages import page_locale
 from workers.web.parts import Parts, WebParts
 
 router = APIRouter(include_in_schema=False)
@@ -50,7 +48,7 @@ async def reports(request: Request, parts: Parts, visit: Visiting) -> Response:
         teams = list(await uow.session.scalars(select(Team.name).order_by(Team.name)))
     press = _press(parts)
     facts = {
-        "rows": [_row(press, row, sends.get(row.id, []), _language(request, parts, visit)) for row in rows],
+        "rows": [_row(press, row, sends.get(row.id, []), language_of(request, parts, visit)) for row in rows],
         "kinds": list(KINDS),
         "teams": teams,
         "preview_url": f"{REPORTS}/now",
@@ -88,7 +86,7 @@ async def _answer(
     request: Request, parts: WebParts, visit: Visit, report: Report, url: str, query: Mapping[str, str]
 ) -> Response:
     """The page, or the file that `format` names."""
-    press, locale = _press(parts), _language(request, parts, visit)
+    press, locale = _press(parts), language_of(request, parts, visit)
     form = request.query_params.get("format", "")
     if form:
         return await _file(press, report, locale, form)
@@ -126,10 +124,6 @@ def _facts(press: Press, report: Report, locale: str) -> dict[str, Any]:
 
 def _press(parts: WebParts) -> Press:
     return Press(parts.renderer, parts.settings.public_url, (parts.settings.data / FONTS,))
-
-
-def _language(request: Request, parts: WebParts, visit: Visit) -> str:
-    return page_locale(request, read_cookie(request, parts.settings, LANGUAGE) or visit.person.locale)
 
 
 async def _sends(uow: UnitOfWork, reports: list[UUID]) -> dict[UUID, list[dict[str, Any]]]:
