@@ -9,10 +9,12 @@ import pytest
 
 from models.vocabulary import Medium, NotificationState
 from tests.bounces import bounce_of
+from tests.callers import CAROL
 from tests.conftest import Backend
 from tests.fakes_smtp import refuse
 from tests.fakes_webhooks import LOOPBACK, FakeEndpoint, webhook_server
 from tests.house import SUPPORT, House, open_house
+from tests.journeys.test_sign_in import browser, signed_in
 from workers.policy import Policy, load_policy, parse_policy
 
 pytestmark = pytest.mark.anyio
@@ -108,6 +110,10 @@ async def test_each_way_that_fails_hands_on_to_the_next_one_once(backend: Backen
             ("sms", "phone", "invalid_recipient"),
         ]
         assert (await house.log_kinds(number)).count("survey_task") == 1, "in the end a person asks"
+        async with browser(house) as web:
+            await signed_in(house, web, CAROL)
+            log = await web.get(f"/console/tickets/{number}", params={"lang": "zh_CN"})
+            assert "<strong>改用其他方式邀请评价</strong> 短信 → 电话" in log.text
         shown = (await house.api("GET", "/surveys"))["items"][0]
         assert (shown["channel"], shown["state"]) == ("phone", "invited")
         await house.pass_time(timedelta(days=5))

@@ -337,3 +337,5 @@ async def test_the_console_writes_up_publishes_finds_and_passes_on(backend: Back
         assert (await lead.post(f"/console/tickets/{new}/pass-on", data=sent)).status_code == 303
         await house.pass_time(timedelta(minutes=10))
         assert "What to do: the driver" in text_of(house.mails_to("mei@shop.example")[-1])
+        log = await lead.get(f"/console/tickets/{new}", params={"lang": "en"})
+        assert "<strong>known answer passed on</strong> KB0001" in log.text

@@ -9,12 +9,13 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import select
 
 from models.intake import IntakeEvent
 from models.notifications import Notification
 from models.people import Customer, Staff
 from models.vocabulary import EventState, NotificationState
+from tests.asked import asked_of
 from tests.callers import CAROL, new_request
 from tests.conftest import Backend
 from tests.fakes_webhooks import LOOPBACK, webhook_server
@@ -63,19 +64,8 @@ async def press(
 
 async def queries(house: House, web: httpx.AsyncClient, path: str) -> int:
     """How often a page asks the database."""
-    asked: list[str] = []
-
-    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
-        # Which policy is in force, and the database's clock, are asked for now and then beside it.
-        if not re.search("policy_changes|clock_timestamp", statement):
-            asked.append(statement)
-
-    engine = house.workshop.engine.sync_engine
-    event.listen(engine, "before_cursor_execute", note)
-    try:
+    with asked_of(house.workshop.engine) as asked:
         await page(web, path)
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
     return len(asked)
 
 
@@ -140,6 +130,8 @@ async def test_a_supervisor_sees_what_is_wrong_and_puts_it_right(backend: Backen
         (came,) = ids(await page(web, "intake", view="blocked"), "intake")
         seen = await page(web, f"intake/{came}")
         assert "Buy this!" in seen
+        await house.mail("offers@shop.example", "More.", subject="Offer", headers={"X-Spam-Flag": "YES"})
+        assert "X-SPAM-FLAG takes it for junk" in await page(web, "intake", view="junk")
         assert "the domain is blocked: advertisement" in seen
         assert "offers@ads.example" not in seen
         assert "<script>alert" not in seen
@@ -148,8 +140,9 @@ async def test_a_supervisor_sees_what_is_wrong_and_puts_it_right(backend: Backen
         assert (await house.ticket()).number != number
         async with house.workshop.begin() as uow:
             spoilt = await uow.session.get_one(IntakeEvent, (await house.events())[0].id)
-            spoilt.state, spoilt.due_at = EventState.POISON, None
+            spoilt.state, spoilt.due_at, spoilt.reason = EventState.POISON, None, "worker_lost"
         (bad,) = ids(await page(web, "intake"), "intake")
+        assert "workers died over it 3 times" in await page(web, f"intake/{bad}")
         await press(web, f"intake/{bad}", f"intake/{bad}/discard")
         await press(web, f"intake/{bad}", f"intake/{bad}/again", 409)
         assert "discarded by" in await page(web, f"intake/{bad}")

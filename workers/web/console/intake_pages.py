@@ -16,6 +16,7 @@ from models.intake import IntakeEvent
 from models.mailboxes import Mailbox
 from models.vocabulary import EventState, Role
 from workers.errors import CloseloopError, Conflict, Forbidden, NotFound
+from workers.intake.desk import MOST_DEATHS, WORKER_LOST
 from workers.intake.guard import QUICK_LIMITS
 from workers.intake.mail import parse_mail
 from workers.intake.provider_mail import bytes_at_hand
@@ -58,11 +59,15 @@ _WITH_MORE_OF = {
     "discarded_by": "who",
     "blocked_address": "why",
     "blocked_domain": "why",
+    "status": "told",
 }
 _WITH_MORE = re.compile(
-    r"(?P<code>worker_lost(?=_)|discarded_by(?= )|blocked_address(?=:)|blocked_domain(?=:))[_ :]+(?P<more>.*)"
+    r"(?P<code>worker_lost(?=_)|discarded_by(?= )|blocked_address(?=:)|blocked_domain(?=:)|status(?=_))"
+    r"[_ :]+(?P<more>.*)"
 )
 _CODE = re.compile(r"[a-z_]+")
+_SPAM_HEADER = re.compile(r"spam_(x_\w+)")
+"""Of junk, the header that says so: there are many."""
 HEADS = ("came", "source", "kind", "state", "why", "ticket")
 
 
@@ -166,8 +171,15 @@ def _why(reason: str) -> Word:
     parts: list[Word] = []
     for each in reason.split(", "):
         parts += [text("·")] if parts else []
-        parts.append(label(each, "event_reason") if _CODE.fullmatch(each) else text(each))
+        parts.append(_one(each))
     return parts[0] if len(parts) == 1 else both(*parts)
+
+
+def _one(reason: str) -> Word:
+    if header := _SPAM_HEADER.fullmatch(reason):
+        return label("spam_header", "event_reason", header=header[1].replace("_", "-").upper())
+    values = {"count": MOST_DEATHS} if reason == WORKER_LOST else {}
+    return label(reason, "event_reason", **values) if _CODE.fullmatch(reason) else text(reason)
 
 
 def _ticket(number: str | None) -> Word:

@@ -37,6 +37,9 @@ IMPROVE = "/console/improvements/new"
 MOST_MESSAGES = 60
 MOST_TALKS = 20
 MOST_LINES = 300
+TOLD = ("to", "into", "from", "earlier", "lead", "source")
+"""Facts of a line that are shown as they are: numbers, names, teams."""
+FROM_TO = ("transferred", "customer_merged", "customer_unmerged")
 BLANK = dict.fromkeys(
     [
         "by",
@@ -166,9 +169,10 @@ def _clock(each: DeadlineShown) -> dict[str, Any]:
 
 def _line(each: EntryShown, names: Mapping[str, str]) -> dict[str, Any]:
     facts = each.facts
-    told = [str(facts[name]) for name in ("to", "into", "from", "earlier", "lead") if facts.get(name)]
-    if each.kind == "transferred":
-        told = [f"{facts.get('from') or '–'} → {facts.get('to')}"]
+    ways = [str(facts["from"]), str(facts["to"])] if each.kind == "survey_way_failed" else []
+    told = [str(facts[name]) for name in TOLD if facts.get(name)] if not ways else []
+    if each.kind in FROM_TO:
+        told = [f"{facts.get('from') or '–'} → {facts.get('to') or facts.get('into')}"]
     at = facts.get("new_expected_at") or facts.get("expected_resolution_at")
     return {
         "id": each.id.hex,
@@ -177,6 +181,7 @@ def _line(each: EntryShown, names: Mapping[str, str]) -> dict[str, Any]:
         "actor": each.actor,
         "name": names.get(each.actor),
         "told": told,
+        "ways": ways,
         "until": str(at) if at else None,
         "words": [text for text in each.words.values() if text],
         "evidence": each.evidence,
