@@ -8,6 +8,7 @@ import pytest
 
 from tests.conftest import Backend
 from tests.house import ADMIN, House, open_house
+from workers.tickets.auditing import audit_batch
 
 pytestmark = pytest.mark.anyio
 
@@ -79,6 +80,20 @@ async def test_who_is_away_is_stood_in_for(backend: Backend) -> None:
         assert house.mails_to(ADMIN, f"[{last}] 首次响应已超时")
         shown = (await house.api("GET", "/staff/SV001/absences"))["items"]
         assert [item["substitute"] for item in shown] == ["CS002"]
+
+
+async def test_what_is_handed_on_for_an_absence_is_judged_by_its_log_like_any_other(backend: Backend) -> None:
+    async with open_house(backend) as house:
+        number = await _open(house)
+        handler = await _handler(house, number)
+        await _away(house, handler, 48, after=1)
+        await house.pass_time(timedelta(hours=9))
+        (moved,) = [entry for entry in await house.log(number) if entry.kind == "transferred"]
+        assert moved.facts["case"]["team"] == "support"
+        assert (await house.deadlines(number))["acceptance"].started_at == moved.at
+        async with house.workshop.read() as uow:
+            (audited,) = await audit_batch(uow)
+        assert (audited.known, audited.differences) == (True, ())
 
 
 async def test_at_night_whoever_is_on_duty_hears_first(backend: Backend) -> None:

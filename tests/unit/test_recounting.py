@@ -78,6 +78,21 @@ def test_a_pause_gives_back_what_was_left_and_excuses_nothing_before_it() -> Non
     )
 
 
+def test_what_earlier_versions_handed_on_for_an_absence_and_planned_anew_is_told_as_they_did_it() -> None:
+    clocks = told(RECEIVED, line("transferred", at(2, 11), why="absent"), now=at(2, 12))
+    assert clocks["acceptance", 2].started_at == at(2, 11)
+    # They began the same limits anew from the opening, and named all that they had begun anew.
+    both = {"first_response": at(2, 18).isoformat(), "acceptance": at(2, 18).isoformat()}
+    planned = line("replanned", at(2, 13), "medium", limits_before=both)
+    handed_on = line("transferred", at(2, 12), why="absent")
+    clocks = told(RECEIVED, handed_on, planned, now=at(2, 14))
+    assert {name: each.started_at for name, each in clocks.items() if each.open} == {
+        ("first_response", 2): at(2, 10),
+        ("acceptance", 3): at(2, 10),
+        ("plan", 1): at(2, 10),
+    }
+
+
 def test_a_log_that_does_not_say_by_what_it_is_judged_is_not_guessed_at() -> None:
     with pytest.raises(NotEnoughHistory):
         told(Line(uuid4(), "received", at(2, 10), {"channel": "email"}), now=at(2, 11))

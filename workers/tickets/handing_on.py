@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from models.people import Staff, Team
 from models.tickets import Ticket
 from models.vocabulary import DeadlineKind
-from workers.directory import people_for, people_present, substitute_of
+from workers.directory import case_of, people_for, people_present, substitute_of
 from workers.history import record
 from workers.tickets.assigning import hand_to, tell_handler_of
 from workers.tickets.choosing import next_handler
-from workers.tickets.clocks import replace_clocks, start_clocks
+from workers.tickets.clocks import judged_by, replace_clocks, start_clocks
 from workers.unit_of_work import UnitOfWork
 
 
@@ -31,7 +33,8 @@ async def hand_on(uow: UnitOfWork, ticket: Ticket, absent: Staff) -> Staff | Non
     now = uow.clock.now()
     ticket.transferred_at = now
     hand_to(uow, ticket, person)
-    facts = {"from": absent.number, "to": person.number, "why": "absent"}
+    facts: dict[str, Any] = {"from": absent.number, "to": person.number, "why": "absent"}
+    facts |= await judged_by(uow, ticket, await case_of(uow, ticket, now))
     entry = await record(uow, ticket, "transferred", facts=facts)
     if ticket.first_response_at is None:
         await replace_clocks(uow, ticket, [DeadlineKind.ACCEPTANCE], "transferred", now)

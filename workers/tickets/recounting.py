@@ -93,7 +93,8 @@ class _Replay(Clocks):
         self._awake(line, accept)
 
     def _on_transferred(self, line: Line) -> None:
-        self._judge_by(line)
+        if "case" in line.facts:  # what earlier versions handed on for an absence stayed the same case
+            self._judge_by(line)
         if self._first_response is None:
             self._replace([ACCEPTANCE], line.at, "transferred")
             self._start([ACCEPTANCE], line.at)
