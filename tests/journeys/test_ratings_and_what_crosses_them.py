@@ -126,6 +126,33 @@ async def test_a_request_that_is_opened_again_at_night_is_not_asked_about_in_the
         assert (dropped.state, dropped.reason) == (NotificationState.SUPPRESSED, "reopened")
 
 
+async def test_whoever_wants_no_more_surveys_is_not_rung_up_instead(backend: Backend) -> None:
+    async with open_house(backend) as house:
+        number = await asked(house)
+        await resolved(house, number)
+        assert (await house.web.post(await survey_link(house, "u"))).status_code == 200
+        await house.pass_time(timedelta(days=4))
+        assert await house.notifications("survey_task") == []
+        assert await house.notifications("confirmation_task"), "whether it is solved is no survey"
+        await house.pass_time(timedelta(days=10))
+        closed = await house.ticket()
+        assert (closed.state, closed.unrated_reason) == (TicketState.CLOSED, "not_asked"), (
+            "nobody has followed it up"
+        )
+
+
+async def test_a_score_counts_that_comes_after_all(backend: Backend) -> None:
+    async with open_house(backend) as house:
+        number = await asked(house)
+        await resolved(house, number)
+        assert (await house.web.post(await survey_link(house, "u"))).status_code == 200
+        await house.mail(LILEI, "2", answers=await house.mail_of("csat_invitation"))
+        (survey,) = (await house.api("GET", "/surveys"))["items"]
+        assert survey["state"] == "answered"
+        assert (await house.ticket()).rated_at is not None
+        assert len((await house.api("GET", "/followups"))["items"]) == 1
+
+
 # -- words from the page of a survey -----------------------------------------------------------------------
 
 

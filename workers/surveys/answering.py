@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from models.notifications import Notification
 from models.people import Customer
@@ -26,6 +26,7 @@ from workers.notifications import cancel
 from workers.policy import Questionnaire
 from workers.suppressions import suppress
 from workers.surveys.asked import asked_by
+from workers.surveys.asking import OPTED_OUT
 from workers.surveys.drafts import Answer, keep_draft, take_draft
 from workers.surveys.recording import MOST_VERSIONS, latest, put_into_box, store, versions
 from workers.tickets import confirm, try_close
@@ -49,6 +50,7 @@ async def answer(uow: UnitOfWork, survey: Survey, ticket: Ticket, given: Answer)
     if survey.state == "answered":
         return await _change(uow, survey, ticket, given)
     survey.state, survey.answered_at, survey.anonymous = "answered", now, given.anonymous
+    survey.reason = None
     if given.anonymous:
         await take_draft(uow, survey)  # what was begun under their name would tell who it is
         await put_into_box(uow, survey.category, given)
@@ -186,9 +188,13 @@ async def _stop_asking(uow: UnitOfWork, survey_id: UUID, reason: str) -> None:
 
 
 async def withdraw_consent(uow: UnitOfWork, survey_id: UUID, customer_id: UUID) -> None:
-    """The customer wants no more surveys (by page or RFC 8058 one-click): their addresses are suppressed."""
+    """The customer wants no more surveys (by page or RFC 8058 one-click): their addresses are suppressed.
+
+    Nobody rings them up about those that wait, either; whoever answers one all the same is heard.
+    """
     customer = await uow.session.get_one(Customer, customer_id)
-    for each in dict.fromkeys((customer, await as_merged(uow, customer))):
+    whose = list(dict.fromkeys((customer, await as_merged(uow, customer))))
+    for each in whose:
         for channel, hashed in ((Medium.EMAIL, each.email_hash), (Medium.SMS, each.phone_hash)):
             if hashed is not None:
                 await suppress(uow, hashed, channel, "opted_out")
@@ -197,4 +203,10 @@ async def withdraw_consent(uow: UnitOfWork, survey_id: UUID, customer_id: UUID) 
     )
     for hashed in set(await uow.session.scalars(apps)):
         await suppress(uow, hashed, Medium.PUSH, "opted_out")
+    await uow.session.execute(
+        update(Survey)
+        .where(Survey.customer_id.in_([each.id for each in whose]), Survey.state == "invited")
+        .values(reason=OPTED_OUT)
+        .execution_options(synchronize_session=False)
+    )
     await _stop_asking(uow, survey_id, "opted_out")

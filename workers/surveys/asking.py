@@ -42,6 +42,8 @@ from workers.tickets import (
 from workers.unit_of_work import UnitOfWork
 
 NOT_ASKED = "not_asked"
+OPTED_OUT = "suppressed_opted_out"
+"""Why nobody asks any more: of a survey that is `invited`, the customer has asked for no more since."""
 LEFT_OUT = frozenset({"by_rule", "not_sampled"})
 NEVER_ASKED = (IMPORTED, NOT_A_TICKET)
 """Reasons of closing by which a ticket is nobody's service of ours that could be rated."""
@@ -225,7 +227,8 @@ async def chase(uow: UnitOfWork, row: Deadline, alarm: Alarm) -> timedelta | Non
     assert row.survey_id is not None
     ticket = await uow.session.get_one(Ticket, row.ticket_id)
     survey = await uow.session.get_one(Survey, row.survey_id)
-    if survey.state == NOT_ASKED:
+    unwanted = survey.state == "invited" and survey.reason == OPTED_OUT and alarm.step != "reminder"
+    if survey.state == NOT_ASKED or unwanted:  # the reminder's own end says that it is not wanted
         if alarm.step == "give_up":
             await _end_unrated(uow, ticket, survey, NOT_ASKED)
         return None

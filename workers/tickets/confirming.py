@@ -102,6 +102,7 @@ async def _asked_by_survey(uow: UnitOfWork, ticket: Ticket) -> bool:
         Survey.ticket_id == ticket.id,
         Survey.opening == ticket.opening,
         Survey.state == "invited",
+        Survey.reason.is_(None),  # else its customer wants no survey, and nobody asks
         Survey.expires_at > uow.clock.now(),
     )
     return await uow.session.scalar(survey) is not None

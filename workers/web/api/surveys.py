@@ -55,7 +55,7 @@ class SurveyShown(BaseModel):
     number: str = Field(examples=["CSAT20240520001"])
     ticket: str | None
     state: str = Field(description="invited, not_asked, answered or withdrawn", examples=["invited"])
-    reason: str | None = Field(description="Why it is not asked: by_rule, not_sampled, fatigue_cap …")
+    reason: str | None = Field(description="Why it is not asked (any more): by_rule, not_sampled …")
     touchpoint: str | None = Field(
         description="pre_sales, ordering, after_sales, complaint, return_visit or other",
         examples=["after_sales"],
