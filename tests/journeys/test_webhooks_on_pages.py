@@ -116,6 +116,10 @@ async def _tested(house: House, web: httpx.AsyncClient, mine: FakeEndpoint, page
     assert shown.count('<tr role="row">') == 3, "a head and two tries"
     assert "its server failed" in shown
     assert "503" in shown
+    for reason, said in (("gave_up_server_error", "given up: its server failed"), (None, "delivered")):
+        async with house.workshop.begin() as uow:  # as if no try were left, and back again
+            await uow.session.execute(update(WebhookDelivery).values(reason=reason))
+        assert said in (await web.get(f"{delivery}?lang=en")).text.lower()
 
 
 async def test_what_must_not_be_called_or_was_changed_meanwhile_is_refused_with_what_was_typed(

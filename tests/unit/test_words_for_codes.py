@@ -15,6 +15,8 @@ from workers.intake import filters, junk, machines
 from workers.intake.providers.mail.port import DEFERRED, DROPPED, KINDS, UNSUBSCRIBED
 from workers.intake.receipt_route import NO_FAILURE
 from workers.intake.sms_parts import PART_LATE, PARTS_MISSING
+from workers.outbound.caller import Answer
+from workers.posting.verdicts import judge
 from workers.rendering.environment import LOCALES, load_labels
 
 PLACES: dict[str, tuple[str, int | str, int]] = {
@@ -72,6 +74,22 @@ def test_what_a_mail_is_and_why_has_its_words(locale: str) -> None:
     known = {*_marks(), "spam", "list", PART_LATE, PARTS_MISSING, *NO_FAILURE, *junk._MARKS}
     known |= {"junk_folder", "provider_says_virus", "provider_says_spam", DEFERRED, UNSUBSCRIBED, DROPPED}
     assert sorted(known - set(words["event_reason"])) == []
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_what_became_of_a_call_to_another_system_has_its_words(locale: str) -> None:
+    words = load_labels(locale)["webhook"]
+    told = {judge(Answer(status, {}, b"")).reason for status in (200, 302, 404, 410, 429, 503)}
+    told |= {*_codes("CallFailed", 0), *_codes("CallRefused", 0)}
+    told |= {
+        "timeout_before_data",
+        "timeout_after_data",
+        "lost_after_data",
+        "worker_lost",
+        "endpoint_disabled",
+    }
+    assert len(told) >= 14
+    assert sorted(code for code in told if f"reason_{code}" not in words) == []
 
 
 @pytest.mark.parametrize("locale", LOCALES)

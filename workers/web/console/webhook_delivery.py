@@ -15,7 +15,7 @@ from workers.web.console import sheet
 from workers.web.console.door import Visiting
 from workers.web.console.sheet import Section, Sheet, Table, Word, badge, label, lines, moment, text
 from workers.web.console.webhook_forms import WORDS
-from workers.web.console.webhook_pages import WEBHOOKS, look_of, replaying
+from workers.web.console.webhook_pages import WEBHOOKS, look_of, reason_of, replaying
 from workers.web.parts import Parts
 
 router = APIRouter(include_in_schema=False)
@@ -37,7 +37,7 @@ async def delivery(request: Request, ident: str, delivery: str, parts: Parts, vi
         (label("event_id", WORDS), text(shown.event)),
         (label("ticket", WORDS), text(shown.ticket)),
         (label("state", WORDS), badge(label(shown.state.value, WORDS), look_of(shown.state))),
-        (label("reason", WORDS), _reason(shown.reason)),
+        (label("reason", WORDS), reason_of(shown.reason)),
         (label("made", WORDS), moment(shown.made_at)),
         (label("delivered", WORDS), moment(shown.delivered_at)),
         (label("next", WORDS), moment(shown.next_try_at)),
@@ -68,12 +68,8 @@ def _row(each: WebhookAttempt) -> list[Word]:
     return [
         moment(each.started_at),
         label(f"outcome_{each.outcome}", WORDS) if each.outcome else label("sending", WORDS),
-        _reason(each.reason),
+        reason_of(each.reason),
         text(each.code),
         text(each.text),
         text(None if each.seconds is None else f"{each.seconds:.2f}"),
     ]
-
-
-def _reason(code: str | None) -> Word:
-    return label(f"reason_{code}", WORDS) if code else text("")

@@ -56,6 +56,7 @@ WEBHOOKS = "/console/webhooks"
 PAGE = 50
 VERSIONED = ("off", "on", "secret", "change", "delete")
 ACTS = (*VERSIONED, "test", "replay", "again")
+GAVE_UP = "gave_up_"
 UNDER_WAY = (WebhookState.QUEUED, WebhookState.SENDING, WebhookState.RETRYING)
 
 
@@ -256,7 +257,7 @@ def _log(row: WebhookEndpoint, told: list[DeliveryShown]) -> Table:
                 link(f"{WEBHOOKS}/{row.id.hex}/deliveries/{each.id.hex}", text(each.type)),
                 text(each.ticket),
                 badge(label(each.state.value, WORDS), look_of(each.state)),
-                label(f"reason_{each.reason}", WORDS) if each.reason else text(""),
+                reason_of(each.reason),
                 text(each.tries),
                 moment(each.next_try_at),
             ]
@@ -271,6 +272,15 @@ def look_of(state: WebhookState) -> str:
     """How the badge of a state looks."""
     good = {WebhookState.DELIVERED: "good", WebhookState.FAILED: "bad", WebhookState.STOPPED: "bad"}
     return good.get(state, "plain")
+
+
+def reason_of(code: str | None) -> Word:
+    """Why a delivery stands as it does, and by what it was given up."""
+    if code is None:
+        return text("")
+    last = code.removeprefix(GAVE_UP)
+    words = label(f"reason_{last}", WORDS)
+    return words if last == code else both(label("given_up", WORDS), words)
 
 
 def replaying(row: WebhookEndpoint, each: DeliveryShown) -> list[Form]:
