@@ -14,17 +14,19 @@ from models.base import new_id
 from models.deadlines import Deadline
 from models.keys import PolicyVersion
 from models.tickets import Ticket, TicketEntry
-from models.vocabulary import DeadlineKind, DeadlineState, Lane
+from models.vocabulary import DeadlineKind, DeadlineState, Lane, Priority, TicketState
 from tests.callers import LILEI, new_request, resolved
 from tests.conftest import Backend
 from tests.fakes import MONDAY_MORNING
-from tests.house import API_KEY, House, open_house
+from tests.house import API_KEY, House, link_in, open_house
 from workers import in_force
 from workers.alarms import firing
 from workers.boot import Installation
 from workers.errors import Conflict
-from workers.policy import READY_MADE, Policy, load_policy, parse_policy
-from workers.tickets import Applied, apply_policy, changing_policy, try_policy
+from workers.policy import READY_MADE, Case, Policy, SlaClock, load_policy, parse_policy
+from workers.tickets import Applied, apply_policy, changing_policy, piloting, try_policy
+from workers.tickets.auditing import audit_batch
+from workers.tickets.piloting import start_pilot, stop_pilot
 
 pytestmark = pytest.mark.anyio
 
@@ -107,6 +109,52 @@ async def test_an_open_ticket_comes_under_the_new_limits_and_its_log_says_why(ba
         await house.pass_time(until=at(14))
         breached = (await house.deadlines())["first_response"]
         assert (breached.state, breached.breached_at) == (DeadlineState.BREACHED, at(14))
+
+
+@pytest.mark.parametrize("how", ["applied", "tried", "being-tried"])
+async def test_a_request_that_was_closed_and_is_opened_again_goes_by_the_policy_in_force_then(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.setattr(piloting, "SETTLED_AFTER", 0.1)
+    sooner = changed(('medium = "24h"', 'medium = "4h"'))
+    first, then = (sooner, A) if how == "tried" else (A, sooner)
+    async with open_house(backend) as house:
+        trial: dict[str, Any] = {"made_by": None, "reason": None, "tick": lambda _: None}
+        week = house.clock.now() + timedelta(days=7)
+        if how == "tried":
+            await start_pilot(house.workshop, sooner, ["support"], week, **trial)
+            await house.pass_time(timedelta(seconds=1))
+        number, handler = await resolved(house)
+        assert (await house.ticket()).policy_version_id == await _version(house, first)
+        await house.api("POST", f"/tickets/{number}/confirm", {"solved": True}, by=handler)
+        await house.pass_time(timedelta(hours=24))
+        await house.tap(link_in(await house.mail_of("csat_invitation"), "s"), {"overall": "5"})
+        assert (await house.ticket()).state is TicketState.CLOSED
+        if how == "tried":
+            await stop_pilot(house.workshop, "support", tick=lambda _: None)
+        elif how == "applied":
+            await apply(house, sooner)
+        else:
+            await start_pilot(house.workshop, sooner, ["support"], week, **trial)
+        await house.settle()
+        receipt = await house.mail_of("receipt")
+        await house.mail(LILEI, "It has come back.", answers=receipt)
+        ticket = await house.ticket()
+        assert (ticket.number, ticket.opening) == (number, 2)
+        assert ticket.policy_version_id == await _version(house, then)
+        limit = (await house.deadlines())["plan"].limit_at
+        case = Case(Priority.MEDIUM, ticket.category, team="support", reopened=True)
+        assert limit == then.limit_at(SlaClock.PLAN, case, ticket.opened_at)
+        assert (await house.api("GET", "/policy"))["judged_by_others"] == 0
+        async with house.workshop.read() as uow:
+            (audited,) = await audit_batch(uow)
+        assert (audited.known, audited.differences) == (True, ())
+
+
+async def _version(house: House, policy: Policy) -> UUID:
+    async with house.workshop.read() as uow:
+        found = select(PolicyVersion.id).where(PolicyVersion.digest == policy.digest)
+        return (await uow.session.scalars(found)).one()
 
 
 async def test_running_workers_and_pages_follow_without_a_restart(backend: Backend) -> None:

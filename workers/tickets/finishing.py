@@ -29,6 +29,7 @@ from workers.tickets.first_response import meets_first_response, record_first_re
 from workers.tickets.informing import keep_informed
 from workers.tickets.loading import must_be_open
 from workers.tickets.owned import tell_owners
+from workers.tickets.piloting import version_for
 from workers.tickets.responding import tell_handler
 from workers.tickets.served import ask_at, confirmation_plan
 from workers.tickets.triaging import look_over, must_be_complete
@@ -209,9 +210,12 @@ async def reopen(
     """Work goes on: the next opening with new clocks; survey and confirmation of this one are withdrawn, and
     what waits to ask for them (for the morning, for a relay) is not sent.
 
-    A ticket that had been dismissed unanswered gets its response clocks, too, from now on.
+    A ticket that had been dismissed unanswered gets its response clocks, too, from now on. One that was
+    closed goes by the policy in force now: it was left out when that one was put in force, or a trial ended.
     """
     now = uow.clock.now()
+    if ticket.state is TicketState.CLOSED:
+        ticket.policy_version_id = version_for(uow, ticket)
     unanswered = ticket.close_reason == NOT_A_TICKET and ticket.first_response_at is None
     await deadlines.withdraw(uow, ticket, AFTER_RESULT, "reopened")
     await ask_no_more(uow, ticket)

@@ -145,6 +145,12 @@ async def come_under_pilot(uow: UnitOfWork, ticket: Ticket) -> None:
         ticket.special_period = policy.special_period(ticket.received_at)
 
 
+def version_for(uow: UnitOfWork, ticket: Ticket) -> UUID:
+    """The version that judges what a ticket's team begins now: that which it tries, else the one in force."""
+    found = next((pilot for pilot in uow.pilots if ticket.team_id in pilot.teams), None)
+    return found.version_id if found is not None else uow.policy_version_id
+
+
 async def pilot_of(uow: UnitOfWork, team: str) -> PolicyPilot:
     """The pilot that a team takes part in now. Raises NotFound."""
     ident = str((await team_exactly(uow, team)).id)
