@@ -9,7 +9,7 @@ import pytest
 from models.vocabulary import DeadlineState, NotificationState, TicketState
 from tests.conftest import Backend
 from tests.fakes_smtp import refuse
-from tests.house import House, link_in, open_house
+from tests.house import House, link_in, open_house, text_of
 from workers.policy import load_policy, parse_policy
 from workers.surveys.looking_back import Wanted, not_asked_yet
 from workers.tickets.auditing import audit_batch
@@ -105,6 +105,21 @@ async def test_a_case_that_is_late_is_passed_on_though_its_ticket_is_closed(back
             if entry.kind == "rung_broken" and entry.facts["notification"] == "followup_overdue"
         ]
         assert told["passed_on_to"], "at once, not with the next rung"
+
+
+async def test_a_supervisor_who_was_rated_is_not_told_how(backend: Backend) -> None:
+    async with open_house(backend) as house:
+        number = await asked(house)
+        by = (await house.api("GET", f"/tickets/{number}"))["handler"]
+        await house.api("POST", f"/tickets/{number}/transfer", {"to": "SV001", "reason": "hard"}, by=by)
+        await resolved(house, number)
+        link = await survey_link(house)
+        for overall in ("1", "2"):
+            await house.tap(link, {"overall": overall, "comment": f"too late {overall}"})
+            assert f"too late {overall}" in text_of(await house.mail_of("low_score_alert", to=DORA))
+        assert not [mail for mail in house.mails_to(CAROL) if "too late" in text_of(mail)]
+        (case,) = (await house.api("GET", "/followups"))["items"]
+        assert case["state"] == "open"
 
 
 # -- asked no more -----------------------------------------------------------------------------------------

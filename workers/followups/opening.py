@@ -12,7 +12,7 @@ from models.vocabulary import DeadlineKind, FollowupState, Lane, Role
 from workers import deadlines
 from workers.directory import people_for, people_present, policy_for
 from workers.followups.finding import cases_lately, rated_person
-from workers.followups.telling import responsible, tell
+from workers.followups.telling import judges, responsible, tell
 from workers.history import record
 from workers.notifications import Notice, notify, staff_recipient, staff_ticket_facts
 from workers.policy import Alarm
@@ -60,7 +60,7 @@ async def open_followup(
         followup_id=followup.id,
     )
     extra = await _alert_facts(uow, followup, comment)
-    people = await people_for(uow, ticket, ["supervisor"])
+    people = await judges(uow, ticket, followup)
     await tell(uow, ticket, followup, "low_score_alert", extra, people)
     return followup
 
@@ -76,7 +76,7 @@ async def rating_changed(
     """The customer changed the rating while the case runs, or after it: the case keeps its course.
 
     A better score does not end it: somebody has promised to call, and what was wrong was wrong. Whoever leads
-    it hears of the new scores (the supervisor, where that is the person who was rated).
+    it hears of the new scores (who judges it, where that is the person who was rated).
     """
     policy = await uow.policy_of(survey.policy_version_id)
     followup.scores = dict(scores)
@@ -86,7 +86,7 @@ async def rating_changed(
         return
     people = await responsible(uow, ticket, followup.owner_id)
     if await rated_person(uow, followup) in {person.id for person in people}:
-        people = await people_for(uow, ticket, ["supervisor"])
+        people = await judges(uow, ticket, followup)
     extra = {**await _alert_facts(uow, followup, comment), "changed": True}
     rung = CHANGED + followup.version
     await tell(uow, ticket, followup, "low_score_alert", extra, people, rung=rung, take=False)

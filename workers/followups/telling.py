@@ -9,14 +9,16 @@ from uuid import UUID
 from models.people import Staff
 from models.surveys import Followup
 from models.tickets import Ticket
-from models.vocabulary import Lane
+from models.vocabulary import Lane, Role
 from workers import escalations
 from workers.directory import people_for
 from workers.directory.presence import presence
+from workers.followups.finding import rated_person
 from workers.history import record
 from workers.notifications import Notice, notify, staff_recipient, staff_ticket_facts
 from workers.unit_of_work import UnitOfWork
 
+ABOVE = ("supervisor", "substitute", "head", "administrator")
 CASE_HOURS = 24 * 30
 """How long the link to the page of a case works: longer than a round usually lasts."""
 
@@ -68,6 +70,19 @@ async def responsible(uow: UnitOfWork, ticket: Ticket, *owners: UUID | None) -> 
     standing = (there.standing_in(owner) for owner in owners)
     first = next((person for person in standing if person is not None), None)
     return [first] if first is not None else await people_for(uow, ticket, ["supervisor"])
+
+
+async def judges(uow: UnitOfWork, ticket: Ticket, followup: Followup) -> list[Staff]:
+    """Who is told what a customer said: the supervisor; where that is the person who was rated, the next
+    above them. Administrators see all, and without anybody else the supervisor hears it nevertheless.
+    """
+    rated = await rated_person(uow, followup)
+    for role in ABOVE:
+        people = await people_for(uow, ticket, [role])
+        others = [each for each in people if each.id != rated or each.role is Role.ADMINISTRATOR]
+        if others:
+            return others
+    return await people_for(uow, ticket, ABOVE[:1])
 
 
 async def name_of(uow: UnitOfWork, staff_id: UUID | None) -> str:
