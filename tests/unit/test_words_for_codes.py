@@ -7,10 +7,13 @@ import inspect
 import re
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 
 import pytest
 
+from models.vocabulary import NotificationState
 from tests.architecture.tree import ROOT
+from workers.channels.port import Verdict
 from workers.intake import filters, junk, machines
 from workers.intake.providers.mail.port import DEFERRED, DROPPED, KINDS, UNSUBSCRIBED
 from workers.intake.receipt_route import NO_FAILURE
@@ -74,6 +77,25 @@ def test_what_a_mail_is_and_why_has_its_words(locale: str) -> None:
     known = {*_marks(), "spam", "list", PART_LATE, PARTS_MISSING, *NO_FAILURE, *junk._MARKS}
     known |= {"junk_folder", "provider_says_virus", "provider_says_spam", DEFERRED, UNSUBSCRIBED, DROPPED}
     assert sorted(known - set(words["event_reason"])) == []
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_what_happened_to_a_message_has_its_words(locale: str) -> None:
+    told = {*Verdict, "under_way", "made", "attempt", "receipt", "noted"}
+    told |= {NotificationState.DELIVERED, NotificationState.BOUNCED, NotificationState.COMPLAINED}
+    assert sorted(told - set(load_labels(locale)["story"])) == []
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+@pytest.mark.parametrize(
+    "page", sorted((ROOT / "workers/web/console").glob("*_form*.py")), ids=lambda p: p.stem
+)
+def test_what_a_form_refuses_is_said_in_words(page: Path, locale: str) -> None:
+    calls = [node for node in ast.walk(ast.parse(page.read_text("utf-8"))) if isinstance(node, ast.Call)]
+    refused = [call for call in calls if getattr(call.func, "id", "") == "InvalidInput"]
+    given = [each for call in refused for each in (*call.args[:1], *(one.value for one in call.keywords))]
+    said = {str(each.value) for each in given if isinstance(each, ast.Constant)}
+    assert sorted(said - set(load_labels(locale)["refusal"])) == []
 
 
 @pytest.mark.parametrize("locale", LOCALES)

@@ -107,15 +107,21 @@ async def _one(uow: UnitOfWork, visit: Visit, ident: str) -> Sheet:
 
 
 def _moment(at: datetime, what: str, facts: Mapping[str, Any]) -> list[Word]:
-    outcome = str(facts.get("outcome") or (facts.get("kind") if what != "made" else "") or "")
     code = f"{facts['code']} " if facts.get("code") else ""
     return [
         moment(at),
         label(what, "story"),
-        label(outcome, "story") if outcome else text(""),
+        _outcome(what, facts),
         label(facts["reason"], "reason") if facts.get("reason") else text(""),
         text(f"{code}{facts.get('text') or ''}".strip()),
     ]
+
+
+def _outcome(what: str, facts: Mapping[str, Any]) -> Word:
+    if what == "noted":
+        return label(facts["entry"], "log")
+    told = {"attempt": "outcome", "receipt": "kind"}.get(what)
+    return label(facts[told], "story") if told else text("")
 
 
 def _acts(row: Notification) -> list[Form]:
