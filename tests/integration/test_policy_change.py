@@ -260,6 +260,21 @@ async def test_clocks_only_one_version_knows_go_and_come_back(backend: Backend) 
         assert await open_clocks(house) == start
 
 
+async def test_a_re_opened_ticket_gets_no_clock_that_the_new_version_does_not_start_again(
+    backend: Backend,
+) -> None:
+    async with open_house(backend, settings={"policy": "response-tracking"}) as house:
+        number, handler = await resolved(house)
+        await house.pass_time(timedelta(minutes=5))
+        await house.api("POST", f"/tickets/{number}/confirm", {"solved": False}, by=handler)
+        assert "plan" not in await house.deadlines()
+        await apply(house, changed(('clocks = ["plan", "resolution"]', 'clocks = ["resolution"]')))
+        assert "plan" not in await house.deadlines(), "as if it had been opened again under this version"
+        async with house.workshop.read() as uow:
+            (audited,) = await audit_batch(uow)
+        assert (audited.known, audited.differences) == (True, ())
+
+
 async def test_there_and_back_again_restores_what_is_due(backend: Backend) -> None:
     async with open_house(backend) as house:
         for priority in ("urgent", "high", "medium", "low"):

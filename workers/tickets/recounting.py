@@ -254,8 +254,11 @@ class _Replay(Clocks):
             moved = limit != each.limit_at or each.clock.value in told_anew
             if limit is None or (limit > line.at and moved):
                 self._succeed(each, limit, "policy_changed")
+        added = {shift["clock"] for shift in line.facts["clocks"] if shift["what"] == "added"}
         for clock in (PLAN, RESOLUTION):
-            if clock not in awaited:
+            again = self._opening == 1 or clock.value in self.policy.reopening_clocks
+            # Earlier versions added what a re-opening does not start, too.
+            if clock not in awaited and (again or clock.value in added):
                 self._add(clock, old, line.at)
 
     def _add(self, clock: SlaClock, old: Policy, now: datetime) -> None:

@@ -188,8 +188,12 @@ class _Work:
         return self.new.after_pauses(clock, case, start, limit, self.pauses) if limit else None
 
     async def _added(self, kind: DeadlineKind, now: datetime) -> Shift | None:
-        """A clock that only the new version knows, if what it times has not happened yet."""
+        """A clock that only the new version knows, if what it times has not happened yet; of a re-opened
+        ticket if that version starts it anew.
+        """
         ticket, clock, start = self.ticket, SlaClock(kind.value), self.ticket.opened_at
+        if ticket.opening > 1 and clock.value not in self.new.reopening_clocks:
+            return None
         facts = (clock, await case_of(self.uow, ticket, start), start)
         limit = self._limit(*facts)
         planned = kind is DeadlineKind.PLAN and ticket.planned_at is not None and ticket.planned_at >= start
