@@ -15,12 +15,15 @@ from models.vocabulary import NotificationState
 from tests.architecture.tree import ROOT
 from workers.channels.port import Verdict
 from workers.intake import filters, junk, machines
+from workers.intake.doubts import SENDER_DISOWNED
 from workers.intake.providers.mail.port import DEFERRED, DROPPED, KINDS, UNSUBSCRIBED
 from workers.intake.receipt_route import NO_FAILURE
 from workers.intake.sms_parts import PART_LATE, PARTS_MISSING
 from workers.outbound.caller import Answer
 from workers.posting.verdicts import judge
+from workers.privacy.erasing.subject import REASON as ERASED
 from workers.rendering.environment import LOCALES, load_labels
+from workers.tickets.replanning import REASON as REPLANNED
 
 PLACES: dict[str, tuple[str, int | str, int]] = {
     "log": ("record", 2, 70),
@@ -30,6 +33,13 @@ PLACES: dict[str, tuple[str, int | str, int]] = {
 """Group of labels: the call that codes of it are written in, the argument, how many there are at least."""
 
 
+BY_NAME = {
+    "log": {"suppressed", "suppression_lifted", "message_retried", "message_cancelled"}
+    | {ERASED, REPLANNED, SENDER_DISOWNED, "imported"},
+    "event_kind": {"accepted", "bounced", "failed", "suppressed"},
+    "event_reason": {ERASED, "repeated"},
+}
+"""Those that the calls name by a variable."""
 MARKING = ("_report", "_kind", "_refusals", "_silences", "machine_reasons", "_reason")
 """The functions of `filters` and `machines` that say by a code why a mail is what it is."""
 
@@ -120,4 +130,4 @@ def test_what_the_code_writes_down_has_its_words(group: str, locale: str) -> Non
     name, place, least = PLACES[group]
     codes = set(_codes(name, place))
     assert len(codes) >= least, "the search finds them"
-    assert sorted(codes - set(load_labels(locale)[group])) == []
+    assert sorted((codes | BY_NAME[group]) - set(load_labels(locale)[group])) == []
