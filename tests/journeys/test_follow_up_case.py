@@ -118,3 +118,18 @@ async def test_a_case_is_led_by_links_until_its_measure_works(backend: Backend) 
         assert not case["effect"]["service"]["enough"], "so few scores say nothing"
         await house.pass_time(until=datetime(2026, 5, 6, 1, 30, tzinfo=UTC))
         assert len(await house.notifications("followup_monthly")) == 1, "nothing runs any more"
+
+
+async def test_who_is_named_for_a_case_that_has_started_hears_of_it_at_once(backend: Backend) -> None:
+    async with open_house(backend) as house:
+        await rated(house)
+        number = (await house.ticket()).number
+        (case,) = (await house.api("GET", "/followups"))["items"]
+        path = f"/followups/{case['id']}"
+        contact = {"text": "apologised", "reached": True}
+        await house.api("POST", f"{path}/contact", contact, by="SV001")
+        for _ in range(2):
+            await house.api("POST", f"{path}/owner", {"staff": "HD001"}, by="SV001")
+        named = await house.notifications("followup_due")
+        assert len(named) == 2, "each time"
+        assert number in str((await house.mail_of("followup_due", to="dora@help.example")).message["Subject"])

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from models.deadlines import Deadline
-from models.people import Staff
 from models.surveys import Followup
 from models.tickets import Ticket
 from models.vocabulary import FollowupState
@@ -42,20 +41,22 @@ async def due_alarm(uow: UnitOfWork, row: Deadline, alarm: Alarm) -> timedelta |
     owner = await name_of(uow, next((one for one in owners if one), None))
     rung = row.generation * 100 + row.alarm_no
     for person in people:
-        extra = await _due_facts(uow, row, alarm, followup, person, hidden=person.id == rated)
+        due_at = row.limit_at or alarm.at
+        extra = await due_facts(uow, followup, alarm.step, due_at, hidden=person.id == rated)
         extra["owner"] = owner
         await tell(uow, ticket, followup, "followup_due", extra, [person], rung=rung, take=False)
     return None
 
 
-async def _due_facts(
-    uow: UnitOfWork, row: Deadline, alarm: Alarm, followup: Followup, person: Staff, *, hidden: bool
+async def due_facts(
+    uow: UnitOfWork, followup: Followup, step: str, due_at: datetime, *, hidden: bool
 ) -> dict[str, Any]:
+    """What is told of what a case waits for, due at `due_at`; `hidden`: without what was said of a person."""
     verifying = followup.state is FollowupState.TO_VERIFY
     facts: dict[str, Any] = {
-        "step": alarm.step,
+        "step": step,
         "wanted": "evaluation" if verifying else "measure",
-        "due_at": (row.limit_at or alarm.at).isoformat(),
+        "due_at": due_at.isoformat(),
         "opened_at": followup.opened_at.isoformat(),
         "round": followup.round,
         "effect": [],

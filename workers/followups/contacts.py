@@ -11,7 +11,8 @@ from models.vocabulary import DeadlineKind, FollowupState
 from workers import deadlines, escalations
 from workers.directory import people_for
 from workers.errors import InvalidInput
-from workers.followups.finding import must_run
+from workers.followups.alarms import due_facts
+from workers.followups.finding import must_run, rated_person
 from workers.followups.measures import wait_for
 from workers.followups.telling import name_of, remind, tell
 from workers.history import record
@@ -19,6 +20,8 @@ from workers.unit_of_work import UnitOfWork
 
 NAMED = 100
 """Rungs from here on tell somebody that they were named; those below remind."""
+NAMED_LATER = 1_000_000
+"""The same for what is due once a case has started: below are 100 rungs for each version of it."""
 
 
 async def name_owner(uow: UnitOfWork, followup: Followup, ticket: Ticket, owner: Staff, by: Staff) -> None:
@@ -29,9 +32,29 @@ async def name_owner(uow: UnitOfWork, followup: Followup, ticket: Ticket, owner:
     must_run(followup)
     followup.owner_id = owner.id
     followup.version += 1
-    if owner.id != by.id and followup.started_at is None:
-        await remind(uow, ticket, followup, [owner], rung=NAMED + followup.version)
+    if owner.id != by.id:
+        await _tell_named(uow, ticket, followup, owner)
     await record(uow, ticket, "followup_owner", by=by, facts={"owner": owner.number}, followup_id=followup.id)
+
+
+async def _tell_named(uow: UnitOfWork, ticket: Ticket, followup: Followup, owner: Staff) -> None:
+    """To be rung up, or, once the customer was, what the case waits for next and until when."""
+    if followup.started_at is None:
+        await remind(uow, ticket, followup, [owner], rung=NAMED + followup.version)
+    elif followup.due_at is not None:
+        hidden = owner.id == await rated_person(uow, followup)
+        extra = await due_facts(uow, followup, "soon", followup.due_at, hidden=hidden)
+        rung = NAMED_LATER + followup.version
+        await tell(
+            uow,
+            ticket,
+            followup,
+            "followup_due",
+            {**extra, "owner": owner.name},
+            [owner],
+            rung=rung,
+            take=False,
+        )
 
 
 async def record_contact(

@@ -207,8 +207,7 @@ async def tell_reopened(uow: UnitOfWork, ticket: Ticket, note: str) -> None:
 async def reopen(
     uow: UnitOfWork, ticket: Ticket, reason: str, *, by: Staff | None = None, note: str = ""
 ) -> None:
-    """Work goes on: the next opening with new clocks; survey and confirmation of this one are withdrawn, and
-    what waits to ask for them (for the morning, for a relay) is not sent.
+    """Work goes on: the next opening with new clocks; nobody is asked about the result of this one any more.
 
     A ticket that had been dismissed unanswered gets its response clocks, too, from now on. One that was
     closed goes by the policy in force now: it was left out when that one was put in force, or a trial ended.
