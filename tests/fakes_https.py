@@ -48,7 +48,7 @@ class FakeHttps:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection with one request."""
-        with suppress(OSError, asyncio.IncompleteReadError, ssl.SSLError):
+        with suppress(OSError, asyncio.IncompleteReadError, ssl.SSLError):  # who called has gone
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
             pairs = (line.partition(":") for line in head[1:] if line)
             headers = {name.lower(): value.strip() for name, _, value in pairs}
@@ -57,7 +57,7 @@ class FakeHttps:
             self.calls.append(call)
             await self._answer(writer, self.answers.get(call.path.partition("?")[0], Answer(404)))
         writer.close()
-        with suppress(OSError, ssl.SSLError):
+        with suppress(OSError, ssl.SSLError):  # as above
             await writer.wait_closed()
 
     async def _answer(self, writer: asyncio.StreamWriter, answer: Answer) -> None:

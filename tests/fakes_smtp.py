@@ -359,7 +359,7 @@ class _Talk:
         if action.cut:
             if reply:
                 self.writer.close()  # let the words arrive first
-                with contextlib.suppress(OSError, ssl.SSLError):
+                with contextlib.suppress(OSError, ssl.SSLError):  # it is cut off in any case
                     await self.writer.wait_closed()
             raise _HangUp
         return action.reply is None or action.reply[:1] == usual[:1]

@@ -339,7 +339,7 @@ async def open_house(
 
 def _stop(workers: Sequence[Any]) -> None:
     for worker in workers:
-        with suppress(Exception):
+        with suppress(Exception):  # the others are to be stopped, too
             worker.stop(timeout=5000)
 
 

@@ -147,7 +147,7 @@ async def _war(
 async def _a_while(relays: Sequence[ScriptedSmtp], commands: int, seconds: float) -> None:
     """Until the relays have heard so many commands more, at most so many seconds."""
     until = _heard(relays) + commands
-    with suppress(TimeoutError):
+    with suppress(TimeoutError):  # they are slow: what was heard will do
         await relays[0].until(lambda: _heard(relays) >= until, seconds)
 
 

@@ -101,7 +101,7 @@ async def test_who_never_listens_does_not_keep_the_connection(
                     await asyncio.sleep(0.02)
                 (one,) = intake._connections
                 while one.transport.get_write_buffer_size() == 0:  # type: ignore[union-attr]  # connected
-                    with suppress(BlockingIOError):
+                    with suppress(BlockingIOError):  # its buffer is full, which is what is wanted
                         raw.send(b"EHLO x\r\n" * 2000)
                     await asyncio.sleep(0.01)
             leap(Limits().idle)

@@ -196,7 +196,7 @@ async def test_a_line_that_never_ends_is_cut_off_before_it_fills_the_memory(back
             while (await reader.readline())[3:4] == b"-":
                 pass
         sent = 0
-        with suppress(ConnectionError):
+        with suppress(ConnectionError):  # it is cut off, which is looked at below
             while sent < 50_000_000:
                 writer.write(b"x" * 100_000)
                 sent += 100_000

@@ -79,7 +79,7 @@ async def _beat(workshop: Workshop, ident: object, stop: asyncio.Event) -> None:
             await asyncio.wait_for(stop.wait(), EVERY.total_seconds())
         except TimeoutError:
             # What hinders it hinders all others, and they say so: here it would only be said once more.
-            with contextlib.suppress(Exception):
+            with contextlib.suppress(Exception):  # said by all others
                 async with workshop.begin() as uow:
                     seen = update(Process).where(Process.id == ident).values(seen_at=uow.clock.machine())
                     await uow.session.execute(seen.execution_options(synchronize_session=False))

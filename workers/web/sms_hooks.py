@@ -88,7 +88,7 @@ async def _take(
 def _prove(provider: SmsProvider, call: HookRequest, accounts: Sequence[Credentials]) -> None:
     """By any of the accounts there. Raises BadSignature, as the last of them says it."""
     for account in accounts[:-1]:
-        with suppress(BadSignature):
+        with suppress(BadSignature):  # the next account may fit
             return provider.verify(call, account)
     return provider.verify(call, accounts[-1])
 

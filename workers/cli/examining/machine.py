@@ -71,8 +71,7 @@ def _file(path: Path, renew: str) -> Iterator[Finding]:
 
 
 def _open_database(path: Path) -> Iterator[Finding]:
-    # What is wrong with a file that lacks or cannot be read is for those to say who open it.
-    with suppress(OSError):
+    with suppress(OSError):  # a file that cannot be read is told of by who opens it
         mode = stat.S_IMODE(path.stat().st_mode)
         if mode & OTHERS:
             hint = f"chmod 600 {path}*, unless a group is meant to read it"

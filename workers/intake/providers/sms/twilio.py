@@ -38,7 +38,7 @@ class Twilio:
             raise BadSignature("the body is no form, so it cannot have been signed") from error
         tokens = credentials.secrets or ("",)
         for token in tokens[:-1]:
-            with suppress(BadSignature):
+            with suppress(BadSignature):  # the next token may fit
                 return verify(request.url, params, signature, token)
         return verify(request.url, params, signature, tokens[-1])
 
