@@ -29,11 +29,10 @@ from workers.surveys.asked import asked_by
 from workers.surveys.asking import OPTED_OUT
 from workers.surveys.drafts import Answer, keep_draft, take_draft
 from workers.surveys.recording import MOST_VERSIONS, latest, put_into_box, store, versions
-from workers.tickets import confirm, try_close
+from workers.tickets import ASKING_TO_RATE, confirm, try_close
 from workers.unit_of_work import UnitOfWork
 
 LONGEST_COMMENT = 4_000
-ASKING = ("csat_invitation", "csat_reminder", "survey_task")
 
 
 async def answer(uow: UnitOfWork, survey: Survey, ticket: Ticket, given: Answer) -> bool:
@@ -183,7 +182,9 @@ def _check_scores(scores: Mapping[str, int], asked: Questionnaire) -> None:
 
 async def _stop_asking(uow: UnitOfWork, survey_id: UUID, reason: str) -> None:
     """Nothing more is sent about this survey; a task given to a person goes too."""
-    asked = select(Notification.id).where(Notification.survey_id == survey_id, Notification.kind.in_(ASKING))
+    asked = select(Notification.id).where(
+        Notification.survey_id == survey_id, Notification.kind.in_(ASKING_TO_RATE)
+    )
     await cancel(uow, reason, ids=list(await uow.session.scalars(asked)))
 
 

@@ -53,9 +53,11 @@ from workers.tickets.served import service_of
 from workers.tickets.shifts import Shift
 from workers.tickets.taking_in import Past, take_in
 from workers.tickets.triaging import NeedsTriage, to_look_over
+from workers.tickets.unasked import ASKING_TO_RATE
 from workers.tickets.waiting import resume, wait, waiting_alarm
 
 __all__ = [
+    "ASKING_TO_RATE",
     "IMPORTED",
     "Applied",
     "NeedsTriage",

@@ -10,11 +10,10 @@ from models.tickets import Ticket
 from workers.notifications import cancel
 from workers.unit_of_work import UnitOfWork
 
-ASKING = (
-    "csat_invitation", "csat_reminder", "csat_unclear", "survey_task", "confirmation_reminder",
-    "confirmation_task",
-)  # fmt: skip # packed, to be read at a glance
-"""Messages that ask about a result, or tell a person to ask."""
+ASKING_TO_RATE = ("csat_invitation", "csat_reminder", "csat_unclear", "survey_task")
+"""Messages that ask for a rating, or tell a person to ask."""
+ASKING = (*ASKING_TO_RATE, "confirmation_reminder", "confirmation_task")
+"""Those that ask about a result."""
 
 
 async def ask_no_more(uow: UnitOfWork, ticket: Ticket) -> None:
